@@ -1,0 +1,64 @@
+# Everything a user or a developer runs. `make up` and `make test` need only Python >= 3.11 with venv, and a network for the install.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+export DO_NOT_TRACK := 1
+export UV_NO_PROGRESS := 1
+
+.PHONY: up demo install test unit lint types bench lock clean
+
+up: $(VENV)/.installed
+	@exec $(BIN)/forewatch up
+
+demo: $(VENV)/.installed
+	@exec $(BIN)/python -m examples.shop.demo
+
+install: $(VENV)/.installed
+
+$(BIN)/uv:
+	@echo "forewatch: making $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "forewatch: needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "forewatch: this Python has no venv module; on Debian or Ubuntu run: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "forewatch: installing locked dependencies (about 20 s) ..."
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	@echo "forewatch: installing test tools ..."
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements-dev.lock
+	@touch $@
+
+test: lint types
+	$(BIN)/pytest
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/pytest -m "not e2e and not browser"
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks $(BENCH)
+
+# Hashes for all platforms; no index address in the file.
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-annotate --no-header --python-version 3.11 pyproject.toml
+lock: $(BIN)/uv
+	$(LOCK) --extra build --upgrade -o requirements.lock
+	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

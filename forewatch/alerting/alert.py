@@ -1,0 +1,37 @@
+"""The alert: labels, annotations and a time span, in Prometheus's model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Labels = Mapping[str, str]
+Severity = Literal["critical", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One firing episode; `id` is `AL-n`, `fingerprint` what makes the next episode the same alert."""
+
+    id: str
+    fingerprint: str
+    labels: Labels
+    annotations: Labels
+    service: str
+    severity: Severity
+    status: Literal["firing", "resolved"]
+    starts_at: int
+    ends_at: int | None
+    updated_at: int
+    incident_id: str | None
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "")
+
+
+def worst(severities: list[Severity]) -> Severity:
+    """The most severe of some; `info` of none."""
+    return max(severities, key=SEVERITIES.index, default="info")

@@ -1,0 +1,291 @@
+"""What a configuration may say: the shape of `forewatch.yaml` as pydantic models.
+
+Durations are seconds, quantities plain floats in base units (ratio 0-1, seconds, bytes). Cross references (services,
+runbooks, notifiers, duplicates, cycles) are checked in `problems.py`, which knows the lines.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from forewatch.config.secrets import Secret
+from forewatch.units import parse_duration, parse_quantity
+
+
+def _duration(value: object) -> object:
+    # A float is one of our own defaults, in seconds; YAML's bare integers lack a unit and are the usual slip.
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(f"{value} has no unit (try {value}s)")
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _quantity(value: object) -> object:
+    return parse_quantity(value) if isinstance(value, str) else value
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0)]
+Quantity = Annotated[float, BeforeValidator(_quantity)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$", max_length=63)]
+Severity = Literal["critical", "warning", "info"]
+Autonomy = Literal["shadow", "approve", "auto"]
+Statistic = Literal["mean", "max", "min", "p50", "p95", "p99", "rate", "sum", "count", "last", "ratio"]
+Matchers = dict[str, str] | list[str]
+"""A mapping (equality) or a list of matcher strings such as `service=~"web.*"`."""
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, validate_default=True)
+
+
+class Expectation(Model):
+    """What an answer must be like for the check to pass. Unset fields are not looked at."""
+
+    status: int | list[int] | None = None
+    body: str | None = None
+    json_path: dict[str, Any] = Field(default_factory=dict, alias="json")
+    headers: dict[str, str] = Field(default_factory=dict)
+    latency: Duration | None = None
+    certificate_days: int | None = None
+    exit: int = 0
+    output: str | None = None
+
+
+class ProcessTarget(Model):
+    """A process named by exactly one of its name, its pid file or the local port it listens on."""
+
+    name: str | None = None
+    pidfile: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+
+    @model_validator(mode="after")
+    def _one(self) -> ProcessTarget:
+        if sum(value is not None for value in (self.name, self.pidfile, self.port)) != 1:
+            raise ValueError("needs exactly one of name, pidfile, port")
+        return self
+
+
+class Check(Model):
+    """An active probe. Exactly one of `http`, `tcp`, `process`, `command` says what is probed."""
+
+    name: Name | None = None
+    http: str | None = None
+    tcp: str | None = None
+    process: ProcessTarget | None = None
+    command: list[str] | None = None
+
+    method: str = "GET"
+    headers: dict[str, str | Secret] = Field(default_factory=dict)
+    body: str | None = None
+    follow_redirects: bool = False
+    verify_tls: bool = True
+    expect: Expectation = Expectation()
+
+    every: Annotated[Duration, Field(ge=1)] = 10.0
+    timeout: Annotated[Duration, Field(gt=0)] = 5.0
+    retries: int = Field(default=0, ge=0, le=10)
+    fails_after: int = Field(default=3, ge=1)
+    recovers_after: int = Field(default=2, ge=1)
+    severity: Severity = "critical"
+
+    @property
+    def kind(self) -> str:
+        """`http`, `tcp`, `process` or `command`."""
+        return next(kind for kind in ("http", "tcp", "process", "command") if getattr(self, kind) is not None)
+
+    @property
+    def label(self) -> str:
+        """The name it goes by: its own, or its kind."""
+        return self.name or self.kind
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Check:
+        kinds = [kind for kind in ("http", "tcp", "process", "command") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            raise ValueError("needs exactly one of http, tcp, process, command")
+        if self.command is not None and not self.command:
+            raise ValueError("command needs at least the program's name")
+        return self
+
+
+class Instance(Model):
+    """One copy of a service. `{address}` in a check's URL stands for it."""
+
+    name: Name
+    address: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class Limits(Model):
+    """How often a remedy may act on a service."""
+
+    per_hour: int = Field(default=3, ge=1)
+    cooldown: Duration = 60.0
+
+
+class Verify(Model):
+    """How long the service's own checks get to turn green after a remedy acted."""
+
+    within: Annotated[Duration, Field(gt=0)] = 60.0
+
+
+class Remedy(Model):
+    """Binds alerts to a runbook, with how far it may go on its own."""
+
+    on: Matchers
+    runbook: Name
+    inputs: dict[str, Any] = Field(default_factory=dict, alias="with")
+    autonomy: Autonomy = "shadow"
+    limits: Limits = Limits()
+    verify: Verify = Verify()
+
+
+class Service(Model):
+    name: Name
+    owner: str | None = None
+    description: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    depends_on: list[Name] = Field(default_factory=list)
+    instances: list[Instance] = Field(default_factory=list)
+    processes: list[ProcessTarget] = Field(default_factory=list)
+    checks: list[Check] = Field(default_factory=list)
+    remedies: list[Remedy] = Field(default_factory=list)
+
+
+class Rule(Model):
+    """A metric to an alert: `statistic` of `metric` over `window` beyond `above`, `below` or outside its forecast."""
+
+    alert: str
+    metric: str
+    per: str | None = None
+    """With `statistic: ratio`: the metric to divide by."""
+    match: Matchers = Field(default_factory=dict)
+    statistic: Statistic = "mean"
+    window: Annotated[Duration, Field(ge=1)] = 300.0
+    above: Quantity | None = None
+    below: Quantity | None = None
+    outside: Literal["forecast"] | None = None
+    for_: Duration = Field(default=0.0, alias="for")
+    clear: Quantity | None = None
+    """Once firing, stays firing until the value is back beyond this one; default the threshold itself."""
+    severity: Severity = "warning"
+    service: Name | None = None
+    """The service the alert belongs to; default the series' own, else `host`."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Rule:
+        if sum(value is not None for value in (self.above, self.below, self.outside)) != 1:
+            raise ValueError("needs exactly one of above, below, outside")
+        if (self.statistic == "ratio") != (self.per is not None):
+            raise ValueError("statistic: ratio and per: METRIC go together")
+        if self.clear is not None and self.above is not None and self.clear > self.above:
+            raise ValueError(f"clear ({self.clear:g}) must not be above the threshold ({self.above:g})")
+        if self.clear is not None and self.below is not None and self.clear < self.below:
+            raise ValueError(f"clear ({self.clear:g}) must not be below the threshold ({self.below:g})")
+        return self
+
+
+class Console(Model):
+    """Writes one line a notification to the terminal of `forewatch up`."""
+
+
+class Webhook(Model):
+    """POSTs JSON; with a secret, signed as `X-Forewatch-Signature: sha256=<hex HMAC of the body>`."""
+
+    url: str | Secret
+    secret: Secret | None = None
+    headers: dict[str, str | Secret] = Field(default_factory=dict)
+    timeout: Annotated[Duration, Field(gt=0)] = 10.0
+
+
+class Notifier(Model):
+    """A channel that tells people. Exactly one kind; `template` is a Jinja2 text for the message."""
+
+    name: Name
+    console: Console | None = None
+    webhook: Webhook | None = None
+    template: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind in NOTIFIER_KINDS if getattr(self, kind) is not None)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Notifier:
+        if sum(getattr(self, kind) is not None for kind in NOTIFIER_KINDS) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(NOTIFIER_KINDS)}")
+        return self
+
+
+NOTIFIER_KINDS = ("console", "webhook")
+
+
+class Route(Model):
+    """Who is told of alerts that match; the first match wins."""
+
+    match: Matchers = Field(default_factory=dict)
+    notify: list[Name]
+    hold: Duration | None = None
+    """How long a page waits while an `auto` remedy works on it. Default: 0 s for critical, 60 s otherwise."""
+
+
+class Retention(Model):
+    """How long each kind of data is kept."""
+
+    points: Duration = 7 * 86400.0
+    rollups_5m: Duration = 90 * 86400.0
+    rollups_1h: Duration = 730 * 86400.0
+    forecasts: Duration = 30 * 86400.0
+    decisions: Duration = 90 * 86400.0
+    backups: Duration = 7 * 86400.0
+
+
+class Metrics(Model):
+    """What is collected of this machine, and how often."""
+
+    every: Annotated[Duration, Field(ge=1)] = 15.0
+    host: bool = True
+    starter_rules: bool = True
+
+
+class Heartbeat(Model):
+    """An outside dead-man's switch: GET `url` while all shifts stand watch; it raises the alarm when we fall silent."""
+
+    url: str | Secret
+    every: Annotated[Duration, Field(ge=1)] = 60.0
+
+
+class Shifts(Model):
+    """How long a watch lasts before the next flow run relieves it."""
+
+    length: Annotated[Duration, Field(ge=10)] = 300.0
+    spares: int = Field(default=2, ge=1, le=16)
+
+
+class Config(Model):
+    """A whole configuration."""
+
+    services: list[Service] = Field(default_factory=list)
+    rules: list[Rule] = Field(default_factory=list)
+    notifiers: list[Notifier] = Field(default_factory=list)
+    routes: list[Route] = Field(default_factory=list)
+    runbook_folders: list[str] = Field(default_factory=list)
+    """Folders of own runbooks, beside the ones that come with Forewatch."""
+    metrics: Metrics = Metrics()
+    retention: Retention = Retention()
+    heartbeat: Heartbeat | None = None
+    shifts: Shifts = Shifts()
+    listen: str = "127.0.0.1"
+    public_url: str | None = None
+    """How people reach our pages from elsewhere; default http://127.0.0.1:<port>."""
+    prefect_url: str | None = None
+    """How people reach the Prefect UI from elsewhere; default http://127.0.0.1:<prefect port>."""
+
+    def service(self, name: str) -> Service | None:
+        return next((service for service in self.services if service.name == name), None)
+
+    def notifier(self, name: str) -> Notifier | None:
+        return next((notifier for notifier in self.notifiers if notifier.name == name), None)

@@ -1,0 +1,138 @@
+"""What can happen that needs a decision. Every event is stored, as plain JSON, before it is decided upon."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+from forewatch.alerting.alert import Labels
+
+
+@dataclass(frozen=True)
+class Event:
+    source: ClassVar[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """`{"type": ..., fields}`; `from_json` reads it back."""
+        return {"type": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class AlertRaised(Event):
+    """A check, rule, forecast or part of our own is in trouble. Labels carry alertname, service and severity."""
+
+    source: ClassVar[str] = "alert"
+    labels: Labels
+    annotations: Labels
+    at: int
+    """When the trouble was seen, which may lie before now."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """What was measured, kept so that the decision can be explained and replayed."""
+
+
+@dataclass(frozen=True)
+class AlertCleared(Event):
+    """The same trouble is over. The labels decide which alert is meant."""
+
+    source: ClassVar[str] = "alert"
+    labels: Labels
+    at: int
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunStarting(Event):
+    """A run is about to act: may it still? Decided at the moment of acting, inside the transaction."""
+
+    source: ClassVar[str] = "run"
+    run_id: str
+    flow_run_id: str
+    at: int
+
+
+@dataclass(frozen=True)
+class RunActed(Event):
+    """A run's runbook is through its steps; now the service's own checks must turn green."""
+
+    source: ClassVar[str] = "run"
+    run_id: str
+    outcome: str
+    at: int
+
+
+@dataclass(frozen=True)
+class RunFailed(Event):
+    """A run failed, was cancelled or never started; `reason` is a plain sentence."""
+
+    source: ClassVar[str] = "run"
+    run_id: str
+    reason: str
+    at: int
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class TimerDue(Event):
+    """A timer ran out: `start` (a dispatched run has not started), `verification` (it acted; is it healed?)."""
+
+    source: ClassVar[str] = "timer"
+    timer_id: int
+    kind: str
+    subject: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Acknowledged(Event):
+    source: ClassVar[str] = "person"
+    incident_id: str
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True)
+class ResolvedByHand(Event):
+    source: ClassVar[str] = "person"
+    incident_id: str
+    actor: str
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Noted(Event):
+    source: ClassVar[str] = "person"
+    incident_id: str
+    actor: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True)
+class RunRequested(Event):
+    """A person starts a runbook, from the CLI or the Prefect UI."""
+
+    source: ClassVar[str] = "person"
+    runbook: str
+    inputs: dict[str, Any]
+    actor: str
+    at: int
+    service: str | None = None
+    incident_id: str | None = None
+    flow_run_id: str | None = None
+    """Set where the flow run exists already (started in the Prefect UI): nothing is dispatched then."""
+
+
+_TYPES: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
+        RunRequested,
+    )
+}  # fmt: skip
+
+
+def from_json(data: dict[str, Any]) -> Event:
+    """The event `as_json` wrote. Raises KeyError for a type this version does not know."""
+    fields = dict(data)
+    return _TYPES[fields.pop("type")](**fields)

@@ -1,0 +1,127 @@
+"""What a decision brings about: changes to stored state, effects for hands to carry out, and the reasons for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from forewatch.alerting.alert import Alert
+from forewatch.incidents.incident import Incident
+from forewatch.remedy.run import Run
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why: a stable code for machines, a plain sentence for people, and the ids it speaks of."""
+
+    code: str
+    text: str
+    subjects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PutAlert:
+    """Store a new alert or replace the stored one of the same id."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True)
+class PutIncident:
+    """Store a new incident (revision 1), or replace the stored one where it still stands at `revision - 1`."""
+
+    incident: Incident
+
+
+@dataclass(frozen=True)
+class PutRun:
+    """Store a new run, or replace the stored one where it still is in state `expected`."""
+
+    run: Run
+    expected: str | None = None
+
+
+@dataclass(frozen=True)
+class AddEntry:
+    """One line on an incident's timeline."""
+
+    incident_id: str
+    kind: str
+    actor: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+Change = PutAlert | PutIncident | PutRun | AddEntry
+
+
+@dataclass(frozen=True)
+class Notify:
+    """Put a notification in the outbox. `held` waits until `not_before` for a remedy; otherwise it is due then."""
+
+    id: str
+    kind: str
+    """page | report | resolved | failure"""
+    severity: str
+    notifier: str
+    not_before: int
+    held: bool
+    content: dict[str, Any]
+    """What templates see: title, text, severity, service, incident_id, alert, reason, links are added on delivery."""
+    incident_id: str | None = None
+    alert_id: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ReleaseHeld:
+    """Held pages of an incident go out now."""
+
+    incident_id: str
+
+
+@dataclass(frozen=True)
+class TurnHeldIntoReport:
+    """Held pages of an incident become reports with this content; those already sent stay sent."""
+
+    incident_id: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """Have the worker start a run that is stored as `waiting`."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class SetTimer:
+    kind: str
+    subject: str
+    due_at: int
+
+
+@dataclass(frozen=True)
+class CancelTimers:
+    """All waiting timers of a subject; of one kind where it is given."""
+
+    subject: str
+    kind: str | None = None
+
+
+Effect = Notify | ReleaseHeld | TurnHeldIntoReport | Dispatch | SetTimer | CancelTimers
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer of `decide`."""
+
+    changes: list[Change] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+
+    @property
+    def subjects(self) -> list[str]:
+        """Every id a reason speaks of, once, in order."""
+        return list(dict.fromkeys(subject for reason in self.reasons for subject in reason.subjects))

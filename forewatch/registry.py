@@ -1,0 +1,23 @@
+"""What `forewatch` must start or call outside itself, by entry-point string, so that it imports none of it.
+
+Loading is late: the CLI that only prints incidents does not pay for Prefect or the probes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+ENTRY_POINTS = {
+    "probe": "tasks.probes:probe",
+    "deliver": "tasks.delivery:deliver",
+    "watch": "flows.shifts:watch",
+    "flows": "flows:all_flows",
+    "runbooks": "runbooks:all_runbooks",
+}
+
+
+def load(name: str) -> Any:
+    """The object behind a name of `ENTRY_POINTS`. Raises KeyError for an unknown name, ImportError if it is broken."""
+    module, _, attribute = ENTRY_POINTS[name].partition(":")
+    return getattr(import_module(module), attribute)

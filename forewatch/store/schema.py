@@ -1,0 +1,375 @@
+"""The tables of both files, as SQLAlchemy Core.
+
+`decisions` (synchronous=FULL) is the memory nothing may be lost from; `metrics` (synchronous=NORMAL) may lose its last
+second in a power cut. Instants are integer microseconds UTC; JSON columns hold plain JSON. Migrations under
+`migrations/` create the very same tables; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+# SQLite gives a growing rowid only to "INTEGER PRIMARY KEY"; PostgreSQL wants the room of BIGINT.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+decisions = MetaData(naming_convention=NAMING)
+
+counters = Table(
+    "counters",
+    decisions,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+config_versions = Table(
+    "config_versions",
+    decisions,
+    Column("version", BigId, primary_key=True, autoincrement=True),
+    Column("digest", String, nullable=False),
+    Column("files", JSON, nullable=False),  # [[path, text], ...], the first is the main file; secrets as references
+    Column("code_version", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+observations = Table(
+    "observations",
+    decisions,
+    Column("seq", BigId, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("source", String, nullable=False),  # check | rule | forecast | self | person | run | timer
+    Column("event", JSON, nullable=False),
+    Column("config_version", BigInteger, nullable=False),
+    Column("code_version", String, nullable=False),
+    Index("ix_observations_at", "at"),
+)
+
+decision_records = Table(
+    "decisions",
+    decisions,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("seq", BigInteger, nullable=False),  # the observation decided upon
+    Column("at", BigInteger, nullable=False),
+    Column("config_version", BigInteger, nullable=False),
+    Column("reasons", JSON, nullable=False),  # [{"code": ..., "text": "a plain sentence"}, ...]
+    Column("changes", JSON, nullable=False),
+    Column("effects", JSON, nullable=False),
+    UniqueConstraint("seq"),
+)
+
+decision_subjects = Table(
+    "decision_subjects",
+    decisions,
+    Column("subject", String, primary_key=True),  # AL-1, INC-2, NT-3, RUN-4
+    Column("decision_id", BigInteger, primary_key=True),
+)
+
+alerts = Table(
+    "alerts",
+    decisions,
+    Column("id", String, primary_key=True),  # AL-n, one a firing episode
+    Column("fingerprint", String, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("annotations", JSON, nullable=False),
+    Column("service", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("status", String, nullable=False),  # firing | resolved
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("incident_id", String),
+    Index("ix_alerts_incident_id", "incident_id"),
+    Index("ix_alerts_starts_at", "starts_at"),
+    Index(
+        "uq_alerts_firing",
+        "fingerprint",
+        unique=True,
+        sqlite_where=text("status = 'firing'"),
+        postgresql_where=text("status = 'firing'"),
+    ),
+)
+
+incidents = Table(
+    "incidents",
+    decisions,
+    Column("id", String, primary_key=True),  # INC-n
+    Column("group_key", String, nullable=False),  # the service, for now
+    Column("service", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("status", String, nullable=False),  # triggered | acknowledged | mitigated | resolved
+    Column("opened_at", BigInteger, nullable=False),
+    Column("acknowledged_at", BigInteger),
+    Column("acknowledged_by", String),
+    Column("mitigated_at", BigInteger),
+    Column("resolved_at", BigInteger),
+    Column("resolution", Text),
+    Column("revision", BigInteger, nullable=False),  # raised by every change: the compare of compare-and-set
+    Index("ix_incidents_opened_at", "opened_at"),
+    Index(
+        "uq_incidents_open",
+        "group_key",
+        unique=True,
+        sqlite_where=text("status <> 'resolved'"),
+        postgresql_where=text("status <> 'resolved'"),
+    ),
+)
+
+timeline = Table(
+    "timeline",
+    decisions,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("incident_id", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_timeline_incident_id", "incident_id"),
+)
+
+outbox = Table(
+    "outbox",
+    decisions,
+    Column("id", String, primary_key=True),  # NT-n, the idempotency key
+    Column("incident_id", String),
+    Column("alert_id", String),
+    Column("run_id", String),
+    Column("kind", String, nullable=False),  # page | report | resolved | failure | test
+    Column("severity", String, nullable=False),
+    Column("notifier", String, nullable=False),
+    Column("state", String, nullable=False),  # held | due | claimed | sent | failed | dead
+    Column("not_before", BigInteger, nullable=False),
+    Column("content", JSON, nullable=False),  # what the templates see
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("claimed_term", BigInteger),
+    Column("claimed_until", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("last_error", Text),
+    Column("receipt", JSON),
+    Index("ix_outbox_state", "state", "not_before"),
+    Index("ix_outbox_incident_id", "incident_id"),
+)
+
+runs = Table(
+    "runs",
+    decisions,
+    # RUN-n: one execution of a runbook and its dispatch row in one
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),  # respond (a remedy at work on an incident) | runbook (started by a person)
+    Column("runbook", String, nullable=False),
+    Column("service", String),
+    Column("incident_id", String),
+    Column("alert_id", String),
+    Column("remedy", String),  # "<service>/<runbook>": what limits are counted by
+    Column("inputs", JSON, nullable=False),
+    Column("autonomy", String, nullable=False),
+    Column("requested_by", String, nullable=False),
+    Column(
+        "state", String, nullable=False
+    ),  # waiting | claimed | started | acted | done | failed | cancelled | refused
+    Column("claimed_by", String),
+    Column("claimed_at", BigInteger),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("flow_run_id", String),
+    Column("beat", BigInteger, nullable=False, server_default="0"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("acted_at", BigInteger),  # first changing step; limits count these
+    Column("finished_at", BigInteger),
+    Column("outcome", Text),
+    Column("verified", String),  # healed | not healed
+    Index("ix_runs_state", "state"),
+    Index("ix_runs_incident_id", "incident_id"),
+    Index("ix_runs_remedy", "remedy", "created_at"),
+)
+
+receipts = Table(
+    "receipts",
+    decisions,
+    Column("run_id", String, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("kind", String, nullable=False),  # act | observe
+    Column("input_hash", String, nullable=False),
+    Column("state", String, nullable=False),  # intent | done | failed
+    Column("intent_at", BigInteger, nullable=False),
+    Column("done_at", BigInteger),
+    Column("result", JSON),
+    Column("error", Text),
+)
+
+attachments = Table(
+    "attachments",
+    decisions,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("incident_id", String),
+    Column("run_id", String),
+    Column("at", BigInteger, nullable=False),
+    Column("name", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_attachments_incident_id", "incident_id"),
+)
+
+timers = Table(
+    "timers",
+    decisions,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("kind", String, nullable=False),  # verification | start
+    Column("subject", String, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("state", String, nullable=False),  # waiting | done | cancelled
+    Index("ix_timers_state", "state", "due_at"),
+)
+
+shifts = Table(
+    "shifts",
+    decisions,
+    Column("shift", String, primary_key=True),
+    Column("term", BigInteger, nullable=False),
+    Column("holder", String, nullable=False),
+    Column("scheduled_for", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("beat_at", BigInteger, nullable=False),  # for people and pages; leases go by the counter alone
+    Column("successor", String),
+    Column("successor_scheduled_for", BigInteger),
+    Column("flow_run_id", String),
+)
+
+components = Table(
+    "components",
+    decisions,
+    Column("name", String, primary_key=True),  # prefect | worker | configuration | ...
+    Column("state", String, nullable=False),  # ok | down
+    Column("reason", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("data", JSON, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    decisions,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+switches = Table(
+    "switches",
+    decisions,
+    Column("name", String, primary_key=True),  # automation
+    Column("state", String, nullable=False),  # on | off
+    Column("actor", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+metrics = MetaData(naming_convention=NAMING)
+
+series = Table(
+    "series",
+    metrics,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("metric", String, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("labels_key", String, nullable=False),  # canonical JSON, sorted: what makes a series unique
+    Column("service", String, nullable=False),
+    UniqueConstraint("metric", "labels_key"),
+    Index("ix_series_service", "service"),
+)
+
+points = Table(
+    "points",
+    metrics,
+    Column("series_id", BigInteger, primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("value", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+rollups = Table(
+    "rollups",
+    metrics,
+    Column("series_id", BigInteger, primary_key=True),
+    Column("resolution", Integer, primary_key=True),  # seconds: 300, 3600
+    Column("at", BigInteger, primary_key=True),  # start of the bucket
+    Column("count", BigInteger, nullable=False),
+    Column("sum", Float, nullable=False),
+    Column("min", Float, nullable=False),
+    Column("max", Float, nullable=False),
+    Column("last", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+rollup_marks = Table(
+    "rollup_marks",
+    metrics,
+    Column("resolution", Integer, primary_key=True),
+    Column("until", BigInteger, nullable=False),  # every bucket that ended by then is rolled up
+)
+
+check_states = Table(
+    "check_states",
+    metrics,
+    Column("service", String, primary_key=True),
+    Column("check", String, primary_key=True),
+    Column("instance", String, primary_key=True),
+    Column("status", String, nullable=False),  # up | down
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("successes", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("duration", Float, nullable=False),  # seconds
+    Column("reason", Text, nullable=False),
+)
+
+rule_states = Table(
+    "rule_states",
+    metrics,
+    Column("key", String, primary_key=True),  # rule and labels
+    Column("pending_since", BigInteger),
+    Column("firing", Integer, nullable=False),
+    Column("value", Float),
+    Column("at", BigInteger, nullable=False),
+)
+
+forecasts = Table(
+    "forecasts",
+    metrics,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("series_id", BigInteger, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("start", BigInteger, nullable=False),  # of the first step
+    Column("step", Float, nullable=False),  # seconds
+    Column("model", String, nullable=False),
+    Column("mean", JSON, nullable=False),
+    Column("lower", JSON, nullable=False),  # 95 % band
+    Column("upper", JSON, nullable=False),
+    Column("exhausted_at", BigInteger),
+    Column("coverage", Float),  # share of what came that lay inside the band, once scored
+    Column("error", Float),  # mean absolute error, in the metric's unit, once scored
+    Column("scored_at", BigInteger),
+    Index("ix_forecasts_series_id", "series_id", "made_at"),
+)
