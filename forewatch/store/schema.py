@@ -79,6 +79,7 @@ decision_subjects = Table(
     decisions,
     Column("subject", String, primary_key=True),  # AL-1, INC-2, NT-3, RUN-4
     Column("decision_id", BigInteger, primary_key=True),
+    Index("ix_decision_subjects_decision_id", "decision_id"),
 )
 
 alerts = Table(
@@ -294,7 +295,8 @@ series = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("metric", String, nullable=False),
     Column("labels", JSON, nullable=False),
-    Column("labels_key", String, nullable=False),  # canonical JSON, sorted: what makes a series unique
+    # the labels, service among them, as canonical JSON: what makes a series unique
+    Column("labels_key", String, nullable=False),
     Column("service", String, nullable=False),
     UniqueConstraint("metric", "labels_key"),
     Index("ix_series_service", "service"),
@@ -323,11 +325,21 @@ rollups = Table(
     sqlite_with_rowid=False,
 )
 
-rollup_marks = Table(
-    "rollup_marks",
+late_points = Table(
+    "late_points",
     metrics,
-    Column("resolution", Integer, primary_key=True),
-    Column("until", BigInteger, nullable=False),  # every bucket that ended by then is rolled up
+    # hours that got points after they were rolled up: to be rolled up again
+    Column("series_id", BigInteger, primary_key=True),
+    Column("at", BigInteger, primary_key=True),  # start of the hour
+    sqlite_with_rowid=False,
+)
+
+marks = Table(
+    "marks",
+    metrics,
+    # rollup.300, rollup.3600: every bucket that ended by then is rolled up; series: raised when series are removed
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
 )
 
 check_states = Table(
@@ -363,6 +375,7 @@ forecasts = Table(
     Column("made_at", BigInteger, nullable=False),
     Column("start", BigInteger, nullable=False),  # of the first step
     Column("step", Float, nullable=False),  # seconds
+    Column("until", BigInteger, nullable=False),  # of the last step: from then on it can be scored
     Column("model", String, nullable=False),
     Column("mean", JSON, nullable=False),
     Column("lower", JSON, nullable=False),  # 95 % band
@@ -372,4 +385,5 @@ forecasts = Table(
     Column("error", Float),  # mean absolute error, in the metric's unit, once scored
     Column("scored_at", BigInteger),
     Index("ix_forecasts_series_id", "series_id", "made_at"),
+    Index("ix_forecasts_scored_at", "scored_at", "until"),
 )
