@@ -1,0 +1,100 @@
+"""The first tables of `metrics.db`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision: str | None = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "check_states",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("check", sa.String(), nullable=False),
+        sa.Column("instance", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("successes", sa.Integer(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("duration", sa.Float(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "check", "instance", name=op.f("pk_check_states")),
+    )
+    op.create_table(
+        "forecasts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("series_id", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.Float(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("mean", sa.JSON(), nullable=False),
+        sa.Column("lower", sa.JSON(), nullable=False),
+        sa.Column("upper", sa.JSON(), nullable=False),
+        sa.Column("exhausted_at", sa.BigInteger(), nullable=True),
+        sa.Column("coverage", sa.Float(), nullable=True),
+        sa.Column("error", sa.Float(), nullable=True),
+        sa.Column("scored_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forecasts")),
+    )
+    op.create_index("ix_forecasts_scored_at", "forecasts", ["scored_at", "until"], unique=False)
+    op.create_index("ix_forecasts_series_id", "forecasts", ["series_id", "made_at"], unique=False)
+    op.create_table(
+        "late_points",
+        sa.Column("series_id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("series_id", "at", name=op.f("pk_late_points")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "marks",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_marks")),
+    )
+    op.create_table(
+        "points",
+        sa.Column("series_id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("series_id", "at", name=op.f("pk_points")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "rollups",
+        sa.Column("series_id", sa.BigInteger(), nullable=False),
+        sa.Column("resolution", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("sum", sa.Float(), nullable=False),
+        sa.Column("min", sa.Float(), nullable=False),
+        sa.Column("max", sa.Float(), nullable=False),
+        sa.Column("last", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("series_id", "resolution", "at", name=op.f("pk_rollups")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "rule_states",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("pending_since", sa.BigInteger(), nullable=True),
+        sa.Column("firing", sa.Integer(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rule_states")),
+    )
+    op.create_table(
+        "series",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("metric", sa.String(), nullable=False),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("labels_key", sa.String(), nullable=False),
+        sa.Column("service", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_series")),
+        sa.UniqueConstraint("metric", "labels_key", name=op.f("uq_series_metric")),
+    )
+    op.create_index("ix_series_service", "series", ["service"], unique=False)
