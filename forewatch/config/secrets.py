@@ -14,6 +14,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from forewatch.errors import SecretError
+from forewatch.guard.redact import remember
 
 SCHEMES = ("env", "file", "prefect")
 
@@ -30,7 +31,13 @@ class Secret:
         return self.reference.partition(":")[0]
 
     def reveal(self) -> str:
-        """The value, read now. Raises SecretError naming the reference, never the value."""
+        """The value, read now and masked from here on in all this process says. Raises SecretError naming the
+        reference, never the value."""
+        value = self._read()
+        remember(value)
+        return value
+
+    def _read(self) -> str:
         scheme, _, rest = self.reference.partition(":")
         if scheme == "env":
             value = os.environ.get(rest)
