@@ -75,9 +75,10 @@ class Notify:
 
 @dataclass(frozen=True)
 class ReleaseHeld:
-    """Held pages of an incident go out now."""
+    """Held pages of an incident go out now, and say why: their content becomes `telling.released(content, because)`."""
 
     incident_id: str
+    because: str = ""
 
 
 @dataclass(frozen=True)
