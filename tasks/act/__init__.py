@@ -1,0 +1,1 @@
+"""Hands that change something: processes started, identified and stopped."""
