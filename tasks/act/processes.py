@@ -63,7 +63,8 @@ def identify(pid: int) -> Identity | None:
 
 def identify_child(pid: int, command: Sequence[str]) -> Identity:
     """Our own child, just executed and not waited for: known even if it has ended, for its session may live."""
-    return identify(pid) or Identity(pid, _start_token(psutil.Process(pid)), tuple(command))
+    # Right after exec the kernel has not laid out the argv yet, and psutil reads none: what we executed is as good.
+    return Identity(pid, _start_token(psutil.Process(pid)), tuple(command))
 
 
 def alive(identity: Identity) -> bool:

@@ -83,6 +83,7 @@ def test_only_allowed_environment_reaches_it(started, monkeypatch):
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:hush")
     monkeypatch.setenv("WANTED", "yes")
     identity = started(SLEEP, env=environment(["WANTED", "NOT_THERE"], "RUN-9"))
+    wait_for(lambda: bool(psutil.Process(identity.pid).environ()))
     seen = psutil.Process(identity.pid).environ()
     assert seen["WANTED"] == "yes"
     assert seen[MARK] == "RUN-9"
@@ -143,7 +144,11 @@ def test_a_relative_script_is_found_in_the_folder(started, tmp_path):
     script = tmp_path / "start.sh"
     script.write_text("#!/bin/sh\necho started\nsleep 60\n")
     script.chmod(0o755)
-    identity = started(["./start.sh"])
+    pid = started(["./start.sh"]).pid
+    wait_for(lambda: (found := identify(pid)) is not None and len(found.argv) == 2)
+    identity = identify(pid)
+    assert identity is not None
+    assert identity.argv[0] == "/bin/sh"
     assert runs_command(identity, ["./start.sh"], tmp_path)
     assert runs_command(identity, [str(script)], tmp_path)
     assert not runs_command(identity, ["./other.sh"], tmp_path)
@@ -209,7 +214,7 @@ def test_identity_survives_exec(started):
 
 def test_a_run_finds_what_it_started_by_its_mark(started):
     identity = started(SLEEP, run="RUN-4711")
-    assert started_by("RUN-4711") == identity
+    wait_for(lambda: started_by("RUN-4711") == identity)
     assert started_by("RUN-4712") is None
 
 
