@@ -47,6 +47,7 @@ config_versions = Table(
     Column("files", JSON, nullable=False),  # [[path, text], ...], the first is the main file; secrets as references
     Column("code_version", String, nullable=False),
     Column("at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
 
 observations = Table(
@@ -59,6 +60,7 @@ observations = Table(
     Column("config_version", BigInteger, nullable=False),
     Column("code_version", String, nullable=False),
     Index("ix_observations_at", "at"),
+    sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
 
 decision_records = Table(
@@ -72,6 +74,7 @@ decision_records = Table(
     Column("changes", JSON, nullable=False),
     Column("effects", JSON, nullable=False),
     UniqueConstraint("seq"),
+    sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
 
 decision_subjects = Table(
@@ -200,7 +203,8 @@ runs = Table(
     Column("verified", String),  # healed | not healed
     Index("ix_runs_state", "state"),
     Index("ix_runs_incident_id", "incident_id"),
-    Index("ix_runs_remedy", "remedy", "created_at"),
+    Index("ix_runs_remedy", "remedy", "started_at"),
+    Index("ix_runs_acted_at", "remedy", "acted_at"),
 )
 
 receipts = Table(
@@ -228,6 +232,7 @@ attachments = Table(
     Column("name", String, nullable=False),
     Column("text", Text, nullable=False),
     Index("ix_attachments_incident_id", "incident_id"),
+    Index("ix_attachments_run_id", "run_id"),
 )
 
 timers = Table(
@@ -236,9 +241,12 @@ timers = Table(
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("kind", String, nullable=False),  # verification | start
     Column("subject", String, nullable=False),
+    Column("set_at", BigInteger, nullable=False),  # in the future: the clock has been set back since
     Column("due_at", BigInteger, nullable=False),
     Column("state", String, nullable=False),  # waiting | done | cancelled
     Index("ix_timers_state", "state", "due_at"),
+    Index("ix_timers_subject", "subject"),
+    sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
 
 shifts = Table(

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attachments")),
     )
     op.create_index("ix_attachments_incident_id", "attachments", ["incident_id"], unique=False)
+    op.create_index("ix_attachments_run_id", "attachments", ["run_id"], unique=False)
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -203,8 +204,9 @@ def upgrade() -> None:
         sa.Column("verified", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
+    op.create_index("ix_runs_acted_at", "runs", ["remedy", "acted_at"], unique=False)
     op.create_index("ix_runs_incident_id", "runs", ["incident_id"], unique=False)
-    op.create_index("ix_runs_remedy", "runs", ["remedy", "created_at"], unique=False)
+    op.create_index("ix_runs_remedy", "runs", ["remedy", "started_at"], unique=False)
     op.create_index("ix_runs_state", "runs", ["state"], unique=False)
     op.create_table(
         "shifts",
@@ -245,9 +247,11 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("set_at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_timers")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_timers_state", "timers", ["state", "due_at"], unique=False)
+    op.create_index("ix_timers_subject", "timers", ["subject"], unique=False)
