@@ -1,0 +1,119 @@
+"""One decision is one transaction: look, decide, and store what follows with the reasons for it, or nothing at all.
+
+    fence ─ observation ─ decide (pure) ─ changes, outbox, timers ─ decision record ─ commit
+
+All processes decide one at a time, under the store's write lock. What is decided lies in rows before anybody acts on
+it; a process that dies at any point leaves either the whole decision or none.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sqlalchemy import Connection
+
+from forewatch.alerting.notification import Notification
+from forewatch.config.models import Config
+from forewatch.incidents import decide as incidents_decide
+from forewatch.incidents.events import Event, TimerDue
+from forewatch.incidents.outcome import (
+    AddEntry,
+    CancelTimers,
+    Change,
+    Dispatch,
+    Effect,
+    Notify,
+    Outcome,
+    PutAlert,
+    PutIncident,
+    PutRun,
+    ReleaseHeld,
+    SetTimer,
+    TurnHeldIntoReport,
+)
+from forewatch.store import alerts, decision_log, incidents, observations, outbox, runs, timeline, timers
+from forewatch.store.engine import Store
+from forewatch.store.shifts import Fence, check_fence
+from forewatch.store.view import StoreView
+
+
+def decide(store: Store, event: Event, *, config: tuple[int, Config], now: int, fence: Fence | None = None) -> Outcome:
+    """Decide upon an event. Blocks for a few milliseconds and a disk sync; call it through `store.run` in async code.
+
+    `config` is (version, configuration). A shift passes its `fence`. The caller rings the worker where the outcome has
+    a Dispatch, and `page-people` where it has a Notify; a lost ring costs a poll interval. A timer that fired already
+    is no news: the outcome is empty and nothing is stored.
+
+    Raises Fenced if the shift's term is over, TransitionRefused if the event asks for a step that may not be taken,
+    NotFound for an unknown id, StoreUnavailable if nothing can be stored. Nothing is changed then.
+    """
+    with store.decide() as conn:
+        return decide_in(conn, event, config=config, now=now, fence=fence)
+
+
+def decide_in(
+    conn: Connection, event: Event, *, config: tuple[int, Config], now: int, fence: Fence | None = None
+) -> Outcome:
+    """`decide` in the write transaction the caller has open; its changes are there for whatever is decided next."""
+    if fence is not None:
+        check_fence(conn, fence)
+    # Finished in its decision's own transaction, a timer can neither fire twice nor get lost between the two.
+    if isinstance(event, TimerDue) and not timers.finish(conn, event.timer_id):
+        return Outcome()
+    version, settings = config
+    seq = observations.add(conn, event, config_version=version, now=now)
+    outcome = incidents_decide.decide(StoreView(conn, settings), event, now)
+    for change in outcome.changes:
+        _change(conn, change, now)
+    for effect in outcome.effects:
+        _store_effect(conn, effect, now)
+    decision_log.add(conn, outcome, seq=seq, config_version=version, now=now)
+    return outcome
+
+
+def _change(conn: Connection, change: Change, now: int) -> None:
+    match change:
+        case PutAlert(alert):
+            alerts.put(conn, alert)
+        case PutIncident(incident):
+            incidents.put(conn, incident)
+        case PutRun(run, expected):
+            runs.put(conn, run, expected)
+        case AddEntry(incident_id, kind, actor, text, data):
+            timeline.add(conn, incident_id, at=now, kind=kind, actor=actor, text=text, data=data)
+        case _:
+            assert_never(change)
+
+
+def _store_effect(conn: Connection, effect: Effect, now: int) -> None:
+    match effect:
+        case Notify():
+            outbox.add(conn, _notification(effect, now))
+        case ReleaseHeld(incident_id):
+            outbox.release_held(conn, incident_id, now)
+        case TurnHeldIntoReport(incident_id, content):
+            outbox.turn_held_into_report(conn, incident_id, content, now)
+        case SetTimer(kind, subject, due_at):
+            timers.add(conn, kind, subject, due_at, now)
+        case CancelTimers(subject, kind):
+            timers.cancel(conn, subject, kind)
+        case Dispatch():
+            pass  # the run's own row, stored as `waiting`, is the order to the worker
+        case _:
+            assert_never(effect)
+
+
+def _notification(effect: Notify, now: int) -> Notification:
+    return Notification(
+        id=effect.id,
+        incident_id=effect.incident_id,
+        alert_id=effect.alert_id,
+        run_id=effect.run_id,
+        kind=effect.kind,
+        severity=effect.severity,
+        notifier=effect.notifier,
+        state="held" if effect.held else "due",
+        not_before=effect.not_before,
+        content=effect.content,
+        created_at=now,
+    )

@@ -1,0 +1,61 @@
+"""Every configuration that was ever in force, as text with secrets as references."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select
+
+from forewatch import __version__
+from forewatch.store.schema import config_versions
+
+
+@dataclass(frozen=True)
+class ConfigVersion:
+    version: int
+    digest: str
+    files: list[tuple[str, str]]
+    """(path, text), the main file first."""
+    code_version: str
+    at: int
+
+
+def digest_of(files: Sequence[tuple[str, str]]) -> str:
+    """SHA-256 of paths and texts."""
+    return hashlib.sha256(json.dumps([list(file) for file in files]).encode()).hexdigest()
+
+
+def add(conn: Connection, files: Sequence[tuple[str, str]], now: int) -> int:
+    """Store a configuration and return its version; that of the newest one where nothing has changed."""
+    digest = digest_of(files)
+    last = newest(conn)
+    if last is not None and last.digest == digest:
+        return last.version
+    added = insert(config_versions).values(
+        digest=digest,
+        files=[list(file) for file in files],
+        code_version=__version__,
+        at=now,
+    )
+    return int(conn.execute(added.returning(config_versions.c.version)).scalar_one())
+
+
+def newest_version(conn: Connection) -> int | None:
+    """The number of the newest one, without its text."""
+    version: int | None = conn.execute(select(func.max(config_versions.c.version))).scalar_one()
+    return version
+
+
+def newest(conn: Connection) -> ConfigVersion | None:
+    version = newest_version(conn)
+    return get(conn, version) if version is not None else None
+
+
+def get(conn: Connection, version: int) -> ConfigVersion | None:
+    row = conn.execute(select(config_versions).where(config_versions.c.version == version)).one_or_none()
+    if row is None:
+        return None
+    return ConfigVersion(row.version, row.digest, [(path, text) for path, text in row.files], row.code_version, row.at)

@@ -1,0 +1,89 @@
+"""The record of decisions: what was decided upon which observation, why, and what it changed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, assert_never
+
+from sqlalchemy import Connection, insert, select
+
+from forewatch.incidents.outcome import (
+    AddEntry,
+    CancelTimers,
+    Change,
+    Dispatch,
+    Effect,
+    Notify,
+    Outcome,
+    PutAlert,
+    PutIncident,
+    PutRun,
+    ReleaseHeld,
+    SetTimer,
+    TurnHeldIntoReport,
+)
+from forewatch.store.schema import decision_records, decision_subjects
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """`reasons` as `{code, text, subjects}`; `changes` and `effects` as `{type, fields}`."""
+
+    id: int
+    seq: int
+    at: int
+    config_version: int
+    reasons: list[dict[str, Any]]
+    changes: list[dict[str, Any]]
+    effects: list[dict[str, Any]]
+
+
+def add(conn: Connection, outcome: Outcome, *, seq: int, config_version: int, now: int) -> int:
+    """Record the decision upon observation `seq`, findable by every id it speaks of or changes."""
+    added = insert(decision_records).values(
+        seq=seq,
+        at=now,
+        config_version=config_version,
+        reasons=[asdict(reason) for reason in outcome.reasons],
+        changes=[_plain(change) for change in outcome.changes],
+        effects=[_plain(effect) for effect in outcome.effects],
+    )
+    decision_id = int(conn.execute(added.returning(decision_records.c.id)).scalar_one())
+    touched = [id for part in (*outcome.changes, *outcome.effects) if (id := _subject(part)) is not None]
+    subjects = dict.fromkeys([*outcome.subjects, *touched])
+    if subjects:
+        conn.execute(
+            insert(decision_subjects), [{"subject": subject, "decision_id": decision_id} for subject in subjects]
+        )
+    return decision_id
+
+
+def of_subject(conn: Connection, subject: str) -> list[DecisionRecord]:
+    """Every decision about an alert, incident, notification or run, in the order taken."""
+    found = (
+        select(decision_records)
+        .join(decision_subjects, decision_subjects.c.decision_id == decision_records.c.id)
+        .where(decision_subjects.c.subject == subject)
+        .order_by(decision_records.c.id)
+    )
+    return [DecisionRecord(**row._mapping) for row in conn.execute(found)]
+
+
+def _subject(part: Change | Effect) -> str | None:
+    match part:
+        case PutAlert(alert):
+            return alert.id
+        case PutIncident(incident):
+            return incident.id
+        case PutRun(run):
+            return run.id
+        case Notify(id) | AddEntry(id) | Dispatch(id) | ReleaseHeld(id) | TurnHeldIntoReport(id):
+            return id
+        case SetTimer() | CancelTimers():
+            return None
+        case _:
+            assert_never(part)
+
+
+def _plain(part: Change | Effect) -> dict[str, Any]:
+    return {"type": type(part).__name__, **asdict(part)}

@@ -1,0 +1,69 @@
+"""Incidents: at most one open one a group, every change a compare-and-set on the revision."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from forewatch.errors import TransitionRefused
+from forewatch.incidents.incident import MAY_BECOME, Incident
+from forewatch.store.schema import incidents
+
+
+def get(conn: Connection, incident_id: str) -> Incident | None:
+    row = conn.execute(select(incidents).where(incidents.c.id == incident_id)).one_or_none()
+    return Incident(**row._mapping) if row is not None else None
+
+
+def open_for(conn: Connection, group_key: str) -> Incident | None:
+    """The open incident of a group."""
+    found = select(incidents).where(incidents.c.group_key == group_key, incidents.c.status != "resolved")
+    row = conn.execute(found).one_or_none()
+    return Incident(**row._mapping) if row is not None else None
+
+
+def listing(
+    conn: Connection, *, open_only: bool = False, service: str | None = None, limit: int = 50
+) -> list[Incident]:
+    """The newest, newest first."""
+    found = select(incidents).order_by(incidents.c.opened_at.desc(), incidents.c.id.desc()).limit(limit)
+    if open_only:
+        found = found.where(incidents.c.status != "resolved")
+    if service is not None:
+        found = found.where(incidents.c.service == service)
+    return [Incident(**row._mapping) for row in conn.execute(found)]
+
+
+def put(conn: Connection, incident: Incident) -> None:
+    """Store a new incident (revision 1), or the next revision of a stored one.
+
+    Raises TransitionRefused where the stored one is not at `revision - 1`, may not take this step, or where the group
+    has another open incident.
+    """
+    values = asdict(incident)
+    try:
+        if incident.revision == 1:
+            conn.execute(insert(incidents).values(values))
+            return
+        before = [
+            status for status, after in MAY_BECOME.items() if incident.status in after or incident.status == status
+        ]
+        changed = conn.execute(
+            update(incidents)
+            .where(
+                incidents.c.id == incident.id,
+                incidents.c.revision == incident.revision - 1,
+                incidents.c.status.in_(before),
+            )
+            .values(values)
+        ).rowcount
+    except IntegrityError as error:
+        raise TransitionRefused(f"{incident.id}: {incident.group_key} has another open incident already") from error
+    if not changed:
+        stored = get(conn, incident.id)
+        found = f"it is {stored.status} at revision {stored.revision}" if stored else "there is no such incident"
+        raise TransitionRefused(
+            f"{incident.id} cannot become {incident.status} at revision {incident.revision}: {found}"
+        )

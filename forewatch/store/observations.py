@@ -1,0 +1,51 @@
+"""Observations: every event that was decided upon, in one global order, so that decisions can be replayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from forewatch import __version__
+from forewatch.incidents.events import Event, from_json
+from forewatch.store.schema import observations
+
+
+@dataclass(frozen=True)
+class Observation:
+    """`seq` is the order things were decided in; `at` is only what the clock said."""
+
+    seq: int
+    at: int
+    source: str
+    event: dict[str, Any]
+    config_version: int
+    code_version: str
+
+    def decoded(self) -> Event:
+        """Raises KeyError for an event this version does not know."""
+        return from_json(self.event)
+
+
+def add(conn: Connection, event: Event, *, config_version: int, now: int) -> int:
+    """Returns its sequence number."""
+    added = insert(observations).values(
+        at=now,
+        source=event.source,
+        event=event.as_json(),
+        config_version=config_version,
+        code_version=__version__,
+    )
+    return int(conn.execute(added.returning(observations.c.seq)).scalar_one())
+
+
+def get(conn: Connection, seq: int) -> Observation | None:
+    row = conn.execute(select(observations).where(observations.c.seq == seq)).one_or_none()
+    return Observation(**row._mapping) if row is not None else None
+
+
+def since(conn: Connection, seq: int, limit: int = 1000) -> list[Observation]:
+    """Those after `seq`, in order."""
+    found = select(observations).where(observations.c.seq > seq).order_by(observations.c.seq).limit(limit)
+    return [Observation(**row._mapping) for row in conn.execute(found)]

@@ -1,0 +1,156 @@
+"""The outbox: notifications on their way to people. None is ever lost; one may be sent twice, with the same id.
+
+    held ──(not_before passed, or released)──┐
+    due ─────────────────────────────────────┼─> claimed(term, until) ─> sent
+    failed ──(not_before passed)─────────────┘        │  └─> failed ─> ... ─> dead
+                                                      └─(30 s without an answer)─> claimed again
+
+Times are wall-clock times, and a wall clock can be set back: then `created_at` lies in the future, or `not_before` and
+`claimed_until` further ahead than anything may wait. Such rows are taken at once: early is harmless, an hour late is
+not. Set forward, it makes waiting rows due early. Giving up goes by the number of attempts, so no jump of the clock can
+make a page dead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
+
+from forewatch.alerting.notification import Notification, NotificationState
+from forewatch.clock import micros
+from forewatch.store.schema import outbox
+
+CLAIM = 30.0
+"""Seconds a sender has before another may take its notification."""
+
+CLOCK_SLACK = 5.0
+"""Seconds a row may be dated ahead of now before we say that the clock was set back."""
+
+LONGEST_BACK_OFF = 300.0
+"""Seconds; the waits are 1, 2, 4, ... up to this."""
+
+MOST_ATTEMPTS = 9 + round((86400 - 511) / LONGEST_BACK_OFF)
+"""After this many the notification is dead: a day, the first nine waits (511 s) and then one every 300 s."""
+
+_WAITING = ("held", "due", "failed")
+
+
+def back_off(attempts: int) -> float:
+    """Seconds from the failure of attempt number `attempts` (from 1) to the next."""
+    return min(2.0 ** min(attempts - 1, 30), LONGEST_BACK_OFF)
+
+
+def add(conn: Connection, notification: Notification) -> None:
+    conn.execute(insert(outbox).values(asdict(notification)))
+
+
+def get(conn: Connection, notification_id: str) -> Notification | None:
+    row = conn.execute(select(outbox).where(outbox.c.id == notification_id)).one_or_none()
+    return Notification(**row._mapping) if row is not None else None
+
+
+def of_incident(conn: Connection, incident_id: str) -> list[Notification]:
+    """Oldest first."""
+    found = select(outbox).where(outbox.c.incident_id == incident_id).order_by(outbox.c.created_at, outbox.c.id)
+    return [Notification(**row._mapping) for row in conn.execute(found)]
+
+
+def claim(conn: Connection, *, now: int, term: int, limit: int) -> list[Notification]:
+    """Take up to `limit` that may go out now, the most severe first, for 30 s; each claim is an attempt.
+
+    Whoever claims must answer with `mark_sent` or `mark_failed` under the same `term`.
+    """
+    rank = case({"critical": 0, "warning": 1}, value=outbox.c.severity, else_=2)
+    ready = select(outbox.c.id).where(_ready(now)).order_by(rank, outbox.c.not_before, outbox.c.id).limit(limit)
+    ids = conn.execute(ready).scalars().all()
+    if not ids:
+        return []
+    taken = conn.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(ids))
+        .values(
+            state="claimed",
+            claimed_term=term,
+            claimed_until=now + micros(CLAIM),
+            attempts=outbox.c.attempts + 1,
+        )
+        .returning(*outbox.c)
+    )
+    claimed = {row.id: Notification(**row._mapping) for row in taken}
+    return [claimed[id] for id in ids]
+
+
+def mark_sent(conn: Connection, notification_id: str, term: int, now: int, receipt: dict[str, Any] | None) -> bool:
+    """The receiver took it. False if the claim is not this term's any more: another sender has it now."""
+    return bool(
+        conn.execute(
+            update(outbox)
+            .where(_claimed_by(notification_id, term))
+            .values(state="sent", sent_at=now, receipt=receipt, claimed_until=None, last_error=None)
+        ).rowcount
+    )
+
+
+def mark_failed(
+    conn: Connection, notification_id: str, term: int, now: int, error: str, permanent: bool
+) -> NotificationState | None:
+    """It could not be handed over: `failed` (again after a back-off) or `dead` (permanent, or a day of attempts).
+
+    Where the claim is not this term's any more nothing changes and the present state is returned; None for an unknown
+    id.
+    """
+    attempts = conn.execute(select(outbox.c.attempts).where(_claimed_by(notification_id, term))).scalar_one_or_none()
+    if attempts is None:
+        state: NotificationState | None = conn.execute(
+            select(outbox.c.state).where(outbox.c.id == notification_id)
+        ).scalar_one_or_none()
+        return state
+    state = "dead" if permanent or attempts >= MOST_ATTEMPTS else "failed"
+    conn.execute(
+        update(outbox)
+        .where(_claimed_by(notification_id, term))
+        .values(state=state, not_before=now + micros(back_off(attempts)), claimed_until=None, last_error=error)
+    )
+    return state
+
+
+def release_held(conn: Connection, incident_id: str, now: int) -> int:
+    """Held pages of an incident are due now; returns how many."""
+    return conn.execute(update(outbox).where(_held(incident_id)).values(state="due", not_before=now)).rowcount
+
+
+def turn_held_into_report(conn: Connection, incident_id: str, content: dict[str, Any], now: int) -> int:
+    """Held pages of an incident go out now as reports with this content; returns how many were still held."""
+    return conn.execute(
+        update(outbox).where(_held(incident_id)).values(kind="report", state="due", not_before=now, content=content)
+    ).rowcount
+
+
+def oldest_due(conn: Connection, now: int) -> int | None:
+    """Since when the longest waiting notification that could go out has been due; None if none is."""
+    since = case((outbox.c.state == "claimed", outbox.c.claimed_until), else_=outbox.c.not_before)
+    oldest: int | None = conn.execute(select(func.min(since)).where(_ready(now))).scalar_one()
+    return oldest if oldest is None else min(oldest, now)
+
+
+def _ready(now: int) -> ColumnElement[bool]:
+    """May go out at `now`: its time has come, its claim ran out, or its times are impossible (see the module)."""
+    from_the_future = outbox.c.created_at > now + micros(CLOCK_SLACK)
+    return or_(
+        and_(outbox.c.state.in_(_WAITING), or_(outbox.c.not_before <= now, from_the_future)),
+        and_(outbox.c.state == "failed", outbox.c.not_before > now + micros(LONGEST_BACK_OFF + CLOCK_SLACK)),
+        and_(
+            outbox.c.state == "claimed",
+            or_(outbox.c.claimed_until <= now, outbox.c.claimed_until > now + micros(CLAIM + CLOCK_SLACK)),
+        ),
+    )
+
+
+def _claimed_by(notification_id: str, term: int) -> ColumnElement[bool]:
+    return and_(outbox.c.id == notification_id, outbox.c.state == "claimed", outbox.c.claimed_term == term)
+
+
+def _held(incident_id: str) -> ColumnElement[bool]:
+    return and_(outbox.c.incident_id == incident_id, outbox.c.state == "held")

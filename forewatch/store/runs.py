@@ -1,0 +1,150 @@
+"""Runs: executions of runbooks; the row of a waiting run is the order to the worker to start it.
+
+waiting ─claim─> claimed ─start─> started ─> acted ─> done | failed; `release` puts one back to waiting.
+
+A run shows life by raising `beat`. Whoever watches compares the counter on its own monotonic clock, so that no wall
+clock can make a living run look dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+
+from forewatch.errors import TransitionRefused
+from forewatch.remedy.run import UNDER_WAY, Run, RunState
+from forewatch.store.schema import runs
+
+_COLUMNS = [runs.c[field.name] for field in fields(Run)]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Which worker took a run that has not started yet."""
+
+    run_id: str
+    worker: str
+    at: int
+
+
+def get(conn: Connection, run_id: str) -> Run | None:
+    row = conn.execute(select(*_COLUMNS).where(runs.c.id == run_id)).one_or_none()
+    return Run(**row._mapping) if row is not None else None
+
+
+def of_incident(conn: Connection, incident_id: str) -> list[Run]:
+    """Oldest first."""
+    found = select(*_COLUMNS).where(runs.c.incident_id == incident_id).order_by(runs.c.created_at, runs.c.id)
+    return [Run(**row._mapping) for row in conn.execute(found)]
+
+
+def listing(conn: Connection, *, states: Collection[RunState] | None = None, limit: int = 50) -> list[Run]:
+    """The newest, newest first; of some states where they are given."""
+    found = select(*_COLUMNS).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
+    if states is not None:
+        found = found.where(runs.c.state.in_(states))
+    return [Run(**row._mapping) for row in conn.execute(found)]
+
+
+def counted(conn: Connection, remedy: str, since: int) -> list[Run]:
+    """What limits count: runs of a remedy that started or acted at `since` or later, or are under way. Oldest first.
+
+    There is no upper bound, so rows dated in the future by a clock that was set back count. One that started and failed
+    counts too: it may have acted before it could say so. Shadow runs do not act and are left out.
+    """
+    found = (
+        select(*_COLUMNS)
+        .where(
+            runs.c.remedy == remedy,
+            runs.c.autonomy != "shadow",
+            or_(runs.c.started_at >= since, runs.c.acted_at >= since, runs.c.state.in_(UNDER_WAY)),
+        )
+        .order_by(runs.c.created_at, runs.c.id)
+    )
+    return [Run(**row._mapping) for row in conn.execute(found)]
+
+
+def put(conn: Connection, run: Run, expected: str | None = None) -> None:
+    """Store a new run (`expected` None), or replace the stored one where it still is in state `expected`.
+
+    Raises TransitionRefused where it is not.
+    """
+    values = asdict(run)
+    if expected is None:
+        conn.execute(insert(runs).values(values))
+        return
+    changed = conn.execute(update(runs).where(_in_state(run.id, expected)).values(values)).rowcount
+    if not changed:
+        stored = get(conn, run.id)
+        found = f"it is {stored.state}" if stored else "there is no such run"
+        raise TransitionRefused(f"{run.id} cannot go from {expected} to {run.state}: {found}")
+
+
+def claim(conn: Connection, worker: str, now: int, limit: int) -> list[Run]:
+    """Take up to `limit` waiting runs, oldest first, each an attempt more."""
+    waiting = select(runs.c.id).where(runs.c.state == "waiting").order_by(runs.c.created_at, runs.c.id).limit(limit)
+    ids = conn.execute(waiting).scalars().all()
+    if not ids:
+        return []
+    taken = conn.execute(
+        update(runs)
+        .where(runs.c.id.in_(ids))
+        .values(state="claimed", claimed_by=worker, claimed_at=now, attempts=runs.c.attempts + 1)
+        .returning(*_COLUMNS)
+    )
+    claimed = {row.id: Run(**row._mapping) for row in taken}
+    return [claimed[id] for id in ids]
+
+
+def claims(conn: Connection) -> list[Claim]:
+    """All claimed runs that have not started: a new worker releases those of workers that are gone."""
+    found = select(runs.c.id, runs.c.claimed_by, runs.c.claimed_at).where(runs.c.state == "claimed")
+    return [Claim(*row) for row in conn.execute(found)]
+
+
+def start(conn: Connection, run_id: str, flow_run_id: str, now: int) -> bool:
+    """A flow run takes the row as its first act. False if another has, or if the run is over: then it must leave."""
+    return bool(
+        conn.execute(
+            update(runs)
+            .where(runs.c.id == run_id, runs.c.state.in_(("waiting", "claimed")))
+            .values(state="started", flow_run_id=flow_run_id, started_at=now)
+        ).rowcount
+    )
+
+
+def beat(conn: Connection, run_id: str, flow_run_id: str | None = None) -> bool:
+    """Show life. False if the run is not under way any more, or belongs to another flow run by now: then stop."""
+    ours = and_(runs.c.id == run_id, runs.c.state.in_(("started", "acted")))
+    if flow_run_id is not None:
+        ours = and_(ours, runs.c.flow_run_id == flow_run_id)
+    return bool(conn.execute(update(runs).where(ours).values(beat=runs.c.beat + 1)).rowcount)
+
+
+def beats(conn: Connection) -> dict[str, int]:
+    """The beat counter of every started run."""
+    found = select(runs.c.id, runs.c.beat).where(runs.c.state == "started")
+    return {row.id: row.beat for row in conn.execute(found)}
+
+
+def stale(conn: Connection, seen: Mapping[str, int]) -> list[Run]:
+    """Started runs whose beat still is what `beats` gave a while ago."""
+    now = beats(conn)
+    silent = [run_id for run_id, beat in seen.items() if now.get(run_id) == beat]
+    found = select(*_COLUMNS).where(runs.c.id.in_(silent)).order_by(runs.c.created_at, runs.c.id)
+    return [Run(**row._mapping) for row in conn.execute(found)] if silent else []
+
+
+def release(conn: Connection, run_id: str, expected: str) -> bool:
+    """Put a run whose flow run died back to waiting. False if it is not in state `expected` any more."""
+    return bool(
+        conn.execute(
+            update(runs).where(_in_state(run_id, expected)).values(state="waiting", claimed_by=None, claimed_at=None)
+        ).rowcount
+    )
+
+
+def _in_state(run_id: str, state: str) -> ColumnElement[bool]:
+    return and_(runs.c.id == run_id, runs.c.state == state)

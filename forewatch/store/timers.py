@@ -1,0 +1,71 @@
+"""Timers: rows that wait for a time. Each fires once, in the transaction of the decision it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+
+from forewatch.clock import micros
+from forewatch.store.schema import timers
+
+CLOCK_SLACK = 5.0
+"""Seconds a timer may be set ahead of now before we say that the clock was set back."""
+
+
+@dataclass(frozen=True)
+class Timer:
+    id: int
+    kind: str
+    subject: str
+    set_at: int
+    due_at: int
+    state: Literal["waiting", "done", "cancelled"]
+
+
+def add(conn: Connection, kind: str, subject: str, due_at: int, now: int) -> None:
+    conn.execute(insert(timers).values(kind=kind, subject=subject, set_at=now, due_at=due_at, state="waiting"))
+
+
+def cancel(conn: Connection, subject: str, kind: str | None = None) -> int:
+    """Call off the waiting timers of a subject, of one kind where it is given; returns how many."""
+    meant = and_(timers.c.subject == subject, timers.c.state == "waiting")
+    if kind is not None:
+        meant = and_(meant, timers.c.kind == kind)
+    return conn.execute(update(timers).where(meant).values(state="cancelled")).rowcount
+
+
+def due(conn: Connection, now: int, limit: int = 100) -> list[Timer]:
+    """Waiting timers whose time has come, earliest first.
+
+    One that was set in the future shows that the clock was set back since; it is due at once, for early is harmless and
+    an hour late is not.
+    """
+    found = (
+        select(timers)
+        .where(
+            timers.c.state == "waiting",
+            or_(timers.c.due_at <= now, timers.c.set_at > now + micros(CLOCK_SLACK)),
+        )
+        .order_by(timers.c.due_at, timers.c.id)
+        .limit(limit)
+    )
+    return [Timer(**row._mapping) for row in conn.execute(found)]
+
+
+def next_due(conn: Connection) -> int | None:
+    """When the earliest waiting timer is due; None if none waits."""
+    earliest: int | None = conn.execute(
+        select(func.min(timers.c.due_at)).where(timers.c.state == "waiting")
+    ).scalar_one()
+    return earliest
+
+
+def finish(conn: Connection, timer_id: int) -> bool:
+    """Mark a timer as fired. False if it fired already or was cancelled. `deciding` does this for every TimerDue."""
+    return bool(
+        conn.execute(
+            update(timers).where(timers.c.id == timer_id, timers.c.state == "waiting").values(state="done")
+        ).rowcount
+    )
