@@ -89,8 +89,8 @@ def _store_effect(conn: Connection, effect: Effect, now: int) -> None:
     match effect:
         case Notify():
             outbox.add(conn, _notification(effect, now))
-        case ReleaseHeld(incident_id):
-            outbox.release_held(conn, incident_id, now)
+        case ReleaseHeld(incident_id, because):
+            outbox.release_held(conn, incident_id, now, because)
         case TurnHeldIntoReport(incident_id, content):
             outbox.turn_held_into_report(conn, incident_id, content, now)
         case SetTimer(kind, subject, due_at):

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forewatch.alerting.alert import Alert
 from forewatch.errors import TransitionRefused
 from forewatch.store.schema import alerts
 
+_BY_ID = select(alerts).where(alerts.c.id == bindparam("of"))
+_FIRING = select(alerts).where(alerts.c.fingerprint == bindparam("of"), alerts.c.status == "firing")
+_OF_INCIDENT = select(alerts).where(alerts.c.incident_id == bindparam("of")).order_by(alerts.c.starts_at, alerts.c.id)
+_INSERT = insert(alerts)
+_REPLACE = update(alerts).where(alerts.c.id == bindparam("of"))
+
 
 def get(conn: Connection, alert_id: str) -> Alert | None:
-    row = conn.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
+    row = conn.execute(_BY_ID, {"of": alert_id}).one_or_none()
     return Alert(**row._mapping) if row is not None else None
 
 
 def firing(conn: Connection, fingerprint: str) -> Alert | None:
     """The episode of a fingerprint that is firing now."""
-    found = select(alerts).where(alerts.c.fingerprint == fingerprint, alerts.c.status == "firing")
-    row = conn.execute(found).one_or_none()
+    row = conn.execute(_FIRING, {"of": fingerprint}).one_or_none()
     return Alert(**row._mapping) if row is not None else None
 
 
@@ -34,8 +37,7 @@ def all_firing(conn: Connection, service: str | None = None) -> list[Alert]:
 
 def of_incident(conn: Connection, incident_id: str) -> list[Alert]:
     """Firing and resolved, oldest first."""
-    found = select(alerts).where(alerts.c.incident_id == incident_id).order_by(alerts.c.starts_at, alerts.c.id)
-    return [Alert(**row._mapping) for row in conn.execute(found)]
+    return [Alert(**row._mapping) for row in conn.execute(_OF_INCIDENT, {"of": incident_id})]
 
 
 def listing(conn: Connection, limit: int = 50) -> list[Alert]:
@@ -49,10 +51,9 @@ def put(conn: Connection, alert: Alert) -> None:
 
     Raises TransitionRefused where another episode of the fingerprint is firing.
     """
-    values = asdict(alert) | {"labels": dict(alert.labels), "annotations": dict(alert.annotations)}
     try:
-        if not conn.execute(update(alerts).where(alerts.c.id == alert.id).values(values)).rowcount:
-            conn.execute(insert(alerts).values(values))
+        if not conn.execute(_REPLACE, {**vars(alert), "of": alert.id}).rowcount:
+            conn.execute(_INSERT, vars(alert))
     except IntegrityError as error:
         raise TransitionRefused(
             f"{alert.id} cannot fire: another alert {alert.fingerprint} is firing already"

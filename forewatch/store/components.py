@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from forewatch.store.schema import components
+
+_BY_NAME = select(components).where(components.c.name == bindparam("of"))
 
 ComponentState = Literal["ok", "down"]
 
@@ -44,7 +46,7 @@ def report(
 
 
 def get(conn: Connection, name: str) -> Component | None:
-    row = conn.execute(select(components).where(components.c.name == name)).one_or_none()
+    row = conn.execute(_BY_NAME, {"of": name}).one_or_none()
     return Component(**row._mapping) if row is not None else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from sqlalchemy import Connection, insert, select
@@ -24,6 +24,9 @@ from forewatch.incidents.outcome import (
 )
 from forewatch.store.schema import decision_records, decision_subjects
 
+_INSERT = insert(decision_records).returning(decision_records.c.id)
+_INSERT_SUBJECT = insert(decision_subjects)
+
 
 @dataclass(frozen=True)
 class DecisionRecord:
@@ -40,21 +43,19 @@ class DecisionRecord:
 
 def add(conn: Connection, outcome: Outcome, *, seq: int, config_version: int, now: int) -> int:
     """Record the decision upon observation `seq`, findable by every id it speaks of or changes."""
-    added = insert(decision_records).values(
-        seq=seq,
-        at=now,
-        config_version=config_version,
-        reasons=[asdict(reason) for reason in outcome.reasons],
-        changes=[_plain(change) for change in outcome.changes],
-        effects=[_plain(effect) for effect in outcome.effects],
-    )
-    decision_id = int(conn.execute(added.returning(decision_records.c.id)).scalar_one())
+    values = {
+        "seq": seq,
+        "at": now,
+        "config_version": config_version,
+        "reasons": [vars(reason) for reason in outcome.reasons],
+        "changes": [_plain(change) for change in outcome.changes],
+        "effects": [_plain(effect) for effect in outcome.effects],
+    }
+    decision_id = int(conn.execute(_INSERT, values).scalar_one())
     touched = [id for part in (*outcome.changes, *outcome.effects) if (id := _subject(part)) is not None]
     subjects = dict.fromkeys([*outcome.subjects, *touched])
     if subjects:
-        conn.execute(
-            insert(decision_subjects), [{"subject": subject, "decision_id": decision_id} for subject in subjects]
-        )
+        conn.execute(_INSERT_SUBJECT, [{"subject": subject, "decision_id": decision_id} for subject in subjects])
     return decision_id
 
 
@@ -86,4 +87,4 @@ def _subject(part: Change | Effect) -> str | None:
 
 
 def _plain(part: Change | Effect) -> dict[str, Any]:
-    return {"type": type(part).__name__, **asdict(part)}
+    return {"type": type(part).__name__, **vars(part)}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, bindparam, insert, update
 
 from forewatch.store.schema import counters
+
+_RAISE = (
+    update(counters)
+    .where(counters.c.name == bindparam("of"))
+    .values(value=counters.c.value + 1)
+    .returning(counters.c.value)
+)
 
 
 def next_id(conn: Connection, prefix: str) -> str:
     """The next id of `AL`, `INC`, `NT`, `RUN`. One of a transaction that is rolled back is given again."""
-    value = conn.execute(
-        update(counters).where(counters.c.name == prefix).values(value=counters.c.value + 1).returning(counters.c.value)
-    ).scalar_one_or_none()
+    value = conn.execute(_RAISE, {"of": prefix}).scalar_one_or_none()
     if value is None:
         conn.execute(insert(counters).values(name=prefix, value=1))
         value = 1

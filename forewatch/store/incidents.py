@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forewatch.errors import TransitionRefused
 from forewatch.incidents.incident import MAY_BECOME, Incident
 from forewatch.store.schema import incidents
 
+_BY_ID = select(incidents).where(incidents.c.id == bindparam("of"))
+_OPEN_FOR = select(incidents).where(incidents.c.group_key == bindparam("of"), incidents.c.status != "resolved")
+_INSERT = insert(incidents)
+_REPLACE = update(incidents).where(
+    incidents.c.id == bindparam("of"),
+    incidents.c.revision == bindparam("before"),
+    incidents.c.status.in_(bindparam("statuses", expanding=True)),
+)
+
 
 def get(conn: Connection, incident_id: str) -> Incident | None:
-    row = conn.execute(select(incidents).where(incidents.c.id == incident_id)).one_or_none()
+    row = conn.execute(_BY_ID, {"of": incident_id}).one_or_none()
     return Incident(**row._mapping) if row is not None else None
 
 
 def open_for(conn: Connection, group_key: str) -> Incident | None:
     """The open incident of a group."""
-    found = select(incidents).where(incidents.c.group_key == group_key, incidents.c.status != "resolved")
-    row = conn.execute(found).one_or_none()
+    row = conn.execute(_OPEN_FOR, {"of": group_key}).one_or_none()
     return Incident(**row._mapping) if row is not None else None
 
 
@@ -42,23 +48,13 @@ def put(conn: Connection, incident: Incident) -> None:
     Raises TransitionRefused where the stored one is not at `revision - 1`, may not take this step, or where the group
     has another open incident.
     """
-    values = asdict(incident)
+    may_come_from = [status for status, after in MAY_BECOME.items() if incident.status in (status, *after)]
+    expected = {"of": incident.id, "before": incident.revision - 1, "statuses": may_come_from}
     try:
         if incident.revision == 1:
-            conn.execute(insert(incidents).values(values))
+            conn.execute(_INSERT, vars(incident))
             return
-        before = [
-            status for status, after in MAY_BECOME.items() if incident.status in after or incident.status == status
-        ]
-        changed = conn.execute(
-            update(incidents)
-            .where(
-                incidents.c.id == incident.id,
-                incidents.c.revision == incident.revision - 1,
-                incidents.c.status.in_(before),
-            )
-            .values(values)
-        ).rowcount
+        changed = conn.execute(_REPLACE, {**vars(incident), **expected}).rowcount
     except IntegrityError as error:
         raise TransitionRefused(f"{incident.id}: {incident.group_key} has another open incident already") from error
     if not changed:

@@ -11,6 +11,8 @@ from forewatch import __version__
 from forewatch.incidents.events import Event, from_json
 from forewatch.store.schema import observations
 
+_INSERT = insert(observations).returning(observations.c.seq)
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -30,14 +32,14 @@ class Observation:
 
 def add(conn: Connection, event: Event, *, config_version: int, now: int) -> int:
     """Returns its sequence number."""
-    added = insert(observations).values(
-        at=now,
-        source=event.source,
-        event=event.as_json(),
-        config_version=config_version,
-        code_version=__version__,
-    )
-    return int(conn.execute(added.returning(observations.c.seq)).scalar_one())
+    values = {
+        "at": now,
+        "source": event.source,
+        "event": event.as_json(),
+        "config_version": config_version,
+        "code_version": __version__,
+    }
+    return int(conn.execute(_INSERT, values).scalar_one())
 
 
 def get(conn: Connection, seq: int) -> Observation | None:

@@ -13,13 +13,26 @@ make a page dead.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from forewatch.alerting.notification import Notification, NotificationState
 from forewatch.clock import micros
+from forewatch.incidents import telling
 from forewatch.store.schema import outbox
 
 CLAIM = 30.0
@@ -34,7 +47,26 @@ LONGEST_BACK_OFF = 300.0
 MOST_ATTEMPTS = 9 + round((86400 - 511) / LONGEST_BACK_OFF)
 """After this many the notification is dead: a day, the first nine waits (511 s) and then one every 300 s."""
 
+_INSERT = insert(outbox)
 _WAITING = ("held", "due", "failed")
+
+_NOW: BindParameter[int] = bindparam("now", type_=outbox.c.created_at.type)
+# May go out now: its time has come, its claim ran out, or its times are impossible (see above).
+_READY = or_(
+    outbox.c.state.in_(_WAITING) & ((outbox.c.not_before <= _NOW) | (outbox.c.created_at > _NOW + micros(CLOCK_SLACK))),
+    (outbox.c.state == "failed") & (outbox.c.not_before > _NOW + micros(LONGEST_BACK_OFF + CLOCK_SLACK)),
+    (outbox.c.state == "claimed")
+    & ((outbox.c.claimed_until <= _NOW) | (outbox.c.claimed_until > _NOW + micros(CLAIM + CLOCK_SLACK))),
+)
+_SINCE = case((outbox.c.state == "claimed", outbox.c.claimed_until), else_=outbox.c.not_before)
+_OLDEST = select(func.min(_SINCE)).where(_READY)
+_RANK = case({"critical": 0, "warning": 1}, value=outbox.c.severity, else_=2)
+_NEXT = (
+    select(outbox.c.id)
+    .where(_READY)
+    .order_by(_RANK, outbox.c.not_before, outbox.c.id)
+    .limit(bindparam("limit", type_=Integer))
+)
 
 
 def back_off(attempts: int) -> float:
@@ -43,7 +75,7 @@ def back_off(attempts: int) -> float:
 
 
 def add(conn: Connection, notification: Notification) -> None:
-    conn.execute(insert(outbox).values(asdict(notification)))
+    conn.execute(_INSERT, vars(notification))
 
 
 def get(conn: Connection, notification_id: str) -> Notification | None:
@@ -62,9 +94,7 @@ def claim(conn: Connection, *, now: int, term: int, limit: int) -> list[Notifica
 
     Whoever claims must answer with `mark_sent` or `mark_failed` under the same `term`.
     """
-    rank = case({"critical": 0, "warning": 1}, value=outbox.c.severity, else_=2)
-    ready = select(outbox.c.id).where(_ready(now)).order_by(rank, outbox.c.not_before, outbox.c.id).limit(limit)
-    ids = conn.execute(ready).scalars().all()
+    ids = conn.execute(_NEXT, {"now": now, "limit": limit}).scalars().all()
     if not ids:
         return []
     taken = conn.execute(
@@ -116,9 +146,13 @@ def mark_failed(
     return state
 
 
-def release_held(conn: Connection, incident_id: str, now: int) -> int:
-    """Held pages of an incident are due now; returns how many."""
-    return conn.execute(update(outbox).where(_held(incident_id)).values(state="due", not_before=now)).rowcount
+def release_held(conn: Connection, incident_id: str, now: int, because: str = "") -> int:
+    """Held pages of an incident are due now, and say why; returns how many."""
+    held = conn.execute(select(outbox.c.id, outbox.c.content).where(_held(incident_id))).all()
+    for row in held:
+        values = {"state": "due", "not_before": now, "content": telling.released(row.content, because)}
+        conn.execute(update(outbox).where(outbox.c.id == row.id).values(values))
+    return len(held)
 
 
 def turn_held_into_report(conn: Connection, incident_id: str, content: dict[str, Any], now: int) -> int:
@@ -129,23 +163,12 @@ def turn_held_into_report(conn: Connection, incident_id: str, content: dict[str,
 
 
 def oldest_due(conn: Connection, now: int) -> int | None:
-    """Since when the longest waiting notification that could go out has been due; None if none is."""
-    since = case((outbox.c.state == "claimed", outbox.c.claimed_until), else_=outbox.c.not_before)
-    oldest: int | None = conn.execute(select(func.min(since)).where(_ready(now))).scalar_one()
+    """Since when the longest waiting notification that could go out has been due; None if none is.
+
+    Asked in a read transaction it costs no lock: a sender that polls asks this before it claims.
+    """
+    oldest: int | None = conn.execute(_OLDEST, {"now": now}).scalar_one()
     return oldest if oldest is None else min(oldest, now)
-
-
-def _ready(now: int) -> ColumnElement[bool]:
-    """May go out at `now`: its time has come, its claim ran out, or its times are impossible (see the module)."""
-    from_the_future = outbox.c.created_at > now + micros(CLOCK_SLACK)
-    return or_(
-        and_(outbox.c.state.in_(_WAITING), or_(outbox.c.not_before <= now, from_the_future)),
-        and_(outbox.c.state == "failed", outbox.c.not_before > now + micros(LONGEST_BACK_OFF + CLOCK_SLACK)),
-        and_(
-            outbox.c.state == "claimed",
-            or_(outbox.c.claimed_until <= now, outbox.c.claimed_until > now + micros(CLAIM + CLOCK_SLACK)),
-        ),
-    )
 
 
 def _claimed_by(notification_id: str, term: int) -> ColumnElement[bool]:

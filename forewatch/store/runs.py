@@ -9,15 +9,33 @@ clock can make a living run look dead.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from forewatch.errors import TransitionRefused
 from forewatch.remedy.run import UNDER_WAY, Run, RunState
 from forewatch.store.schema import runs
 
 _COLUMNS = [runs.c[field.name] for field in fields(Run)]
+_BY_ID = select(*_COLUMNS).where(runs.c.id == bindparam("of"))
+_OF_INCIDENT = select(*_COLUMNS).where(runs.c.incident_id == bindparam("of")).order_by(runs.c.created_at, runs.c.id)
+_COUNTED = (
+    select(*_COLUMNS)
+    .where(
+        runs.c.remedy == bindparam("of"),
+        runs.c.autonomy != "shadow",
+        or_(
+            runs.c.started_at >= bindparam("since"),
+            runs.c.acted_at >= bindparam("since"),
+            runs.c.state.in_(UNDER_WAY),
+        ),
+    )
+    .order_by(runs.c.created_at, runs.c.id)
+)
+_ANY_WAITING = select(runs.c.id).where(runs.c.state == "waiting").limit(1)
+_INSERT = insert(runs)
+_REPLACE = update(runs).where(runs.c.id == bindparam("of"), runs.c.state == bindparam("expected"))
 
 
 @dataclass(frozen=True)
@@ -30,14 +48,13 @@ class Claim:
 
 
 def get(conn: Connection, run_id: str) -> Run | None:
-    row = conn.execute(select(*_COLUMNS).where(runs.c.id == run_id)).one_or_none()
+    row = conn.execute(_BY_ID, {"of": run_id}).one_or_none()
     return Run(**row._mapping) if row is not None else None
 
 
 def of_incident(conn: Connection, incident_id: str) -> list[Run]:
     """Oldest first."""
-    found = select(*_COLUMNS).where(runs.c.incident_id == incident_id).order_by(runs.c.created_at, runs.c.id)
-    return [Run(**row._mapping) for row in conn.execute(found)]
+    return [Run(**row._mapping) for row in conn.execute(_OF_INCIDENT, {"of": incident_id})]
 
 
 def listing(conn: Connection, *, states: Collection[RunState] | None = None, limit: int = 50) -> list[Run]:
@@ -54,16 +71,7 @@ def counted(conn: Connection, remedy: str, since: int) -> list[Run]:
     There is no upper bound, so rows dated in the future by a clock that was set back count. One that started and failed
     counts too: it may have acted before it could say so. Shadow runs do not act and are left out.
     """
-    found = (
-        select(*_COLUMNS)
-        .where(
-            runs.c.remedy == remedy,
-            runs.c.autonomy != "shadow",
-            or_(runs.c.started_at >= since, runs.c.acted_at >= since, runs.c.state.in_(UNDER_WAY)),
-        )
-        .order_by(runs.c.created_at, runs.c.id)
-    )
-    return [Run(**row._mapping) for row in conn.execute(found)]
+    return [Run(**row._mapping) for row in conn.execute(_COUNTED, {"of": remedy, "since": since})]
 
 
 def put(conn: Connection, run: Run, expected: str | None = None) -> None:
@@ -71,12 +79,10 @@ def put(conn: Connection, run: Run, expected: str | None = None) -> None:
 
     Raises TransitionRefused where it is not.
     """
-    values = asdict(run)
     if expected is None:
-        conn.execute(insert(runs).values(values))
+        conn.execute(_INSERT, vars(run))
         return
-    changed = conn.execute(update(runs).where(_in_state(run.id, expected)).values(values)).rowcount
-    if not changed:
+    if not conn.execute(_REPLACE, {**vars(run), "of": run.id, "expected": expected}).rowcount:
         stored = get(conn, run.id)
         found = f"it is {stored.state}" if stored else "there is no such run"
         raise TransitionRefused(f"{run.id} cannot go from {expected} to {run.state}: {found}")
@@ -96,6 +102,11 @@ def claim(conn: Connection, worker: str, now: int, limit: int) -> list[Run]:
     )
     claimed = {row.id: Run(**row._mapping) for row in taken}
     return [claimed[id] for id in ids]
+
+
+def any_waiting(conn: Connection) -> bool:
+    """Whether `claim` would find one; asked in a read transaction it costs no lock."""
+    return conn.execute(_ANY_WAITING).first() is not None
 
 
 def claims(conn: Connection) -> list[Claim]:
@@ -141,10 +152,8 @@ def release(conn: Connection, run_id: str, expected: str) -> bool:
     """Put a run whose flow run died back to waiting. False if it is not in state `expected` any more."""
     return bool(
         conn.execute(
-            update(runs).where(_in_state(run_id, expected)).values(state="waiting", claimed_by=None, claimed_at=None)
+            update(runs)
+            .where(runs.c.id == run_id, runs.c.state == expected)
+            .values(state="waiting", claimed_by=None, claimed_at=None)
         ).rowcount
     )
-
-
-def _in_state(run_id: str, state: str) -> ColumnElement[bool]:
-    return and_(runs.c.id == run_id, runs.c.state == state)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from forewatch.store import audit
 from forewatch.store.schema import switches
+
+_BY_NAME = select(switches).where(switches.c.name == bindparam("of"))
 
 AUTOMATION = "automation"
 
@@ -24,7 +26,7 @@ class Switch:
 
 def get(conn: Connection, name: str) -> Switch | None:
     """None for one never turned, which counts as on."""
-    row = conn.execute(select(switches).where(switches.c.name == name)).one_or_none()
+    row = conn.execute(_BY_NAME, {"of": name}).one_or_none()
     return Switch(**row._mapping) if row is not None else None
 
 

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, insert, select
 
 from forewatch.store.schema import timeline
 
+_INSERT = insert(timeline)
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -32,7 +34,8 @@ def add(
     data: dict[str, Any] | None = None,
 ) -> None:
     conn.execute(
-        insert(timeline).values(incident_id=incident_id, at=at, kind=kind, actor=actor, text=text, data=data or {})
+        _INSERT,
+        {"incident_id": incident_id, "at": at, "kind": kind, "actor": actor, "text": text, "data": data or {}},
     )
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, and_, func, insert, or_, select, update
 from forewatch.clock import micros
 from forewatch.store.schema import timers
 
+_INSERT = insert(timers)
+
 CLOCK_SLACK = 5.0
 """Seconds a timer may be set ahead of now before we say that the clock was set back."""
 
@@ -25,7 +27,7 @@ class Timer:
 
 
 def add(conn: Connection, kind: str, subject: str, due_at: int, now: int) -> None:
-    conn.execute(insert(timers).values(kind=kind, subject=subject, set_at=now, due_at=due_at, state="waiting"))
+    conn.execute(_INSERT, {"kind": kind, "subject": subject, "set_at": now, "due_at": due_at, "state": "waiting"})
 
 
 def cancel(conn: Connection, subject: str, kind: str | None = None) -> int:

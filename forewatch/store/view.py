@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from forewatch.alerting.alert import Alert
+from forewatch.alerting.notification import Notification
 from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
-from forewatch.store import alerts, components, ids, incidents, runs, switches
+from forewatch.store import alerts, components, ids, incidents, outbox, runs, switches
 
 _NEEDED = {"prefect": "Prefect", "worker": "the worker"}
 
@@ -50,6 +51,9 @@ class StoreView:
 
     def runs_counted(self, remedy: str, since: int) -> list[Run]:
         return runs.counted(self._conn, remedy, since)
+
+    def notifications_of(self, incident_id: str) -> list[Notification]:
+        return outbox.of_incident(self._conn, incident_id)
 
     def automation_stopped(self) -> str | None:
         switch = switches.get(self._conn, switches.AUTOMATION)
