@@ -32,6 +32,12 @@ class Alert:
         return self.labels.get("alertname", "")
 
 
+def at_least(severity: str, floor: str) -> bool:
+    """Whether one severity is as severe as another, or more."""
+    order: tuple[str, ...] = SEVERITIES
+    return order.index(severity) >= order.index(floor)
+
+
 def worst(severities: list[Severity]) -> Severity:
     """The most severe of some; `info` of none."""
     return max(severities, key=SEVERITIES.index, default="info")

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from forewatch.alerting.alert import Alert, Severity
+from forewatch.alerting.alert import Alert
+from forewatch.alerting.notification import Notification
 from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A notification of the outbox, as far as decisions care: who was told, how loudly, and whether it may have left."""
-
-    id: str
-    kind: str
-    """page | report | resolved | failure"""
-    severity: Severity
-    notifier: str
-    state: str
-    """held | due | claimed | sent | failed | dead"""
 
 
 class View(Protocol):
@@ -53,7 +40,7 @@ class View(Protocol):
         `remedy.limits.acted_or_may` says exactly which runs count and from when; more may be given, fewer may not.
         """
 
-    def notices_of(self, incident_id: str) -> list[Notice]:
+    def notifications_of(self, incident_id: str) -> list[Notification]:
         """All notifications of an incident, whatever their state, oldest first."""
 
     def automation_stopped(self) -> str | None:

@@ -1,0 +1,57 @@
+"""The one place where it is decided what an event means. Pure: same view, event and time, same outcome."""
+
+from __future__ import annotations
+
+from forewatch.incidents.deciding.alerts import alert_cleared, alert_raised
+from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.people import acknowledged, noted, resolved_by_hand
+from forewatch.incidents.deciding.runs import run_acted, run_failed, run_requested, run_starting
+from forewatch.incidents.deciding.timers import timer_due
+from forewatch.incidents.events import (
+    Acknowledged,
+    AlertCleared,
+    AlertRaised,
+    Event,
+    Noted,
+    ResolvedByHand,
+    RunActed,
+    RunFailed,
+    RunRequested,
+    RunStarting,
+    TimerDue,
+)
+from forewatch.incidents.outcome import Outcome
+from forewatch.incidents.view import View
+
+
+def decide(view: View, event: Event, now: int) -> Outcome:
+    """What `event` changes, what hands must carry out, and why. The caller applies it in the same transaction.
+
+    Raises NotFound for an id a person or run names that is not there, TransitionRefused for a step an incident may not
+    take, ActionRefused for a run asked for while automation is stopped; nothing is decided then.
+    """
+    draft = Draft(view, now)
+    match event:
+        case AlertRaised():
+            alert_raised(draft, event)
+        case AlertCleared():
+            alert_cleared(draft, event)
+        case RunStarting():
+            run_starting(draft, event)
+        case RunActed():
+            run_acted(draft, event)
+        case RunFailed():
+            run_failed(draft, event)
+        case RunRequested():
+            run_requested(draft, event)
+        case TimerDue():
+            timer_due(draft, event)
+        case Acknowledged():
+            acknowledged(draft, event)
+        case ResolvedByHand():
+            resolved_by_hand(draft, event)
+        case Noted():
+            noted(draft, event)
+        case _:
+            raise TypeError(f"{type(event).__name__} is not an event that can be decided upon")
+    return draft.outcome()

@@ -1,0 +1,178 @@
+"""What automation does about an alert, and the ends a run may come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from forewatch.alerting.alert import Alert
+from forewatch.clock import micros, seconds
+from forewatch.config.models import Remedy
+from forewatch.incidents import telling
+from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.incident import Incident
+from forewatch.incidents.outcome import CancelTimers, Dispatch, SetTimer
+from forewatch.remedy.choose import choose, remedy_key
+from forewatch.remedy.limits import counted_since
+from forewatch.remedy.may_act import may_act
+from forewatch.remedy.run import UNDER_WAY, Run
+from forewatch.remedy.verdict import Allowed, Refused, Verdict
+from forewatch.remedy.verification import HEALED, NOT_HEALED, still_ill
+from forewatch.units import format_duration
+
+START_WITHIN = 10.0
+"""Seconds a dispatched run gets to start before people are told that automation did not."""
+
+
+def judge(draft: Draft, alert: Alert, remedy: Remedy, *, run: Run | None = None) -> Verdict:
+    """Whether the alert's remedy may act now. `run` is the run that asks, once there is one."""
+    view = draft.view
+    counted = view.runs_counted(remedy_key(alert.service, remedy.runbook), counted_since(remedy.limits, draft.now))
+    itself = run.id if run is not None else None
+    return may_act(
+        remedy,
+        firing=alert.status == "firing" if run is None else bool(unhealed(draft, run)),
+        stopped=view.automation_stopped(),
+        incident_runs=[other for other in _runs_beside(draft, alert) if other.id != itself],
+        counted=[other for other in counted if other.id != itself],
+        now=draft.now,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What automation does about an alert: the run it sent, if any, and a sentence that says so or why not."""
+
+    run: Run | None
+    said: str
+    covered: bool = False
+    """A run under way works on the alert already."""
+
+
+def send_remedy(draft: Draft, alert: Alert) -> Answer:
+    """Dispatch the alert's remedy if it may act and can be started."""
+    remedy = choose(draft.view.config, alert)
+    if remedy is None:
+        missing = Refused("no-remedy", f"no remedy of {alert.service} is bound to this alert")
+        return Answer(None, _hold_back(draft, alert, missing))
+    verdict = judge(draft, alert, remedy)
+    down = draft.view.automation_down()
+    if isinstance(verdict, Allowed) and down is not None:
+        verdict = Refused("automation-down", f"it is down, {down.rstrip('.')}")
+    if isinstance(verdict, Refused):
+        return Answer(None, _hold_back(draft, alert, verdict), covered=_at_work_on(draft, alert, remedy))
+    run = _dispatch(draft, alert, remedy)
+    return Answer(run, f"{run.id} ({run.runbook}) was sent to fix it, and had not when this left.")
+
+
+def _hold_back(draft: Draft, alert: Alert, refused: Refused) -> str:
+    text = f"Automation does not act: {refused.reason}."
+    draft.because(refused.code, text, alert.id, alert.incident_id)
+    draft.log(alert.incident_id, "automation", text)
+    return text
+
+
+def _at_work_on(draft: Draft, alert: Alert, remedy: Remedy) -> bool:
+    key = remedy_key(alert.service, remedy.runbook)
+    return any(run.remedy == key and run.state in UNDER_WAY for run in _runs_beside(draft, alert))
+
+
+def _runs_beside(draft: Draft, alert: Alert) -> list[Run]:
+    return draft.view.runs_of(alert.incident_id) if alert.incident_id is not None else []
+
+
+def _dispatch(draft: Draft, alert: Alert, remedy: Remedy) -> Run:
+    run = draft.new_run(
+        Run(
+            id=draft.view.new_id("RUN"),
+            kind="respond",
+            runbook=remedy.runbook,
+            service=alert.service,
+            incident_id=alert.incident_id,
+            alert_id=alert.id,
+            remedy=remedy_key(alert.service, remedy.runbook),
+            inputs=dict(remedy.inputs),
+            autonomy=remedy.autonomy,
+            requested_by="forewatch",
+            state="waiting",
+            attempts=0,
+            flow_run_id=None,
+            created_at=draft.now,
+            started_at=None,
+            acted_at=None,
+            finished_at=None,
+            outcome=None,
+            verified=None,
+        )
+    )
+    start(draft, run)
+    text = f"{run.id} ({run.runbook}) is sent to heal {alert.service}, its autonomy is auto and its limits allow it."
+    draft.because("remedy-sent", text, run.id, alert.id, alert.incident_id)
+    draft.log(alert.incident_id, "run", text, run=run.id)
+    return run
+
+
+def start(draft: Draft, run: Run) -> None:
+    """Have a waiting run started, and be woken where it does not."""
+    draft.order(Dispatch(run.id), SetTimer("start", run.id, draft.now + micros(START_WITHIN)))
+
+
+def end_healed(draft: Draft, run: Run, **fields: Any) -> None:
+    """The run acted and what it was sent for is over. `fields` are what this decision learnt of it besides."""
+    run = draft.change_run(run, state="done", verified=HEALED, finished_at=draft.now, **fields)
+    draft.order(CancelTimers(run.id))
+    text = f"{run.id} ({run.runbook}) healed {run.service}: its alerts are resolved {_since_acting(draft, run)}."
+    draft.because("healed", text, run.id, run.alert_id, run.incident_id)
+    draft.log(run.incident_id, "verified", text, run=run.id)
+
+
+def end_not_healed(draft: Draft, run: Run, incident: Incident | None, firing: list[Alert]) -> None:
+    """The run acted, its time is over, and what it was sent for still fires: people must know at once."""
+    ids = ", ".join(alert.id for alert in firing)
+    text = f"{run.id} ({run.runbook}) did not heal {run.service}: {ids} still firing {_since_acting(draft, run)}."
+    end_in_failure(draft, run, incident, "not-healed", text, state="failed", verified=NOT_HEALED)
+
+
+def _since_acting(draft: Draft, run: Run) -> str:
+    acted_at = run.acted_at if run.acted_at is not None else draft.now
+    return f"{format_duration(max(0.0, seconds(draft.now - acted_at)))} after it acted"
+
+
+def end_in_failure(
+    draft: Draft, run: Run, incident: Incident | None, code: str, text: str, *, state: str, verified: str | None = None
+) -> None:
+    """A run failed, was cancelled or did not heal: held pages go out, and its failure is told."""
+    draft.change_run(run, state=state, finished_at=draft.now, outcome=text, verified=verified)
+    draft.order(CancelTimers(run.id))
+    draft.because(code, text, run.id, run.alert_id, run.incident_id)
+    draft.log(run.incident_id, "run", text, run=run.id)
+    if incident is None:
+        tell_of_failed_run(draft, run, text)
+        return
+    if incident.open:
+        release(draft, incident, text, run.id)
+    tell_of_failure(draft, incident, run, text)
+
+
+def end_before_acting(draft: Draft, run: Run, code: str, reason: str, *, state: str) -> None:
+    """A run that is not to act any more, before it did: `refused` or `cancelled`."""
+    text = f"{run.id} ({run.runbook}) does not act: {reason.rstrip('.')}."
+    draft.change_run(run, state=state, finished_at=draft.now, outcome=telling.sentence(reason))
+    draft.order(CancelTimers(run.id))
+    draft.because(code, text, run.id, run.alert_id, run.incident_id)
+    draft.log(run.incident_id, "run", text, run=run.id)
+
+
+def unhealed(draft: Draft, run: Run, alerts: list[Alert] | None = None) -> list[Alert]:
+    """The firing alerts the run was to heal; `alerts` are its incident's where this decision changes them."""
+    if alerts is None:
+        alerts = draft.view.alerts_of(run.incident_id) if run.incident_id is not None else []
+    return still_ill(draft.view.config, run, alerts)
+
+
+def release_unattended(draft: Draft, incident: Incident, *over: str) -> None:
+    """Pages are held only while a run is at work: where none is but those just `over`, they go out."""
+    at_work = [run for run in draft.view.runs_of(incident.id) if run.state in UNDER_WAY and run.id not in over]
+    if not at_work:
+        release(draft, incident, f"Alerts of {incident.id} still fire and no run is at work on them.", *over)

@@ -1,0 +1,54 @@
+"""An incident comes to its end: by itself, by a run, or by a person."""
+
+from __future__ import annotations
+
+from forewatch.incidents import telling
+from forewatch.incidents.deciding.automation import end_before_acting, end_healed
+from forewatch.incidents.deciding.draft import FOREWATCH, Draft
+from forewatch.incidents.deciding.paging import tell_of_recovery
+from forewatch.incidents.incident import Incident
+from forewatch.remedy.run import Run
+from forewatch.remedy.verification import NOT_HEALED
+
+
+def close_recovered(draft: Draft, incident: Incident) -> None:
+    """Its last alert is over: resolved, its runs verified, its people told."""
+    runs = draft.view.runs_of(incident.id)
+    for run in runs:
+        if run.state == "acted":
+            end_healed(draft, run)
+    _call_off(draft, runs, f"{incident.id} recovered before")
+    _close(draft, incident, "incident-resolved", _credit(runs))
+
+
+def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> None:
+    """A person says it is over. Its alerts keep their own truth; runs that have not begun are called off."""
+    resolution = f"by {actor}: {reason}" if reason else f"by {actor}"
+    _call_off(draft, draft.view.runs_of(incident.id), f"{actor} resolved {incident.id} before")
+    _close(draft, incident, "resolved-by-hand", resolution, actor=actor)
+
+
+def _close(draft: Draft, incident: Incident, code: str, resolution: str, *, actor: str = FOREWATCH) -> None:
+    text = telling.sentence(f"{incident.id} is resolved: {resolution}")
+    closed = draft.change_incident(
+        incident, "resolved", text, actor=actor, status="resolved", resolved_at=draft.now, resolution=resolution
+    )
+    draft.because(code, text, incident.id)
+    tell_of_recovery(draft, closed, text)
+
+
+def _call_off(draft: Draft, runs: list[Run], reason: str) -> None:
+    for run in runs:
+        if run.state in ("waiting", "claimed"):
+            end_before_acting(draft, run, "run-called-off", reason, state="cancelled")
+
+
+def _credit(runs: list[Run]) -> str:
+    """Whose doing the recovery is: the last run that acted without having failed, else nobody's."""
+    acted = [run for run in runs if run.acted_at is not None and run.state != "failed" and run.verified != NOT_HEALED]
+    if acted:
+        return f"healed by {acted[-1].id} ({acted[-1].runbook})"
+    at_work = [run for run in runs if run.state == "started"]
+    if at_work:
+        return f"recovered while {at_work[-1].id} ({at_work[-1].runbook}) was at work"
+    return "recovered by itself"

@@ -1,0 +1,84 @@
+"""An outcome in the making: what one decision has changed, ordered and given reasons for so far."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from forewatch.alerting.alert import Alert
+from forewatch.errors import TransitionRefused
+from forewatch.incidents.incident import MAY_BECOME, Incident, Status
+from forewatch.incidents.outcome import (
+    AddEntry,
+    Change,
+    Effect,
+    Outcome,
+    PutAlert,
+    PutIncident,
+    PutRun,
+    Reason,
+)
+from forewatch.incidents.view import View
+from forewatch.remedy.run import Run
+
+FOREWATCH = "forewatch"
+"""The actor of what Forewatch does by itself."""
+
+
+class Draft:
+    """Collects an `Outcome`. No incident can be changed through it without leaving a line on its timeline."""
+
+    def __init__(self, view: View, now: int) -> None:
+        self.view = view
+        self.now = now
+        self._changes: list[Change] = []
+        self._effects: list[Effect] = []
+        self._reasons: list[Reason] = []
+
+    def because(self, code: str, text: str, *subjects: str | None) -> None:
+        """Give a reason: stable code, plain sentence, the ids it speaks of (None is left out)."""
+        self._reasons.append(Reason(code, text, tuple(subject for subject in subjects if subject)))
+
+    def order(self, *effects: Effect) -> None:
+        self._effects.extend(effects)
+
+    def put_alert(self, alert: Alert) -> None:
+        self._changes.append(PutAlert(alert))
+
+    def open_incident(self, incident: Incident, text: str) -> None:
+        self._changes.append(PutIncident(incident))
+        self.log(incident.id, "opened", text)
+
+    def change_incident(
+        self, incident: Incident, kind: str, text: str, *, actor: str = FOREWATCH, **fields: Any
+    ) -> Incident:
+        """Replace fields of an incident, at its next revision, with a line on its timeline.
+
+        Raises TransitionRefused for a status it may not take. One change of an incident a decision.
+        """
+        status: Status | None = fields.get("status")
+        if status is not None and status not in MAY_BECOME[incident.status]:
+            resolution = f" ({incident.resolution})" if incident.resolution else ""
+            raise TransitionRefused(f"{incident.id} is {incident.status}{resolution} and cannot become {status}")
+        changed = replace(incident, revision=incident.revision + 1, **fields)
+        self._changes.append(PutIncident(changed))
+        self.log(incident.id, kind, text, actor=actor)
+        return changed
+
+    def log(self, incident_id: str | None, kind: str, text: str, *, actor: str = FOREWATCH, **data: Any) -> None:
+        """A line on an incident's timeline; nothing where there is no incident."""
+        if incident_id is not None:
+            self._changes.append(AddEntry(incident_id, kind, actor, text, data))
+
+    def new_run(self, run: Run) -> Run:
+        self._changes.append(PutRun(run))
+        return run
+
+    def change_run(self, run: Run, **fields: Any) -> Run:
+        """Replace fields of a run, if it still is in the state it was read in."""
+        changed = replace(run, **fields)
+        self._changes.append(PutRun(changed, expected=run.state))
+        return changed
+
+    def outcome(self) -> Outcome:
+        return Outcome(self._changes, self._effects, self._reasons)

@@ -1,0 +1,168 @@
+"""A run asks whether it may act, has acted, has failed, or is asked for by a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from forewatch.clock import micros
+from forewatch.errors import ActionRefused, NotFound
+from forewatch.incidents import telling
+from forewatch.incidents.deciding.automation import (
+    end_before_acting,
+    end_healed,
+    end_in_failure,
+    judge,
+    release_unattended,
+    start,
+    unhealed,
+)
+from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.paging import release, tell_of_failure
+from forewatch.incidents.events import RunActed, RunFailed, RunRequested, RunStarting
+from forewatch.incidents.outcome import CancelTimers, SetTimer
+from forewatch.remedy.choose import choose
+from forewatch.remedy.run import Run
+from forewatch.remedy.verdict import Allowed, Refused, Verdict
+from forewatch.remedy.verification import time_to_heal
+
+
+def run_starting(draft: Draft, event: RunStarting) -> None:
+    """The moment of acting: everything that allowed the run is asked again, inside the transaction.
+
+    The run is `started` by this flow run, or `refused`. A caller whose run is another's, or over, leaves it untouched:
+    it reads the run afterwards and acts only where that says `started` by itself.
+    """
+    run = _run(draft, event.run_id)
+    subjects = (run.id, run.incident_id)
+    if run.state in ("started", "acted"):
+        if run.flow_run_id == event.flow_run_id:
+            draft.because("started-already", f"{run.id} was started by this flow run, it goes on.", *subjects)
+        else:
+            text = f"{run.id} was started by flow run {run.flow_run_id}, so flow run {event.flow_run_id} leaves it."
+            draft.because("started-elsewhere", text, *subjects)
+        return
+    if run.state not in ("waiting", "claimed"):
+        draft.because("run-over", f"{run.id} is {run.state} already and does not start again.", *subjects)
+        return
+    verdict = _may_start(draft, run)
+    if isinstance(verdict, Refused):
+        _refuse(draft, run, verdict)
+        return
+    draft.change_run(run, state="started", flow_run_id=event.flow_run_id, started_at=event.at)
+    draft.order(CancelTimers(run.id, "start"))
+    text = f"{run.id} ({run.runbook}) starts in flow run {event.flow_run_id}."
+    draft.because("run-started", f"{text} Nothing spoke against it in the moment of acting.", *subjects)
+    draft.log(run.incident_id, "run", text, run=run.id)
+
+
+def run_acted(draft: Draft, event: RunActed) -> None:
+    """The runbook is through; now the service's own alerts must end, within the remedy's time to verify."""
+    run = _run(draft, event.run_id)
+    if run.state not in ("waiting", "claimed", "started"):
+        text = f"{run.id} was {run.state} already when it reported: {telling.sentence(event.outcome)}"
+        draft.because("run-over", text, run.id, run.incident_id)
+        draft.log(run.incident_id, "run", text, run=run.id)
+        return
+    text = telling.joined(f"{run.id} ({run.runbook}) acted", event.outcome)
+    draft.because("run-acted", text, run.id, run.incident_id)
+    draft.log(run.incident_id, "run", text, run=run.id)
+    acted_at = run.acted_at if run.acted_at is not None else event.at
+    if run.alert_id is None:
+        draft.change_run(run, state="done", acted_at=acted_at, finished_at=draft.now, outcome=event.outcome)
+        draft.order(CancelTimers(run.id))
+    elif not unhealed(draft, run):
+        end_healed(draft, run, acted_at=acted_at, outcome=event.outcome)
+        incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
+        if incident is not None and incident.open:
+            release_unattended(draft, incident, run.id)
+    else:
+        draft.change_run(run, state="acted", acted_at=acted_at, outcome=event.outcome)
+        within = time_to_heal(draft.view.config, run, draft.view.alert(run.alert_id))
+        draft.order(CancelTimers(run.id, "start"), SetTimer("verification", run.id, draft.now + micros(within)))
+
+
+def run_failed(draft: Draft, event: RunFailed) -> None:
+    """A run failed, was cancelled or never started: people take over at once."""
+    run = _run(draft, event.run_id)
+    how = "was cancelled" if event.cancelled else "failed"
+    if run.state not in ("waiting", "claimed", "started"):
+        text = telling.sentence(f"{run.id} was {run.state} already when it {how}: {event.reason}")
+        draft.because("run-over", text, run.id, run.incident_id)
+        draft.log(run.incident_id, "run", text, run=run.id)
+        return
+    incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
+    text = telling.sentence(f"{run.id} ({run.runbook}) {how}: {event.reason}")
+    state, code = ("cancelled", "run-cancelled") if event.cancelled else ("failed", "run-failed")
+    end_in_failure(draft, run, incident, code, text, state=state)
+
+
+def run_requested(draft: Draft, event: RunRequested) -> None:
+    """A person starts a runbook: only the stop switch can keep them from it. Raises ActionRefused, NotFound."""
+    if (stopped := draft.view.automation_stopped()) is not None:
+        raise ActionRefused(
+            f"{event.runbook} may not run: {stopped.rstrip('.')} (forewatch stop-automation --resume lets it act again)"
+        )
+    incident = draft.view.incident(event.incident_id) if event.incident_id is not None else None
+    if event.incident_id is not None and incident is None:
+        raise NotFound(f"there is no incident {event.incident_id} (forewatch incidents list shows them)")
+    run = Run(
+        id=draft.view.new_id("RUN"),
+        kind="runbook",
+        runbook=event.runbook,
+        service=event.service or (incident.service if incident is not None else None),
+        incident_id=event.incident_id,
+        alert_id=None,
+        remedy=None,
+        inputs=event.inputs,
+        autonomy="person",
+        requested_by=event.actor,
+        state="waiting",
+        attempts=0,
+        flow_run_id=None,
+        created_at=draft.now,
+        started_at=None,
+        acted_at=None,
+        finished_at=None,
+        outcome=None,
+        verified=None,
+    )
+    if event.flow_run_id is not None:
+        draft.new_run(replace(run, state="started", flow_run_id=event.flow_run_id, started_at=event.at))
+    else:
+        start(draft, draft.new_run(run))
+    text = f"{event.actor} starts {event.runbook} as {run.id}."
+    draft.because("run-requested", text, run.id, event.incident_id)
+    draft.log(event.incident_id, "run", text, actor=event.actor, run=run.id)
+
+
+def _may_start(draft: Draft, run: Run) -> Verdict:
+    if run.kind == "runbook":
+        stopped = draft.view.automation_stopped()
+        return Allowed() if stopped is None else Refused("automation-stopped", stopped.rstrip("."))
+    alert = draft.view.alert(run.alert_id) if run.alert_id is not None else None
+    incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
+    if alert is None or incident is None or not incident.open:
+        return Refused("incident-over", "its incident is over")
+    remedy = choose(draft.view.config, alert)
+    if remedy is None or remedy.runbook != run.runbook:
+        return Refused(
+            "no-remedy", f"{run.runbook} is not the remedy of {alert.id} any more, the configuration changed"
+        )
+    return judge(draft, alert, remedy, run=run)
+
+
+def _refuse(draft: Draft, run: Run, refused: Refused) -> None:
+    end_before_acting(draft, run, refused.code, refused.reason, state="refused")
+    incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
+    if incident is None or not incident.open:
+        return
+    because = f"Automation did not act after all: {refused.reason}."
+    if not release(draft, incident, because, run.id):
+        tell_of_failure(draft, incident, run, because)
+
+
+def _run(draft: Draft, run_id: str) -> Run:
+    run = draft.view.run(run_id)
+    if run is None:
+        raise NotFound(f"there is no run {run_id} (forewatch runbooks list shows the last ones)")
+    return run

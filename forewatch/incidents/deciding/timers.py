@@ -1,0 +1,61 @@
+"""A timer ran out: a run has not started, or what it was to heal must be over by now.
+
+A timer that has become pointless is recorded and nothing else: it must never hold up the ones behind it.
+"""
+
+from __future__ import annotations
+
+from forewatch.incidents.deciding.automation import (
+    START_WITHIN,
+    end_before_acting,
+    end_healed,
+    end_not_healed,
+    release_unattended,
+    unhealed,
+)
+from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.events import TimerDue
+from forewatch.incidents.incident import Incident
+from forewatch.remedy.run import Run
+from forewatch.units import format_duration
+
+
+def timer_due(draft: Draft, event: TimerDue) -> None:
+    run = draft.view.run(event.subject)
+    incident = draft.view.incident(run.incident_id) if run is not None and run.incident_id is not None else None
+    if run is not None and event.kind == "start" and run.state in ("waiting", "claimed"):
+        _not_started(draft, run, incident)
+    elif run is not None and event.kind == "verification" and run.state == "acted":
+        _verify(draft, run, incident)
+    else:
+        state = f"is {run.state} already" if run is not None else "is not known"
+        text = f"The {event.kind} timer of {event.subject} ran out, but {event.subject} {state}: nothing to do."
+        draft.because("timer-pointless", text, event.subject)
+
+
+def _not_started(draft: Draft, run: Run, incident: Incident | None) -> None:
+    """The worker has not taken the run up. While automation is down the run keeps waiting for it; people do not."""
+    late = f"{run.runbook} has not started within {format_duration(START_WITHIN)}"
+    down = draft.view.automation_down()
+    if down is None:
+        end_before_acting(draft, run, "run-not-started", late, state="failed")
+    else:
+        late = f"{late}, {down.rstrip('.')}"
+        text = f"{run.id} still waits for automation: {late}. It asks again before it acts."
+        draft.because("run-waits", text, run.id, run.incident_id)
+        draft.log(run.incident_id, "run", text, run=run.id)
+    because = f"Automation did not start: {late}."
+    if incident is None:
+        tell_of_failed_run(draft, run, because)
+    elif incident.open and not release(draft, incident, because, run.id):
+        tell_of_failure(draft, incident, run, because)
+
+
+def _verify(draft: Draft, run: Run, incident: Incident | None) -> None:
+    if firing := unhealed(draft, run):
+        end_not_healed(draft, run, incident, firing)
+        return
+    end_healed(draft, run)
+    if incident is not None and incident.open:
+        release_unattended(draft, incident, run.id)
