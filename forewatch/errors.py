@@ -16,6 +16,7 @@ ForewatchError                 permanent says whether trying again can help
 │   ├── StepUnknown            a step was under way when its process died; a person must look
 │   ├── SequenceChanged        a resumed runbook takes other steps than the receipts say
 │   └── ActionRefused          limits, stop switch, autonomy: the step may not act
+│       └── Interrupted        this process is to end; another goes on from the receipts
 ├── DeliveryFailed             a notifier could not hand a notification over
 └── PrefectUnavailable         the Prefect server does not answer; may pass
 """
@@ -96,6 +97,10 @@ class SequenceChanged(RunbookError):
 
 class ActionRefused(RunbookError):
     pass
+
+
+class Interrupted(ActionRefused):
+    permanent = False
 
 
 class DeliveryFailed(ForewatchError):

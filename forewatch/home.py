@@ -50,6 +50,11 @@ class Home:
         return self.root / "logs"
 
     @property
+    def started(self) -> Path:
+        """What runbooks started: one JSON file a service; it outlives us as the services do."""
+        return self.root / "started"
+
+    @property
     def backups(self) -> Path:
         return self.root / "backups"
 

@@ -57,6 +57,18 @@ def of_incident(conn: Connection, incident_id: str) -> list[Run]:
     return [Run(**row._mapping) for row in conn.execute(_OF_INCIDENT, {"of": incident_id})]
 
 
+def of_flow_run(conn: Connection, flow_run_id: str) -> Run | None:
+    """The newest run a flow run has taken or asked for."""
+    found = (
+        select(*_COLUMNS)
+        .where(runs.c.flow_run_id == flow_run_id)
+        .order_by(runs.c.created_at.desc(), runs.c.id.desc())
+        .limit(1)
+    )
+    row = conn.execute(found).one_or_none()
+    return Run(**row._mapping) if row is not None else None
+
+
 def listing(conn: Connection, *, states: Collection[RunState] | None = None, limit: int = 50) -> list[Run]:
     """The newest, newest first; of some states where they are given."""
     found = select(*_COLUMNS).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
@@ -124,6 +136,11 @@ def start(conn: Connection, run_id: str, flow_run_id: str, now: int) -> bool:
             .values(state="started", flow_run_id=flow_run_id, started_at=now)
         ).rowcount
     )
+
+
+def act(conn: Connection, run_id: str, now: int) -> None:
+    """Note when a run took its first changing step: limits count from there."""
+    conn.execute(update(runs).where(runs.c.id == run_id, runs.c.acted_at.is_(None)).values(acted_at=now))
 
 
 def beat(conn: Connection, run_id: str, flow_run_id: str | None = None) -> bool:
