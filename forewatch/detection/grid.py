@@ -1,0 +1,97 @@
+"""From samples at odd moments to values at an even step, which is what time-series models want."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewatch.clock import micros, seconds
+from forewatch.detection.band import NotYet
+from forewatch.detection.statistics import Samples, clean
+from forewatch.units import format_duration
+
+Vector = NDArray[np.float64]
+
+LONGEST_GAP = 3600.0
+"""A gap of at most this many seconds is bridged by a straight line; only what came after a longer one is used."""
+
+_STEPS = (60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
+_DAY = 86400.0
+# Squares and sums of what is larger run over; no metric is.
+_LARGEST = 1e150
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Value `k` is the mean over `[start + k * step, start + (k + 1) * step)`."""
+
+    start: int
+    """Microseconds UTC, a whole multiple of the step."""
+    step: float
+    """Seconds."""
+    values: Vector
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.values) * micros(self.step)
+
+    @property
+    def span(self) -> float:
+        """Seconds."""
+        return len(self.values) * self.step
+
+
+def regularise(
+    samples: Samples, now: int, *, step: float | None = None, at_least: float, longest: float
+) -> Grid | NotYet:
+    """The finished steps up to `now`, the newest `longest` seconds of them; NotYet below `at_least` seconds.
+
+    Without a `step` it is a minute, five minutes once a day is there, or the samples' own spacing where that is wider.
+    """
+    known = [(at, value) for at, value in clean(samples) if at <= now and abs(value) < _LARGEST]
+    if not known:
+        return NotYet("has no data")
+    at = np.array([moment for moment, _ in known], dtype=np.int64)
+    values = np.array([value for _, value in known])
+
+    spacing = seconds(int(np.median(np.diff(at)))) if len(at) > 1 else 0.0
+    step = step or _step(seconds(int(at[-1] - at[0])), spacing)
+    width = micros(step)
+    silent = seconds(now - int(at[-1]))
+    if silent > max(3 * step, 900.0):
+        return NotYet(f"has no data for {format_duration(silent)}")
+
+    bucket = at // width
+    finished = bucket < now // width
+    bucket, values = bucket[finished], values[finished]
+    bucket, first, count = np.unique(bucket, return_index=True, return_counts=True)
+    means = np.add.reduceat(values, first) / count if len(values) else values
+
+    recent = bucket > now // width - longest / step if len(bucket) else slice(0)
+    bucket, means = bucket[recent], means[recent]
+    breaks = np.flatnonzero(np.diff(bucket) * step > max(LONGEST_GAP, 2 * step))
+    if len(breaks):
+        bucket, means = bucket[breaks[-1] + 1 :], means[breaks[-1] + 1 :]
+    span = (int(bucket[-1] - bucket[0]) + 1) * step if len(bucket) else 0.0
+    if span < at_least:
+        since = " since the last gap of over an hour" if len(breaks) else ""
+        return NotYet(f"needs {_say(at_least)} of data, has {_say(span)}{since}")
+    even = np.arange(bucket[0], bucket[-1] + 1)
+    return Grid(int(bucket[0]) * width, step, np.interp(even, bucket, means))
+
+
+def _step(span: float, spacing: float) -> float:
+    smallest = 300.0 if span >= _DAY else 60.0
+    return next((step for step in _STEPS if step >= max(smallest, spacing * 0.99)), _STEPS[-1])
+
+
+def _say(span: float) -> str:
+    for size, word in ((_DAY, "day"), (3600.0, "hour"), (60.0, "minute")):
+        if span >= 2 * size or (span >= size and word != "day"):
+            count = span / size
+            number = f"{count:.1f}".removesuffix(".0")
+            number = "two" if number == "2" else number
+            return f"{number} {word}{'' if number == '1' else 's'}"
+    return "less than a minute" if span else "nothing yet"

@@ -1,0 +1,71 @@
+"""What a metric's numbers mean, told by its name, and how to say one to a person.
+
+Names follow OpenTelemetry's conventions: `*.utilization` is a ratio 0-1, `*.duration` seconds, `*.usage` and `*.io`
+bytes. A name that says nothing is a plain count.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from forewatch.config.models import Statistic
+from forewatch.units import format_bytes, format_duration
+
+Unit = Literal["ratio", "seconds", "bytes", "count"]
+
+_BY_LAST_WORD: dict[str, Unit] = {
+    "utilization": "ratio",
+    "ratio": "ratio",
+    "up": "ratio",
+    "duration": "seconds",
+    "lag": "seconds",
+    "time": "seconds",
+    "uptime": "seconds",
+    "oldest_due": "seconds",
+    "oldest_waiting": "seconds",
+    "usage": "bytes",
+    "io": "bytes",
+    "limit": "bytes",
+    "rss": "bytes",
+}
+
+
+def unit_of(metric: str) -> Unit:
+    """The unit of a metric's samples."""
+    return _BY_LAST_WORD.get(metric.rpartition(".")[2], "count")
+
+
+def unit_of_statistic(metric: str, statistic: Statistic) -> tuple[Unit, str]:
+    """The unit of a statistic of a metric and its suffix (`/s` for a rate)."""
+    if statistic == "count":
+        return "count", ""
+    if statistic == "ratio":
+        return "ratio", ""
+    return unit_of(metric), "/s" if statistic == "rate" else ""
+
+
+def show(value: float, unit: Unit, digits: int = 3) -> str:
+    """A number as a person says it, to `digits` significant digits where that is ours to choose: `93.1%`, `1.4GB`."""
+    if unit == "ratio":
+        return _number(value * 100, digits) + "%"
+    if unit == "seconds":
+        return format_duration(value) if digits <= 3 else _number(value, digits) + "s"
+    if unit == "bytes":
+        return format_bytes(value) if digits <= 3 else _number(value, digits) + "B"
+    return _number(value, digits)
+
+
+def show_apart(value: float, other: float, unit: Unit) -> tuple[str, str]:
+    """Both numbers, with digits enough that they do not read the same unless they are: never "90%, above 90%"."""
+    pair = show(value, unit), show(other, unit)
+    for digits in range(4, 18):
+        if pair[0] != pair[1] or value == other:
+            break
+        pair = show(value, unit, digits), show(other, unit, digits)
+    return pair
+
+
+def _number(value: float, digits: int) -> str:
+    if 1000 <= abs(value) < 1e15 and digits <= 3:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"

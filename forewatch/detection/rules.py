@@ -1,0 +1,189 @@
+"""A rule's judgement on one series: samples in, state and transition out.
+
+    quiet --beyond--> pending --beyond for `for`--> firing --back beyond `clear`--> quiet
+
+* No data is no answer: a firing rule keeps firing and says so, a pending one neither fires nor forgets.
+* `RuleState` is all there is to remember, so another process goes on where this one stopped. A pending rule not
+  looked at for longer than its window (at least a minute) begins anew: nobody knows what lay between. For the same
+  reason a clock set forward does not fulfil `for`.
+* A clock set back leaves `pending_since` in the future: it begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from forewatch.alerting.alert import Labels
+from forewatch.clock import micros, seconds
+from forewatch.config.models import Rule
+from forewatch.detection.band import Forecast
+from forewatch.detection.quantity import show, show_apart, unit_of_statistic
+from forewatch.detection.statistics import Sample, Samples, compute, within
+from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.units import format_duration
+
+Transition = Literal["raised", "cleared"]
+
+HOST = "host"
+"""The service an alert belongs to when neither rule nor series names one."""
+
+_SHORTEST_GAP = 60.0
+
+
+@dataclass(frozen=True)
+class RuleState:
+    """What is remembered between two looks at a series. Instants in microseconds UTC."""
+
+    pending_since: int | None = None
+    """Since when the value has been beyond the bound; stays set while firing."""
+    firing: bool = False
+    value: float | None = None
+    at: int = 0
+    """Of the last look that had data."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the judgement rests on, kept with the alert so that it can be explained and replayed."""
+
+    value: float | None
+    """None: no data."""
+    low: float | None
+    """Values below are trouble."""
+    high: float | None
+    """Values above are trouble."""
+    samples: int
+    newest: int | None
+    since: int | None
+    note: str = ""
+
+    def as_json(self, rule: Rule) -> dict[str, Any]:
+        """For `AlertRaised.values`."""
+        asked = {"metric": rule.metric, "per": rule.per, "statistic": rule.statistic, "window": rule.window}
+        return {key: value for key, value in {**asked, **asdict(self)}.items() if value not in (None, "")}
+
+
+class Judgement(NamedTuple):
+    state: RuleState
+    transition: Transition | None
+    evidence: Evidence
+
+
+def evaluate(
+    rule: Rule, samples: Samples, per_samples: Samples, forecast: Forecast | None, state: RuleState, now: int
+) -> Judgement:
+    """Judge one series at `now`. `samples` may reach beyond the window; only the window counts."""
+    seen = within(samples, now, rule.window)
+    value = compute(rule.statistic, seen, within(per_samples, now, rule.window) if rule.per else ())
+    low, high = _bounds(rule, forecast, state.firing, seen, now)
+
+    if value is None or (low is None and high is None):
+        note = _silence(rule, state, value, now)
+        return Judgement(state, None, _evidence(value, low, high, seen, state.pending_since, note))
+
+    beyond = (low is not None and value < low) or (high is not None and value > high)
+    if not beyond:
+        calm = RuleState(None, False, value, now)
+        return Judgement(calm, "cleared" if state.firing else None, _evidence(value, low, high, seen, None))
+
+    since = _since(rule, state, now)
+    evidence = _evidence(value, low, high, seen, since)
+    if state.firing:
+        return Judgement(replace(state, value=value, at=now), None, replace(evidence, since=state.pending_since))
+    fires = now - since >= micros(rule.for_)
+    return Judgement(RuleState(since, fires, value, now), "raised" if fires else None, evidence)
+
+
+def rule_alert(
+    rule: Rule, series_labels: Labels, service: str, value: float | None, evidence: Evidence
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Labels and annotations of a rule's alert on a series. `service` is the series' own, empty where it has none."""
+    return alert_labels(rule, series_labels, service), {
+        "summary": _summary(rule, series_labels, value, evidence),
+        **rule.annotations,
+    }
+
+
+def alert_labels(rule: Rule, series_labels: Labels, service: str) -> dict[str, str]:
+    """What makes the alert the same one next time; they hold no measured value."""
+    return {
+        **series_labels,
+        **rule.labels,
+        "alertname": rule.alert,
+        "service": rule.service or service or HOST,
+        "severity": rule.severity,
+    }
+
+
+def rule_event(
+    rule: Rule, series_labels: Labels, service: str, judgement: Judgement, now: int
+) -> AlertRaised | AlertCleared | None:
+    """The event a judgement calls for; None without a transition."""
+    state, transition, evidence = judgement
+    if transition is None:
+        return None
+    values = evidence.as_json(rule)
+    labels, annotations = rule_alert(rule, series_labels, service, state.value, evidence)
+    if transition == "cleared":
+        return AlertCleared(labels, now, {**values, "reason": annotations["summary"]})
+    return AlertRaised(labels, annotations, state.pending_since or now, values)
+
+
+def _since(rule: Rule, state: RuleState, now: int) -> int:
+    """Since when the value has been beyond, as far as it is known without a gap."""
+    if state.pending_since is None or state.pending_since > now:
+        return now
+    unseen = seconds(now - state.at)
+    return now if unseen > max(rule.window, _SHORTEST_GAP) else state.pending_since
+
+
+def _bounds(
+    rule: Rule, forecast: Forecast | None, firing: bool, seen: list[Sample], now: int
+) -> tuple[float | None, float | None]:
+    """Between which values all is well; `(None, None)` where that is not known."""
+    if rule.outside:
+        since = seen[0][0] if seen else now
+        return (forecast.band(since, now) if forecast else None) or (None, None)
+    if rule.above is not None:
+        return None, rule.clear if firing and rule.clear is not None else rule.above
+    return rule.clear if firing and rule.clear is not None else rule.below, None
+
+
+def _evidence(
+    value: float | None, low: float | None, high: float | None, seen: list[Sample], since: int | None, note: str = ""
+) -> Evidence:
+    return Evidence(value, low, high, len(seen), seen[-1][0] if seen else None, since, note)
+
+
+def _silence(rule: Rule, state: RuleState, value: float | None, now: int) -> str:
+    if value is not None:
+        missing = "no forecast covers this moment"
+    elif 0 < state.at <= now:
+        missing = f"no data for {format_duration(seconds(now - state.at))}"
+    else:
+        missing = f"no data in the last {format_duration(rule.window)}"
+    return missing + ("; still firing on what was seen last" if state.firing else "")
+
+
+def _summary(rule: Rule, series_labels: Mapping[str, str], value: float | None, evidence: Evidence) -> str:
+    unit, suffix = unit_of_statistic(rule.metric, rule.statistic)
+    what = f"{rule.metric} / {rule.per}" if rule.per else f"{rule.metric} {rule.statistic}"
+    where = ", ".join(f"{name} {text}" for name, text in sorted(series_labels.items()) if name != "service")
+    said = f"{what} over {format_duration(rule.window)} "
+    if value is None:
+        said += "has no data"
+    elif evidence.high is not None and value > evidence.high and rule.above is not None:
+        number, bound = show_apart(value, evidence.high, unit)
+        said += f"is {number}{suffix}, above {bound}{suffix}"
+    elif evidence.low is not None and value < evidence.low and rule.below is not None:
+        number, bound = show_apart(value, evidence.low, unit)
+        said += f"is {number}{suffix}, below {bound}{suffix}"
+    elif rule.outside and evidence.low is not None and evidence.high is not None:
+        beyond = not evidence.low <= value <= evidence.high
+        band = f"{show(evidence.low, unit)} to {show(evidence.high, unit)}"
+        said += f"is {show(value, unit)}, {'outside' if beyond else 'inside'} its forecast {band}"
+    else:
+        said += f"is back at {show(value, unit)}{suffix}"
+    return f"{said} ({where})" if where else said
