@@ -55,8 +55,11 @@ def add(conn: Connection, forecast: Forecast) -> int:
     return int(conn.execute(insert(forecasts).values(values).returning(forecasts.c.id)).scalar_one())
 
 
-def newest(conn: Connection, series_id: int) -> Forecast | None:
+def newest(conn: Connection, series_id: int, *, before: int | None = None) -> Forecast | None:
+    """The forecast made last; with `before`, the last one made before that instant."""
     query = select(forecasts).where(forecasts.c.series_id == series_id)
+    if before is not None:
+        query = query.where(forecasts.c.made_at < before)
     row = conn.execute(query.order_by(forecasts.c.made_at.desc(), forecasts.c.id.desc()).limit(1)).one_or_none()
     return _forecast(row) if row is not None else None
 
