@@ -1,0 +1,92 @@
+"""Metrics of the machine: CPU, load, memory, swap, disks' traffic, network, open files.
+
+Names and attributes follow OpenTelemetry's system metrics; units are seconds, bytes and ratios. Traffic comes as
+counters that only grow until the machine starts anew; who takes a rate must expect them to fall back.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+
+from tasks.collect.gathering import Gathering
+
+
+class Cpu:
+    """Share of all cores' time spent working since the round before; the first round has nothing to compare with."""
+
+    def __init__(self) -> None:
+        self._before: tuple[float, float] | None = None
+
+    def __call__(self, into: Gathering) -> None:
+        times = psutil.cpu_times()._asdict()
+        # Linux counts guests' time in user and nice as well.
+        total = sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0)
+        idle = times["idle"] + times.get("iowait", 0.0)
+        before, self._before = self._before, (total, idle)
+        if before is not None and total > before[0]:
+            busy = 1 - (idle - before[1]) / (total - before[0])
+            into.add("system.cpu.utilization", min(1.0, max(0.0, busy)))
+        into.add("system.cpu.logical.count", psutil.cpu_count() or 1)
+
+
+def load(into: Gathering) -> None:
+    for minutes, value in zip((1, 5, 15), os.getloadavg(), strict=True):
+        into.add(f"system.cpu.load_average.{minutes}m", value)
+
+
+def memory(into: Gathering) -> None:
+    """Utilization counts as used what programs could not get without swapping."""
+    state = psutil.virtual_memory()
+    into.add("system.memory.utilization", (state.total - state.available) / state.total)
+    into.add("system.memory.limit", state.total)
+    for name in ("used", "free", "buffers", "cached"):
+        if hasattr(state, name):
+            into.add("system.memory.usage", getattr(state, name), state=name)
+    swap = psutil.swap_memory()
+    if swap.total:
+        into.add("system.paging.utilization", swap.used / swap.total)
+        into.add("system.paging.usage", swap.used, state="used")
+
+
+def disks(into: Gathering) -> None:
+    """Traffic of whole devices that have had any; their partitions would count it twice."""
+    for device, count in (psutil.disk_io_counters(perdisk=True, nowrap=False) or {}).items():
+        if not _is_whole(device) or not count.read_count + count.write_count:
+            continue
+        for direction in ("read", "write"):
+            labels = {"device": device, "direction": direction}
+            into.add("system.disk.io", getattr(count, f"{direction}_bytes"), **labels)
+            into.add("system.disk.operations", getattr(count, f"{direction}_count"), **labels)
+
+
+def _is_whole(device: str) -> bool:
+    block = Path("/sys/block")
+    return not block.exists() or (block / device.replace("/", "!")).exists()
+
+
+def network(into: Gathering) -> None:
+    """Traffic of interfaces that have had any, loopback left out."""
+    for device, count in psutil.net_io_counters(pernic=True, nowrap=False).items():
+        if device.startswith("lo") or not count.packets_recv + count.packets_sent:
+            continue
+        receive = (count.bytes_recv, count.packets_recv, count.errin, count.dropin)
+        transmit = (count.bytes_sent, count.packets_sent, count.errout, count.dropout)
+        for direction, (size, packets, errors, dropped) in (("receive", receive), ("transmit", transmit)):
+            labels = {"device": device, "direction": direction}
+            into.add("system.network.io", size, **labels)
+            into.add("system.network.packets", packets, **labels)
+            into.add("system.network.errors", errors, **labels)
+            into.add("system.network.dropped", dropped, **labels)
+
+
+def descriptors(into: Gathering) -> None:
+    """Open files of the whole machine and how many it allows (Linux), and how many processes there are."""
+    into.add("system.process.count", len(psutil.pids()))
+    state = Path("/proc/sys/fs/file-nr")
+    if state.exists():
+        allocated, free, limit = (int(number) for number in state.read_text().split())
+        into.add("system.open_file_descriptors", allocated - free)
+        into.add("system.open_file_descriptors.limit", limit)
