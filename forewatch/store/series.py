@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Row, delete, event, exists, select, tuple_
+from sqlalchemy import Connection, Engine, Row, delete, event, exists, func, select, tuple_
 
 from forewatch.store import marks
 from forewatch.store.schema import forecasts, points, rollups, series
@@ -42,6 +42,12 @@ def get(conn: Connection, series_id: int) -> Series | None:
 def all_series(conn: Connection) -> list[Series]:
     """Every series, in the order they were first seen."""
     return [_series(row) for row in conn.execute(select(series).order_by(series.c.id))]
+
+
+def signature(conn: Connection) -> tuple[int, int]:
+    """Changes whenever a series is added or removed: their count and the highest number."""
+    count, highest = conn.execute(select(func.count(), func.max(series.c.id)).select_from(series)).one()
+    return count, highest or 0
 
 
 def find(conn: Connection, metric: str, match: Labels | Callable[[Labels], bool] | None = None) -> list[Series]:
