@@ -138,8 +138,9 @@ class Store:
                 free = int(conn.exec_driver_sql("PRAGMA freelist_count").scalar_one())
                 if free == 0 or time.monotonic() >= until:
                     return free
-                # The pragma frees one page a row it is asked for: without fetching all, only the first.
-                conn.exec_driver_sql("PRAGMA incremental_vacuum(64)").fetchall()
+                # The pragma frees one page a row that is fetched, rows without columns that SQLAlchemy does not know.
+                raw: Any = conn.connection.driver_connection
+                raw.execute("PRAGMA incremental_vacuum(64)").fetchall()
 
     def integrity(self, file: File) -> list[str]:
         """What SQLite finds wrong with a file's structure; nothing if it is sound. Takes seconds on a large file."""
@@ -269,8 +270,8 @@ def explained(path: Path) -> Iterator[None]:
     """Turn SQLite's complaints about a file into StoreUnavailable; any other error passes as it is."""
     try:
         yield
-    except DBAPIError as error:
-        trouble = explain(error.orig, path)
+    except (DBAPIError, sqlite3.Error) as error:
+        trouble = explain(error.orig if isinstance(error, DBAPIError) else error, path)
         if trouble is None:
             raise
         raise trouble from error
