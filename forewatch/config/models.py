@@ -8,15 +8,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
 from forewatch.config.secrets import Secret
+from forewatch.guard.redact import redact
 from forewatch.units import parse_duration, parse_quantity
 
 
-def _duration(value: object) -> object:
-    # A float is one of our own defaults, in seconds; YAML's bare integers lack a unit and are the usual slip.
-    if isinstance(value, int) and not isinstance(value, bool):
+FROM_FILE = "read from a file"
+"""The validation context of values a person wrote: a bare number is no duration there."""
+
+
+def _duration(value: object, info: ValidationInfo) -> object:
+    # Code says seconds as floats; in YAML a number without a unit is the usual slip.
+    bare = (int, float) if info.context == FROM_FILE else int
+    if isinstance(value, bare) and not isinstance(value, bool):
         raise ValueError(f"{value} has no unit (try {value}s)")
     return parse_duration(value) if isinstance(value, str) else value
 
@@ -25,8 +39,8 @@ def _quantity(value: object) -> object:
     return parse_quantity(value) if isinstance(value, str) else value
 
 
-Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0)]
-Quantity = Annotated[float, BeforeValidator(_quantity)]
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
+Quantity = Annotated[float, BeforeValidator(_quantity), Field(allow_inf_nan=False)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$", max_length=63)]
 Severity = Literal["critical", "warning", "info"]
 Autonomy = Literal["shadow", "approve", "auto"]
@@ -36,7 +50,15 @@ Matchers = dict[str, str] | list[str]
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, validate_default=True)
+    """Says nothing of secrets, in errors or otherwise: what came from `${VARIABLE}` is masked wherever it is shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    def __repr__(self) -> str:
+        return redact(super().__repr__())
+
+    def __str__(self) -> str:
+        return redact(super().__str__())
 
 
 class Expectation(Model):
@@ -83,7 +105,8 @@ class Check(Model):
     expect: Expectation = Expectation()
 
     every: Annotated[Duration, Field(ge=1)] = 10.0
-    timeout: Annotated[Duration, Field(gt=0)] = 5.0
+    timeout: Annotated[Duration, Field(gt=0)] = Field(default_factory=lambda given: min(5.0, given.get("every", 5.0)))
+    """Default 5 s, or `every` where that is shorter: a check ends before its next one begins."""
     retries: int = Field(default=0, ge=0, le=10)
     fails_after: int = Field(default=3, ge=1)
     recovers_after: int = Field(default=2, ge=1)
@@ -182,9 +205,9 @@ class Rule(Model):
         if (self.statistic == "ratio") != (self.per is not None):
             raise ValueError("statistic: ratio and per: METRIC go together")
         if self.clear is not None and self.above is not None and self.clear > self.above:
-            raise ValueError(f"clear ({self.clear:g}) must not be above the threshold ({self.above:g})")
+            raise ValueError("clear must not be above the threshold `above`")
         if self.clear is not None and self.below is not None and self.clear < self.below:
-            raise ValueError(f"clear ({self.clear:g}) must not be below the threshold ({self.below:g})")
+            raise ValueError("clear must not be below the threshold `below`")
         return self
 
 
@@ -193,7 +216,7 @@ class Console(Model):
 
 
 class Webhook(Model):
-    """POSTs JSON; with a secret, signed as `X-Forewatch-Signature: sha256=<hex HMAC of the body>`."""
+    """POSTs JSON; with a secret, signed (`X-Forewatch-Signature`: see docs/operations/notifications.md)."""
 
     url: str | Secret
     secret: Secret | None = None
@@ -283,6 +306,8 @@ class Config(Model):
     """How people reach our pages from elsewhere; default http://127.0.0.1:<port>."""
     prefect_url: str | None = None
     """How people reach the Prefect UI from elsewhere; default http://127.0.0.1:<prefect port>."""
+    folder: str = "."
+    """Of the main YAML file, absolute; set by the loader. Relative paths in checks, remedies and secrets start there."""
 
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)
