@@ -5,6 +5,8 @@ Each part is a task run of its own, so a person sees which one failed; the other
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import Task, flow, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
