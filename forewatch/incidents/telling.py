@@ -14,11 +14,9 @@ Content = dict[str, Any]
 
 
 def sentence(text: str) -> str:
-    """The text as a sentence: a capital first, a full stop last."""
+    """The text with a full stop. Its first letter stays as it is: it may be a name."""
     text = text.strip()
-    if not text:
-        return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 def joined(*texts: str) -> str:

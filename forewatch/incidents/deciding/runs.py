@@ -63,7 +63,7 @@ def run_acted(draft: Draft, event: RunActed) -> None:
         draft.because("run-over", text, run.id, run.incident_id)
         draft.log(run.incident_id, "run", text, run=run.id)
         return
-    text = telling.joined(f"{run.id} ({run.runbook}) acted", event.outcome)
+    text = telling.sentence(f"{run.id} ({run.runbook}) acted: {event.outcome}")
     draft.because("run-acted", text, run.id, run.incident_id)
     draft.log(run.incident_id, "run", text, run=run.id)
     acted_at = run.acted_at if run.acted_at is not None else event.at

@@ -1,0 +1,248 @@
+"""The memory of decisions without a store, and a world in which things happen to it.
+
+`MemoryView.apply` keeps the promises the store keeps (compare-and-set, one open incident a group, one firing episode a
+fingerprint), so a decision that would break one fails the test that made it.
+"""
+
+from dataclasses import dataclass, replace
+
+from forewatch.alerting.notification import Notification
+from forewatch.clock import MICROSECONDS, micros
+from forewatch.config.models import Config
+from forewatch.incidents import telling
+from forewatch.incidents.decide import decide
+from forewatch.incidents.events import (
+    Acknowledged,
+    AlertCleared,
+    AlertRaised,
+    Noted,
+    ResolvedByHand,
+    RunActed,
+    RunFailed,
+    RunRequested,
+    RunStarting,
+    TimerDue,
+    from_json,
+)
+from forewatch.incidents.outcome import (
+    AddEntry,
+    CancelTimers,
+    Dispatch,
+    Notify,
+    PutAlert,
+    PutIncident,
+    PutRun,
+    ReleaseHeld,
+    SetTimer,
+    TurnHeldIntoReport,
+)
+
+NINE_O_CLOCK = 1_793_696_400 * MICROSECONDS
+
+
+@dataclass(frozen=True)
+class Timer:
+    id: int
+    kind: str
+    subject: str
+    due_at: int
+
+
+class MemoryView:
+    def __init__(self, config):
+        self.config = config
+        self.alerts, self.incidents, self.runs, self.outbox = {}, {}, {}, {}
+        self.timeline, self.timers, self.reasons = [], [], []
+        self.stopped = self.down = None
+        self._ids = {}
+        self._timers_set = 0
+
+    def new_id(self, prefix):
+        self._ids[prefix] = self._ids.get(prefix, 0) + 1
+        return f"{prefix}-{self._ids[prefix]}"
+
+    def firing_alert(self, fingerprint):
+        found = (a for a in self.alerts.values() if a.fingerprint == fingerprint and a.status == "firing")
+        return next(found, None)
+
+    def alert(self, alert_id):
+        return self.alerts.get(alert_id)
+
+    def alerts_of(self, incident_id):
+        return [alert for alert in self.alerts.values() if alert.incident_id == incident_id]
+
+    def open_incident(self, group_key):
+        return next((i for i in self.incidents.values() if i.open and i.group_key == group_key), None)
+
+    def incident(self, incident_id):
+        return self.incidents.get(incident_id)
+
+    def run(self, run_id):
+        return self.runs.get(run_id)
+
+    def runs_of(self, incident_id):
+        return [run for run in self.runs.values() if run.incident_id == incident_id]
+
+    def runs_counted(self, remedy, since):
+        return [run for run in self.runs.values() if run.remedy == remedy]
+
+    def notifications_of(self, incident_id):
+        return [notification for notification in self.outbox.values() if notification.incident_id == incident_id]
+
+    def automation_stopped(self):
+        return self.stopped
+
+    def automation_down(self):
+        return self.down
+
+    def apply(self, outcome, now):
+        for change in outcome.changes:
+            match change:
+                case PutAlert(alert):
+                    self.alerts[alert.id] = alert
+                    firing = [a.fingerprint for a in self.alerts.values() if a.status == "firing"]
+                    assert len(firing) == len(set(firing)), "two firing episodes of one alert"
+                case PutIncident(incident):
+                    before = self.incidents.get(incident.id)
+                    assert incident.revision == (before.revision + 1 if before else 1), "a lost update"
+                    self.incidents[incident.id] = incident
+                    groups = [i.group_key for i in self.incidents.values() if i.open]
+                    assert len(groups) == len(set(groups)), "two open incidents of one group"
+                case PutRun(run, expected):
+                    assert expected == (self.runs[run.id].state if run.id in self.runs else None)
+                    self.runs[run.id] = run
+                case AddEntry(incident_id):
+                    assert incident_id in self.incidents
+                    self.timeline.append((now, change))
+        for effect in outcome.effects:
+            self._carry_out(effect, now)
+        self.reasons += outcome.reasons
+
+    def _carry_out(self, effect, now):
+        match effect:
+            case Notify():
+                self.outbox[effect.id] = Notification(
+                    effect.id,
+                    effect.incident_id,
+                    effect.alert_id,
+                    effect.run_id,
+                    effect.kind,
+                    effect.severity,
+                    effect.notifier,
+                    "held" if effect.held else "due",
+                    effect.not_before,
+                    effect.content,
+                    now,
+                )
+            case ReleaseHeld(incident_id, because):
+                for page in self._held(incident_id):
+                    content = telling.released(page.content, because)
+                    self.outbox[page.id] = replace(page, state="due", not_before=now, content=content)
+            case TurnHeldIntoReport(incident_id, content):
+                for page in self._held(incident_id):
+                    self.outbox[page.id] = replace(page, kind="report", state="due", not_before=now, content=content)
+            case SetTimer(kind, subject, due_at):
+                self._timers_set += 1
+                self.timers.append(Timer(self._timers_set, kind, subject, due_at))
+            case CancelTimers(subject, kind):
+                self.timers = [t for t in self.timers if t.subject != subject or kind not in (None, t.kind)]
+            case Dispatch(run_id):
+                assert self.runs[run_id].state == "waiting"
+
+    def _held(self, incident_id):
+        return [page for page in self.notifications_of(incident_id) if page.state == "held"]
+
+
+class World:
+    """Things happen, time passes, decisions are taken and applied."""
+
+    def __init__(self, config=None, now=NINE_O_CLOCK):
+        self.view = MemoryView(Config.model_validate(config or {}))
+        self.now = now
+        self.last = None
+
+    def decide(self, event):
+        # Through JSON, as it is stored and replayed.
+        self.last = decide(self.view, from_json(event.as_json()), self.now)
+        self.view.apply(self.last, self.now)
+        return self.last
+
+    def wait(self, seconds):
+        """Let time pass, fire the timers that come due meanwhile, each at its time, and send what may be sent."""
+        until = self.now + micros(seconds)
+        while due := [timer for timer in self.view.timers if timer.due_at <= until]:
+            timer = min(due, key=lambda timer: timer.due_at)
+            self.now = max(self.now, timer.due_at)
+            self.view.timers.remove(timer)
+            self.decide(TimerDue(timer.id, timer.kind, timer.subject, self.now))
+        self.now = until
+        self.send()
+
+    def send(self):
+        for page in self.view.outbox.values():
+            if page.state in ("held", "due") and page.not_before <= self.now:
+                self.view.outbox[page.id] = replace(page, state="sent", sent_at=self.now)
+
+    def fails(self, check="http", service="shop", severity="critical", summary=None, values=None, **labels):
+        labels = {"alertname": "CheckFailing", "service": service, "check": check, "severity": severity, **labels}
+        annotations = {"summary": f"{check} of {service} fails: connection refused" if summary is None else summary}
+        return self.decide(AlertRaised(labels, annotations, self.now, values or {}))
+
+    def recovers(self, check="http", service="shop", severity="critical", **labels):
+        labels = {"alertname": "CheckFailing", "service": service, "check": check, "severity": severity, **labels}
+        return self.decide(AlertCleared(labels, self.now))
+
+    def starting(self, run="RUN-1", flow_run="flow-1"):
+        return self.decide(RunStarting(run, flow_run, self.now))
+
+    def acted(self, run="RUN-1", outcome="restarted with pid 4711"):
+        return self.decide(RunActed(run, outcome, self.now))
+
+    def failed(self, run="RUN-1", reason="the command ./start.sh exited with 1", cancelled=False):
+        return self.decide(RunFailed(run, reason, self.now, cancelled))
+
+    def ack(self, incident="INC-1", actor="ana"):
+        return self.decide(Acknowledged(incident, actor, self.now))
+
+    def resolve(self, incident="INC-1", actor="ana", reason="rolled back"):
+        return self.decide(ResolvedByHand(incident, actor, reason, self.now))
+
+    def note(self, incident="INC-1", actor="ana", text="looking at it"):
+        return self.decide(Noted(incident, actor, text, self.now))
+
+    def request(self, runbook="collect-diagnostics", **fields):
+        return self.decide(RunRequested(runbook, {}, "ana", self.now, **fields))
+
+    def codes(self):
+        """The codes of the last decision's reasons."""
+        return [reason.code for reason in self.last.reasons]
+
+    def told(self):
+        """(kind, notifier, state) of every notification, in order."""
+        return [(n.kind, n.notifier, n.state) for n in self.view.outbox.values()]
+
+
+def shop(*, autonomy="auto", hold=None, limits=None, severity=None, routes=None, **remedy):
+    """A service `shop` whose failing http check is healed by restart-service, and two notifiers."""
+    route = {"notify": ["ops"]} | ({"hold": hold} if hold is not None else {})
+    return {
+        "services": [
+            {
+                "name": "shop",
+                "checks": [{"http": "http://127.0.0.1:1/"}],
+                "remedies": [
+                    {
+                        "on": {"alertname": "CheckFailing"},
+                        "runbook": "restart-service",
+                        "with": {"command": ["./start.sh"]},
+                        "autonomy": autonomy,
+                        "limits": limits or {"per_hour": 3, "cooldown": "60s"},
+                        "verify": {"within": "20s"},
+                        **remedy,
+                    }
+                ],
+            }
+        ],
+        "notifiers": [{"name": "ops", "console": {}}, {"name": "web", "console": {}}],
+        "routes": [route] if routes is None else routes,
+    }

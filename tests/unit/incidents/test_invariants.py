@@ -1,0 +1,177 @@
+"""What holds whatever happens, in whatever order: the promises of the product as a state machine."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from memory_view import World, shop
+
+from forewatch.alerting.alert import at_least
+from forewatch.clock import micros
+from forewatch.errors import TransitionRefused
+from forewatch.incidents.decide import decide
+from forewatch.remedy.limits import acted_or_may
+from forewatch.remedy.run import UNDER_WAY
+
+pytestmark = pytest.mark.unit
+
+PER_HOUR, COOLDOWN = 4, 30.0
+
+checks = st.sampled_from(["http", "tcp", "disk"])
+severities = st.sampled_from(["critical", "warning", "info"])
+
+
+class Promises(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        routes = [{"match": {"check": "disk"}, "notify": ["web"], "hold": "45s"}, {"notify": ["ops"], "hold": "60s"}]
+        limits = {"per_hour": PER_HOUR, "cooldown": f"{COOLDOWN:g}s"}
+        self.world = World(shop(on=["check=~http|tcp"], limits=limits, routes=routes))
+        self.view = self.world.view
+        self.ill = set()
+
+    @rule(check=checks, severity=severities)
+    def it_fails(self, check, severity):
+        self.world.fails(check, severity=severity)
+        self.ill.add((check, severity))
+
+    @rule(check=checks, severity=severities)
+    def it_recovers(self, check, severity):
+        self.world.recovers(check, severity=severity)
+        self.ill.discard((check, severity))
+
+    @rule(seconds=st.sampled_from([0.5, 5, 12, 30, 90, 1800]))
+    def time_passes(self, seconds):
+        self.world.wait(seconds)
+
+    @rule(seconds=st.sampled_from([-3600, 3600]))
+    def the_clock_is_set(self, seconds):
+        self.world.now += micros(seconds)
+
+    @rule(down=st.booleans(), stopped=st.booleans())
+    def automation_changes(self, down, stopped):
+        self.view.down = "Prefect is down: it does not answer" if down else None
+        self.view.stopped = "automation was stopped by ana" if stopped else None
+
+    @precondition(lambda self: self.view.runs)
+    @rule(data=st.data(), flow=st.sampled_from(["flow-1", "flow-2"]))
+    def a_run_starts(self, data, flow):
+        run = self.pick(data, self.view.runs)
+        was = self.view.runs[run].state
+        self.world.starting(run, flow)
+        if was not in ("waiting", "claimed"):
+            assert self.view.runs[run].state == was
+
+    @precondition(lambda self: self.view.runs)
+    @rule(data=st.data())
+    def a_run_acts(self, data):
+        self.world.acted(self.pick(data, self.view.runs))
+
+    @precondition(lambda self: self.view.runs)
+    @rule(data=st.data(), cancelled=st.booleans())
+    def a_run_fails(self, data, cancelled):
+        self.world.failed(self.pick(data, self.view.runs), cancelled=cancelled)
+
+    @precondition(lambda self: self.view.incidents)
+    @rule(data=st.data(), act=st.sampled_from(["ack", "resolve", "note"]))
+    def a_person_acts(self, data, act):
+        try:
+            getattr(self.world, act)(self.pick(data, self.view.incidents))
+        except TransitionRefused:
+            pass
+
+    @staticmethod
+    def pick(data, things):
+        return data.draw(st.sampled_from(sorted(things)))
+
+    @invariant()
+    def no_alert_is_lost(self):
+        firing = {(a.labels["check"], a.labels["severity"]) for a in self.view.alerts.values() if a.status == "firing"}
+        assert firing == self.ill
+        assert all(alert.incident_id in self.view.incidents for alert in self.view.alerts.values())
+
+    @invariant()
+    def an_open_incident_has_a_firing_alert(self):
+        for incident in self.view.incidents.values():
+            if incident.open:
+                assert any(alert.status == "firing" for alert in self.view.alerts_of(incident.id))
+
+    @invariant()
+    def somebody_hears_of_every_alert_at_its_severity(self):
+        for alert in self.view.alerts.values():
+            if alert.status != "firing" or not self.view.incidents[alert.incident_id].open:
+                continue
+            heard = [
+                n
+                for n in self.view.notifications_of(alert.incident_id)
+                if n.kind in ("page", "report") and at_least(n.severity, alert.severity)
+            ]
+            assert heard
+            assert alert.severity == "info" or any(n.kind == "page" for n in heard)
+
+    @invariant()
+    def a_page_waits_only_while_a_run_is_at_work(self):
+        for page in self.view.outbox.values():
+            if page.state == "held":
+                assert any(run.state in UNDER_WAY for run in self.view.runs_of(page.incident_id))
+                assert page.not_before <= page.created_at + micros(60)
+
+    @invariant()
+    def every_notification_and_every_run_has_a_reason(self):
+        explained = {subject for reason in self.view.reasons for subject in reason.subjects}
+        assert set(self.view.outbox) <= explained
+        assert set(self.view.runs) <= explained
+        assert set(self.view.incidents) <= explained
+
+    @invariant()
+    def every_open_run_has_something_that_will_end_it(self):
+        timed = {(timer.subject, timer.kind) for timer in self.view.timers}
+        for run in self.view.runs.values():
+            if run.state == "acted":
+                assert (run.id, "verification") in timed
+
+    @invariant()
+    def no_remedy_works_twice_at_once_or_beyond_its_limits(self):
+        runs = list(self.view.runs.values())
+        assert sum(run.state in UNDER_WAY for run in runs) <= 1
+        acts = sorted(run.started_at for run in runs if run.started_at is not None)
+        for at in acts:
+            assert sum(at - micros(3600) < other <= at for other in acts) <= PER_HOUR
+        assert all(acted_or_may(run) is not None for run in runs if run.started_at is not None)
+
+    @invariant()
+    def a_change_of_an_incident_stands_on_its_timeline(self):
+        for incident in self.view.incidents.values():
+            entries = [entry for _, entry in self.view.timeline if entry.incident_id == incident.id]
+            assert len(entries) >= incident.revision
+            assert all(entry.text.strip() for entry in entries)
+
+
+Promises.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestPromises = Promises.TestCase
+
+
+def test_the_same_view_event_and_time_give_the_same_outcome():
+    def once():
+        world = World(shop(hold="30s"))
+        world.fails("http", severity="warning")
+        world.starting()
+        world.wait(1)
+        world.acted()
+        world.fails("tcp", severity="critical", values={"status": 503})
+        return world.last
+
+    assert once() == once()
+
+
+def test_a_decision_changes_nothing_by_itself():
+    from forewatch.incidents.events import Acknowledged
+
+    world = World()
+    world.fails()
+    before = dict(world.view.incidents)
+    decide(world.view, Acknowledged("INC-1", "ana", world.now), world.now)
+    assert world.view.incidents == before
+    assert replace(before["INC-1"]) == world.view.incidents["INC-1"]

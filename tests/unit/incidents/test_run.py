@@ -1,0 +1,236 @@
+from dataclasses import replace
+
+import pytest
+from memory_view import World, shop
+
+from forewatch.clock import micros
+from forewatch.errors import ActionRefused, NotFound
+from forewatch.incidents.outcome import Dispatch, SetTimer
+
+pytestmark = pytest.mark.unit
+
+
+def dispatched(**config):
+    world = World(shop(**config))
+    world.fails()
+    return world
+
+
+class TestStarting:
+    def test_nothing_against_it_the_run_starts_in_its_flow_run(self):
+        world = dispatched()
+        world.starting(flow_run="flow-1")
+        run = world.view.runs["RUN-1"]
+        assert (run.state, run.flow_run_id, run.started_at) == ("started", "flow-1", world.now)
+        assert world.view.timers == []
+
+    def test_the_same_flow_run_may_ask_again(self):
+        world = dispatched()
+        world.starting(flow_run="flow-1")
+        outcome = world.starting(flow_run="flow-1")
+        assert outcome.changes == []
+        assert world.codes() == ["started-already"]
+
+    def test_another_flow_run_of_the_same_run_leaves_it_alone(self):
+        world = dispatched()
+        world.starting(flow_run="flow-1")
+        outcome = world.starting(flow_run="flow-2")
+        assert (outcome.changes, outcome.effects) == ([], [])
+        assert world.codes() == ["started-elsewhere"]
+        assert world.view.runs["RUN-1"].flow_run_id == "flow-1"
+
+    def test_a_run_that_is_over_does_not_start_again(self):
+        world = dispatched()
+        world.recovers()
+        outcome = world.starting()
+        assert outcome.changes == []
+        assert world.codes() == ["run-over"]
+
+    def test_a_stop_after_the_dispatch_is_heeded_and_the_held_page_goes_out_saying_so(self):
+        world = dispatched(hold="60s")
+        world.view.stopped = "automation was stopped by ana"
+        world.starting()
+        run = world.view.runs["RUN-1"]
+        assert (run.state, run.outcome) == ("refused", "automation was stopped by ana.")
+        assert world.told() == [("page", "ops", "due")]
+        assert world.view.outbox["NT-1"].content["reason"] == (
+            "Automation did not act after all: automation was stopped by ana."
+        )
+        assert {"automation-stopped", "pages-released"} <= set(world.codes())
+
+    def test_where_the_page_is_out_already_a_refusal_is_told(self):
+        world = dispatched()
+        world.send()
+        world.view.stopped = "automation was stopped by ana"
+        world.starting()
+        assert world.told() == [("page", "ops", "sent"), ("failure", "ops", "due")]
+
+    def test_an_alert_of_the_run_that_ended_while_others_fire_keeps_it_from_acting(self):
+        world = dispatched()
+        world.fails(alertname="DiskFilling")
+        world.recovers()
+        world.starting()
+        assert world.view.runs["RUN-1"].state == "refused"
+        assert "not-firing" in world.codes()
+
+    def test_a_remedy_taken_out_of_the_configuration_does_not_act(self):
+        world = dispatched()
+        world.view.config = World(shop(runbook="collect-diagnostics")).view.config
+        world.starting()
+        assert (world.view.runs["RUN-1"].state, world.codes()[0]) == ("refused", "no-remedy")
+
+    def test_a_remedy_put_into_shadow_meanwhile_does_not_act(self):
+        world = dispatched()
+        world.view.config = World(shop(autonomy="shadow")).view.config
+        world.starting()
+        assert world.codes()[0] == "shadow"
+
+    def test_limits_are_counted_again_in_the_moment_of_acting(self):
+        world = dispatched(limits={"per_hour": 1, "cooldown": "0s"})
+        world.resolve()
+        # The first incident was closed by hand with its run called off; the alert is raised anew and dispatched anew,
+        # and a third party's run of the same remedy acts in between.
+        world.recovers()
+        world.fails()
+        world.view.runs["RUN-9"] = replace(world.view.runs["RUN-2"], id="RUN-9", state="done", acted_at=world.now)
+        world.starting("RUN-2")
+        assert (world.view.runs["RUN-2"].state, world.codes()[0]) == ("refused", "limit-per-hour")
+
+    def test_an_unknown_run_is_not_found(self):
+        with pytest.raises(NotFound, match="there is no run RUN-7"):
+            World().starting("RUN-7")
+
+
+class TestActed:
+    def test_its_service_gets_the_remedys_time_to_turn_green(self):
+        world = dispatched()
+        world.starting()
+        world.wait(1)
+        outcome = world.acted()
+        run = world.view.runs["RUN-1"]
+        assert (run.state, run.acted_at, run.outcome) == ("acted", world.now, "restarted with pid 4711")
+        assert SetTimer("verification", "RUN-1", world.now + micros(20)) in outcome.effects
+
+    def test_where_the_alert_ended_before_the_report_it_is_healed(self):
+        world = dispatched()
+        world.starting()
+        world.recovers()
+        world.acted()
+        run = world.view.runs["RUN-1"]
+        assert (run.state, run.verified, run.outcome) == ("done", "healed", "restarted with pid 4711")
+        assert world.view.timers == []
+
+    def test_a_run_a_person_started_is_done(self):
+        world = World()
+        world.request(flow_run_id="flow-1")
+        world.acted()
+        assert (world.view.runs["RUN-1"].state, world.view.runs["RUN-1"].verified) == ("done", None)
+
+    def test_the_instant_of_its_first_change_is_kept(self):
+        world = dispatched()
+        world.starting()
+        first = world.now + micros(1)
+        world.view.runs["RUN-1"] = replace(world.view.runs["RUN-1"], acted_at=first)
+        world.wait(5)
+        world.acted()
+        assert world.view.runs["RUN-1"].acted_at == first
+
+    def test_a_report_that_comes_twice_changes_nothing(self):
+        world = dispatched()
+        world.starting()
+        world.acted()
+        before = dict(world.view.runs)
+        world.acted()
+        assert world.view.runs == before
+        assert world.codes() == ["run-over"]
+
+
+class TestFailed:
+    def test_people_take_over_at_once(self):
+        world = dispatched(hold="60s")
+        world.starting()
+        world.failed(reason="the command ./start.sh exited with 1")
+        assert world.view.runs["RUN-1"].state == "failed"
+        assert world.told() == [("page", "ops", "due"), ("failure", "ops", "due")]
+        failure = world.view.outbox["NT-2"].content
+        assert failure["title"] == "restart-service did not heal shop"
+        assert "RUN-1 (restart-service) failed: the command ./start.sh exited with 1." in failure["text"]
+
+    def test_a_cancelled_run_says_so(self):
+        world = dispatched()
+        world.starting()
+        world.failed(reason="ana cancelled it in the Prefect UI", cancelled=True)
+        assert world.view.runs["RUN-1"].state == "cancelled"
+        assert "run-cancelled" in world.codes()
+
+    def test_a_failure_after_the_recovery_is_reported_without_waking_anybody(self):
+        world = dispatched()
+        world.starting()
+        world.recovers()
+        world.failed()
+        assert world.told()[-1] == ("report", "ops", "due")
+
+    def test_a_run_that_acted_is_judged_by_the_checks_not_by_its_process(self):
+        world = dispatched()
+        world.starting()
+        world.acted()
+        world.failed(reason="its process was killed")
+        assert world.view.runs["RUN-1"].state == "acted"
+        assert world.codes() == ["run-over"]
+
+    def test_a_run_of_no_incident_is_told_by_its_services_route(self):
+        world = World(shop(routes=[{"match": {"service": "shop"}, "notify": ["web"]}]))
+        world.request(service="shop", flow_run_id="flow-1")
+        world.failed(reason="no space left on device")
+        assert world.told() == [("failure", "web", "due")]
+        assert "was started by ana." in world.view.outbox["NT-1"].content["text"]
+
+    def test_after_two_runs_in_a_row_that_did_not_heal_the_remedy_gives_up(self):
+        world = World(shop(limits={"per_hour": 9, "cooldown": "0s"}))
+        for number, check in enumerate(("http", "tcp", "dns"), start=1):
+            world.fails(check)
+            if number <= 2:
+                world.starting(f"RUN-{number}")
+                world.acted(f"RUN-{number}")
+                world.wait(20)
+        assert len(world.view.runs) == 2
+        assert "breaker" in world.codes()
+
+
+class TestRequestedByAPerson:
+    def test_it_is_dispatched(self):
+        world = World()
+        outcome = world.request("collect-diagnostics", service="shop")
+        run = world.view.runs["RUN-1"]
+        assert (run.kind, run.state, run.requested_by, run.remedy) == ("runbook", "waiting", "ana", None)
+        assert Dispatch("RUN-1") in outcome.effects
+
+    def test_one_that_was_started_in_the_prefect_ui_runs_already(self):
+        world = World()
+        outcome = world.request(flow_run_id="flow-1")
+        assert (world.view.runs["RUN-1"].state, outcome.effects) == ("started", [])
+
+    def test_it_is_refused_while_automation_is_stopped(self):
+        world = World()
+        world.view.stopped = "automation was stopped by ana"
+        with pytest.raises(ActionRefused, match="stopped by ana"):
+            world.request()
+        assert world.view.runs == {}
+
+    def test_a_stop_between_asking_and_starting_is_heeded(self):
+        world = World()
+        world.request()
+        world.view.stopped = "automation was stopped by ana"
+        world.starting()
+        assert world.view.runs["RUN-1"].state == "refused"
+
+    def test_it_is_written_on_the_incident_it_is_for(self):
+        world = World()
+        world.fails()
+        world.request(incident_id="INC-1")
+        assert world.view.runs["RUN-1"].service == "shop"
+        assert world.view.timeline[-1][1].text == "ana starts collect-diagnostics as RUN-1."
+
+    def test_an_unknown_incident_is_not_found(self):
+        with pytest.raises(NotFound, match="INC-9"):
+            World().request(incident_id="INC-9")
