@@ -47,6 +47,8 @@ LONGEST_BACK_OFF = 300.0
 MOST_ATTEMPTS = 9 + round((86400 - 511) / LONGEST_BACK_OFF)
 """After this many the notification is dead: a day, the first nine waits (511 s) and then one every 300 s."""
 
+_BY_ID = select(outbox).where(outbox.c.id == bindparam("of"))
+_OF_INCIDENT = select(outbox).where(outbox.c.incident_id == bindparam("of")).order_by(outbox.c.created_at, outbox.c.id)
 _INSERT = insert(outbox)
 _WAITING = ("held", "due", "failed")
 
@@ -79,14 +81,13 @@ def add(conn: Connection, notification: Notification) -> None:
 
 
 def get(conn: Connection, notification_id: str) -> Notification | None:
-    row = conn.execute(select(outbox).where(outbox.c.id == notification_id)).one_or_none()
+    row = conn.execute(_BY_ID, {"of": notification_id}).one_or_none()
     return Notification(**row._mapping) if row is not None else None
 
 
 def of_incident(conn: Connection, incident_id: str) -> list[Notification]:
     """Oldest first."""
-    found = select(outbox).where(outbox.c.incident_id == incident_id).order_by(outbox.c.created_at, outbox.c.id)
-    return [Notification(**row._mapping) for row in conn.execute(found)]
+    return [Notification(**row._mapping) for row in conn.execute(_OF_INCIDENT, {"of": incident_id})]
 
 
 def claim(conn: Connection, *, now: int, term: int, limit: int) -> list[Notification]:
@@ -124,9 +125,17 @@ def mark_sent(conn: Connection, notification_id: str, term: int, now: int, recei
 
 
 def mark_failed(
-    conn: Connection, notification_id: str, term: int, now: int, error: str, permanent: bool
+    conn: Connection,
+    notification_id: str,
+    term: int,
+    now: int,
+    error: str,
+    permanent: bool,
+    retry_after: float = 0.0,
 ) -> NotificationState | None:
     """It could not be handed over: `failed` (again after a back-off) or `dead` (permanent, or a day of attempts).
+
+    `retry_after` lengthens the back-off to what the receiver asked for, in seconds; never beyond the longest.
 
     Where the claim is not this term's any more nothing changes and the present state is returned; None for an unknown
     id.
@@ -138,10 +147,11 @@ def mark_failed(
         ).scalar_one_or_none()
         return state
     state = "dead" if permanent or attempts >= MOST_ATTEMPTS else "failed"
+    wait = min(max(back_off(attempts), retry_after), LONGEST_BACK_OFF)
     conn.execute(
         update(outbox)
         .where(_claimed_by(notification_id, term))
-        .values(state=state, not_before=now + micros(back_off(attempts)), claimed_until=None, last_error=error)
+        .values(state=state, not_before=now + micros(wait), claimed_until=None, last_error=error)
     )
     return state
 
