@@ -35,7 +35,7 @@ def ring(home: Home, name: str) -> bool:
 
 
 class Bell:
-    """The listening end. One at a time a name: a newer listener takes the name over from an older one."""
+    """The listening end, made inside a running event loop. A newer listener takes the name over from an older one."""
 
     def __init__(self, home: Home, name: str) -> None:
         self._path = Path(_address(home, name))
@@ -44,22 +44,29 @@ class Bell:
         self._wire.setblocking(False)
         self._wire.bind(str(self._path))
         self._inode = self._path.stat().st_ino
+        self._rung = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._wire.fileno(), self._heard)
+
+    def _heard(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._wire.recv(16):
+                self._rung.set()
 
     async def wait(self, timeout: float) -> bool:
         """Until somebody rings, at most `timeout` seconds. True if somebody did; rings meanwhile are one."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                await loop.sock_recv(self._wire, 16)
+                await self._rung.wait()
         except TimeoutError:
             return False
-        with contextlib.suppress(BlockingIOError):
-            while self._wire.recv(16):
-                pass
+        self._rung.clear()
         return True
 
     def close(self) -> None:
+        self._loop.remove_reader(self._wire.fileno())
         self._wire.close()
+        # The path may belong to a newer listener by now.
         with contextlib.suppress(FileNotFoundError):
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()

@@ -157,6 +157,21 @@ def beats(conn: Connection) -> dict[str, int]:
     return {row.id: row.beat for row in conn.execute(found)}
 
 
+def any_waiting(conn: Connection) -> bool:
+    """A look that is cheap enough for ten a second."""
+    return conn.execute(select(runs.c.id).where(runs.c.state == "waiting").limit(1)).first() is not None
+
+
+def under_way(conn: Connection) -> list[tuple[Run, int]]:
+    """Runs that a process should be showing life for, each with its beat counter. Oldest first."""
+    found = (
+        select(*_COLUMNS, runs.c.beat)
+        .where(runs.c.state.in_(("claimed", "started")))
+        .order_by(runs.c.created_at, runs.c.id)
+    )
+    return [(Run(*row[:-1]), row[-1]) for row in conn.execute(found)]
+
+
 def stale(conn: Connection, seen: Mapping[str, int]) -> list[Run]:
     """Started runs whose beat still is what `beats` gave a while ago."""
     now = beats(conn)

@@ -124,7 +124,5 @@ def beat(conn: Connection, fence: Fence, now: int) -> ShiftRow:
 def set_flow_run(conn: Connection, fence: Fence, flow_run_id: str) -> None:
     """Note which flow run stands this watch, for the links on our pages."""
     conn.execute(
-        update(shifts)
-        .where(shifts.c.shift == fence.shift, shifts.c.term == fence.term)
-        .values(flow_run_id=flow_run_id)
+        update(shifts).where(shifts.c.shift == fence.shift, shifts.c.term == fence.term).values(flow_run_id=flow_run_id)
     )

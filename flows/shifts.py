@@ -1,0 +1,125 @@
+"""Standing a shift, with a flow run or without one.
+
+A scheduled run relieves the holder of the watch and then stands it until it is relieved itself. A stand-in takes a
+watch that nobody holds, needing neither a flow run nor the server, and asks Prefect for a run to relieve it as soon
+as Prefect answers. Neither leaves before it is relieved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from prefect.artifacts import acreate_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run as current
+
+from forewatch.clock import from_datetime
+from forewatch.orchestration import lifeline
+from forewatch.orchestration.runs import AWAY, server_listens
+from forewatch.orchestration.watch import Duty, Watch, relieve, stand_in
+from forewatch.runtime import Runtime, runtime
+from forewatch.store.shifts import Fence
+from tasks.duties.check_health import CheckHealth
+from tasks.duties.collect_metrics import CollectMetrics
+from tasks.duties.page_people import PagePeople
+
+log = logging.getLogger("forewatch.shifts")
+
+PUBLISH_EVERY = 60.0
+PUBLISH_TIMEOUT = 10.0
+ASK_RELIEF_EVERY = 5.0
+
+
+class ShownDuty(Duty, Protocol):
+    """A duty that has a table for people."""
+
+    def rows(self) -> list[dict[str, Any]]: ...
+
+
+DUTIES: dict[str, Callable[[Runtime, Fence], ShownDuty]] = {
+    "check-health": CheckHealth,
+    "collect-metrics": CollectMetrics,
+    "page-people": PagePeople,
+}
+
+
+async def watch(shift: str) -> None:
+    """Stand in: take the watch as it is and hold it until a flow run relieves it. Raises Fenced if another has it."""
+    context = runtime()
+    fence = await stand_in(context, shift)
+    if fence is None:
+        log.info("%s: another was faster to stand in", shift)
+        return
+    relief = asyncio.create_task(_ask_for_relief(shift))
+    try:
+        await _stand(context, fence, DUTIES[shift](context, fence))
+    finally:
+        relief.cancel()
+
+
+async def stand_scheduled(shift: str) -> str:
+    """The body of a shift's flow: relieve, stand, publish. Returns how the watch ended."""
+    context = runtime()
+    scheduled_for = from_datetime(current.get_scheduled_start_time() or datetime.now(UTC))
+    fence = await relieve(context, shift, scheduled_for)
+    if fence is None:
+        return "not needed: a run scheduled no earlier has the watch"
+    duty = DUTIES[shift](context, fence)
+    publisher = asyncio.create_task(_publish_now_and_then(shift, duty))
+    try:
+        return await _stand(context, fence, duty, flow_run_id=str(current.get_id()))
+    finally:
+        publisher.cancel()
+        await _publish(shift, duty)
+
+
+async def _stand(context: Runtime, fence: Fence, duty: Duty, flow_run_id: str | None = None) -> str:
+    watch = Watch(
+        context,
+        fence,
+        on_beat=lambda: lifeline.tell_beat(fence.shift),
+        flow_run_id=flow_run_id,
+        stopping=lifeline.asked_to_stop,
+    )
+    return await watch.stand(duty)
+
+
+async def _ask_for_relief(shift: str) -> None:
+    """Until Prefect has been asked for a run of this shift, which relieves the stand-in as any run would."""
+    while True:
+        if await server_listens():
+            try:
+                async with asyncio.timeout(PUBLISH_TIMEOUT), get_client() as client:
+                    deployment = await client.read_deployment_by_name(f"{shift}/{shift}")
+                    await client.create_flow_run_from_deployment(deployment.id)
+                return
+            except AWAY as error:
+                log.debug("%s: no relief yet: %s", shift, error)
+        await asyncio.sleep(ASK_RELIEF_EVERY)
+
+
+async def _publish_now_and_then(shift: str, duty: ShownDuty) -> None:
+    while True:
+        await asyncio.sleep(PUBLISH_EVERY)
+        await _publish(shift, duty)
+
+
+async def _publish(shift: str, duty: ShownDuty) -> None:
+    """The shift's table as an artifact; a server that is away costs the picture, not the watch."""
+    try:
+        async with asyncio.timeout(PUBLISH_TIMEOUT):
+            if await server_listens():
+                await acreate_table_artifact(table=duty.rows(), key=shift, description=DESCRIPTIONS[shift])
+    except AWAY as error:
+        log.warning("%s: the table was not published: %s", shift, error)
+
+
+DESCRIPTIONS = {
+    "check-health": "What every check said last.",
+    "collect-metrics": "The last sample of this machine and of Forewatch itself.",
+    "page-people": "Notifications since this watch began.",
+}

@@ -1,0 +1,51 @@
+"""`forewatch check`, `forewatch probe`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forewatch import registry
+from forewatch.commands.common import HomeOption, home_of, out, table
+from forewatch.config.check import check_file
+from forewatch.config.loader import load_files, parse
+from forewatch.orchestration.settings import Settings
+from forewatch.units import format_duration
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+
+    @app.command()
+    def check(file: Annotated[Path, typer.Argument(help="The configuration.")] = Path("forewatch.yaml")) -> None:
+        """Say whether a configuration is right: exit 0, or 2 with one line a problem."""
+        problems = check_file(file, None)
+        if problems:
+            print("\n".join(problems), file=sys.stderr)
+            sys.exit(2)
+        out.print(f"{file} is right.")
+
+    @app.command()
+    def probe(
+        target: Annotated[str, typer.Argument(help="SERVICE or SERVICE/CHECK.")],
+        config: Annotated[Path | None, typer.Option(help="The configuration; default the running one's.")] = None,
+        home: HomeOption = None,
+    ) -> None:
+        """Run checks now and say how each target is; exit 1 if one fails."""
+        settings = Settings.read(home_of(home))
+        path = config or (Path(settings.config) if settings is not None else Path("forewatch.yaml"))
+        rows = asyncio.run(registry.load("probe_now")(parse(load_files(path)), target))
+        table(
+            ("CHECK", "INSTANCE", "RESULT", "TOOK", "REASON"),
+            (
+                (row.check, row.instance, "ok" if row.ok else "FAILS", format_duration(row.duration), row.reason)
+                for row in rows
+            ),
+            f"{target} has no checks.",
+        )
+        if not all(row.ok for row in rows):
+            sys.exit(1)

@@ -1,0 +1,107 @@
+"""`forewatch incidents ...`, `forewatch why`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forewatch.bell import ring
+from forewatch.commands.common import HomeOption, local, opened, out, person, table
+from forewatch.deciding import decide
+from forewatch.errors import NotFound
+from forewatch.incidents.events import Acknowledged, Event, Noted, ResolvedByHand
+from forewatch.runtime import Runtime
+from forewatch.store import incidents, timeline
+
+IncidentArgument = Annotated[str, typer.Argument(help="INC-n")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(help="What people respond to.", no_args_is_help=True)
+    app.add_typer(group, name="incidents")
+
+    @group.command("list")
+    def listing(
+        every: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+        limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+        home: HomeOption = None,
+    ) -> None:
+        """Open incidents, newest first."""
+        with opened(home) as runtime, runtime.store.read() as conn:
+            found = incidents.listing(conn, open_only=not every, limit=limit)
+        table(
+            ("ID", "STATUS", "SEVERITY", "SERVICE", "OPENED", "TITLE"),
+            ((one.id, one.status, one.severity, one.service, local(one.opened_at), one.title) for one in found),
+            "No open incidents." if not every else "No incidents.",
+        )
+
+    @group.command()
+    def show(incident: IncidentArgument, home: HomeOption = None) -> None:
+        """One incident and its timeline."""
+        with opened(home) as runtime, runtime.store.read() as conn:
+            found = incidents.get(conn, incident)
+            entries = timeline.of_incident(conn, incident)
+        if found is None:
+            raise NotFound(f"there is no incident {incident}")
+        out.print(f"{found.id} {found.status}, {found.severity}: {found.title}", markup=False)
+        out.print(f"service {found.service}, opened {local(found.opened_at)}", markup=False)
+        if found.acknowledged_by:
+            out.print(f"acknowledged by {found.acknowledged_by}, {local(found.acknowledged_at)}", markup=False)
+        if found.resolution:
+            out.print(f"resolved {local(found.resolved_at)}: {found.resolution}", markup=False)
+        out.print()
+        table(
+            ("AT", "KIND", "WHO", "WHAT"),
+            ((local(entry.at), entry.kind, entry.actor, entry.text) for entry in entries),
+            "Nothing on its timeline.",
+        )
+
+    @group.command()
+    def ack(incident: IncidentArgument, home: HomeOption = None) -> None:
+        """Say that you are on it."""
+        _decide(home, lambda now: Acknowledged(incident, person(), now))
+        out.print(f"{incident} is acknowledged.")
+
+    @group.command()
+    def resolve(
+        incident: IncidentArgument,
+        reason: Annotated[str, typer.Option(help="What it was.")] = "",
+        home: HomeOption = None,
+    ) -> None:
+        """Say that it is over."""
+        _decide(home, lambda now: ResolvedByHand(incident, person(), reason, now))
+        out.print(f"{incident} is resolved.")
+
+    @group.command()
+    def note(incident: IncidentArgument, text: str, home: HomeOption = None) -> None:
+        """Write a line on its timeline."""
+        _decide(home, lambda now: Noted(incident, person(), text, now))
+        out.print(f"Noted on {incident}.")
+
+    @app.command()
+    def why(
+        subject: Annotated[str, typer.Argument(help="AL-n, INC-n, NT-n, RUN-n or an alert's fingerprint.")],
+        home: HomeOption = None,
+    ) -> None:
+        """Why it happened, or did not: the chain of decisions in plain sentences, from stored rows."""
+        from forewatch.explaining import why as explain
+
+        with opened(home) as runtime, runtime.store.read() as conn:
+            for line in explain(conn, subject):
+                out.print(line, markup=False)
+
+
+def _decide(home: Path | None, event: Callable[[int], Event]) -> None:
+    with opened(home) as runtime:
+        now = runtime.clock.now()
+        decide(runtime.store, event(now), config=runtime.configuration.current(), now=now)
+        _ring(runtime)
+
+
+def _ring(runtime: Runtime) -> None:
+    ring(runtime.home, "page-people")
+    ring(runtime.home, "worker")

@@ -1,0 +1,132 @@
+"""`forewatch runbooks ...`, `forewatch stop-automation`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from forewatch import registry
+from forewatch.bell import ring
+from forewatch.commands.common import HomeOption, opened, out, person, table
+from forewatch.deciding import decide
+from forewatch.errors import ActionRefused, ForewatchError, NotFound
+from forewatch.incidents.events import RunRequested
+from forewatch.incidents.outcome import PutRun
+from forewatch.remedy.run import UNDER_WAY
+from forewatch.runtime import Runtime
+from forewatch.store import runs, switches
+
+WAIT = 120.0
+"""Seconds `runbooks run` waits for the run to end before it leaves it to go on alone."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    group = typer.Typer(help="Runbooks as code.", no_args_is_help=True)
+    app.add_typer(group, name="runbooks")
+
+    @group.command("list")
+    def listing(home: HomeOption = None) -> None:
+        """The runbooks there are, and the files that are broken."""
+        found = _discover(home)
+        table(
+            ("RUNBOOK", "WHAT IT DOES"),
+            ((runbook.name, runbook.title) for runbook in found.runbooks.values()),
+            "There are no runbooks.",
+        )
+        for problem in found.problems:
+            print(problem, file=sys.stderr)
+
+    @group.command()
+    def show(name: str, home: HomeOption = None) -> None:
+        """A runbook's parameters and steps."""
+        found = _discover(home).runbooks
+        if name not in found:
+            raise NotFound(f"there is no runbook {name} (there are: {', '.join(found)})")
+        out.print(found[name].describe(), markup=False)
+
+    @group.command()
+    def run(
+        name: str,
+        inputs: Annotated[
+            list[str] | None, typer.Option("--with", "-w", help="NAME=VALUE; the value may be JSON.")
+        ] = None,
+        service: Annotated[str | None, typer.Option(help="The service it is for.")] = None,
+        incident: Annotated[str | None, typer.Option(help="The incident it belongs to.")] = None,
+        wait: Annotated[bool, typer.Option(help="Wait for its end and print the outcome.")] = True,
+        home: HomeOption = None,
+    ) -> None:
+        """Start a runbook, as the Prefect UI would."""
+        if name not in _discover(home).runbooks:
+            raise NotFound(f"there is no runbook {name}; see: forewatch runbooks list")
+        with opened(home) as runtime:
+            now = runtime.clock.now()
+            event = RunRequested(name, _inputs(inputs or ()), person(), now, service, incident)
+            outcome = decide(runtime.store, event, config=runtime.configuration.current(), now=now)
+            run_id = next(change.run.id for change in outcome.changes if isinstance(change, PutRun))
+            ring(runtime.home, "worker")
+            out.print(f"{run_id} is asked for.")
+            if wait:
+                _wait(runtime, run_id)
+
+    @app.command("stop-automation")
+    def stop_automation(
+        resume: Annotated[bool, typer.Option("--resume", help="Let it act again.")] = False,
+        reason: Annotated[str, typer.Option(help="Why, for those who read it later.")] = "",
+        home: HomeOption = None,
+    ) -> None:
+        """Stop every remedy at its next step; pages go on. `--resume` ends it."""
+        with opened(home) as runtime, runtime.store.decide() as conn:
+            switches.turn(
+                conn,
+                switches.AUTOMATION,
+                "on" if resume else "off",
+                actor=person(),
+                reason=reason,
+                now=runtime.clock.now(),
+            )
+        out.print("Automation may act again." if resume else "Automation is stopped; people are still paged.")
+
+
+def _discover(home: Path | None) -> Any:
+    folders: Sequence[str] = ()
+    try:
+        with opened(home) as runtime:
+            folders = runtime.configuration.current()[1].runbook_folders
+    except ForewatchError:
+        # Without a started Forewatch there are still the runbooks that come with it.
+        folders = ()
+    return registry.load("runbooks")(folders)
+
+
+def _inputs(written: Sequence[str]) -> dict[str, Any]:
+    inputs: dict[str, Any] = {}
+    for pair in written:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ActionRefused(f"--with {pair}: write NAME=VALUE")
+        try:
+            inputs[name] = json.loads(value)
+        except ValueError:
+            inputs[name] = value
+    return inputs
+
+
+def _wait(runtime: Runtime, run_id: str) -> None:
+    deadline = time.monotonic() + WAIT
+    while time.monotonic() < deadline:
+        with runtime.store.read() as conn:
+            run = runs.get(conn, run_id)
+        if run is not None and run.state not in UNDER_WAY:
+            out.print(f"{run_id} is {run.state}: {run.outcome or ''}", markup=False)
+            if run.state != "done":
+                sys.exit(1)
+            return
+        time.sleep(0.2)
+    out.print(f"{run_id} is still under way; see: forewatch why {run_id}")

@@ -1,0 +1,33 @@
+"""`/healthz`: 200 while the shifts stand watch and the worker takes runs, else 503 with the reasons."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from forewatch import __version__
+from forewatch.errors import StoreUnavailable
+from forewatch.orchestration.readiness import assess
+from forewatch.runtime import Runtime
+
+
+def router(runtime: Runtime) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/healthz")
+    async def healthz() -> JSONResponse:
+        try:
+            readiness = await runtime.store.run(assess, runtime)
+        except StoreUnavailable as error:
+            return JSONResponse({"status": "down", "problems": [str(error)], "version": __version__}, 503)
+        return JSONResponse(
+            {
+                "status": "ok" if readiness.ready else "down",
+                "standing": list(readiness.standing),
+                "problems": list(readiness.problems),
+                "version": __version__,
+            },
+            200 if readiness.ready else 503,
+        )
+
+    return routes

@@ -1,0 +1,58 @@
+"""An incident's page: where the links in notifications lead. Its story, from stored rows, with links to Prefect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader
+
+from forewatch.clock import iso
+from forewatch.explaining import incident_story
+from forewatch.orchestration.settings import Settings
+from forewatch.runtime import Runtime
+from forewatch.store import incidents
+
+
+def router(runtime: Runtime) -> APIRouter:
+    routes = APIRouter()
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
+    )
+    templates.filters["iso"] = iso
+
+    @routes.get("/")
+    async def front() -> RedirectResponse:
+        return RedirectResponse("/incidents")
+
+    @routes.get("/incidents")
+    async def listing() -> HTMLResponse:
+        def read() -> str:
+            with runtime.store.read() as conn:
+                found = incidents.listing(conn, open_only=False, limit=100)
+            return templates.get_template("incidents.html").render(incidents=found, prefect_url=_prefect(runtime))
+
+        return HTMLResponse(await runtime.store.run(read))
+
+    @routes.get("/incidents/{incident_id}")
+    async def page(incident_id: str) -> HTMLResponse:
+        def read() -> str | None:
+            with runtime.store.read() as conn:
+                story = incident_story(conn, incident_id)
+            if story is None:
+                return None
+            return templates.get_template("incident.html").render(story=story, prefect_url=_prefect(runtime))
+
+        rendered = await runtime.store.run(read)
+        if rendered is None:
+            raise HTTPException(404, f"there is no incident {incident_id}")
+        return HTMLResponse(rendered)
+
+    return routes
+
+
+def _prefect(runtime: Runtime) -> str:
+    _, config = runtime.configuration.current()
+    settings = Settings.read(runtime.home)
+    return config.prefect_url or (settings.prefect_url if settings is not None else "")

@@ -1,0 +1,82 @@
+"""Keeping Prefect's records true: a flow run whose process is gone must not stay Running for ever.
+
+Every child notes its flow run in the state folder. A run that Prefect holds for running and no living process has noted
+was cut off, with its worker or before; Prefect itself never finds out.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Cancelled, Crashed
+
+from forewatch.orchestration.flow_run_notes import forget_flow_run, runner_of
+from forewatch.orchestration.hands import Hands, Job
+from forewatch.runtime import Runtime
+
+log = logging.getLogger("forewatch.books")
+
+YOUNG = timedelta(seconds=20)
+"""A run this fresh may just be on its way to a child."""
+UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+
+
+class Books:
+    """Prefect's records beside the processes there are."""
+
+    def __init__(self, runtime: Runtime, hands: Hands) -> None:
+        self._runtime = runtime
+        self._hands = hands
+
+    def lives_elsewhere(self, flow_run_id: UUID) -> bool:
+        """Whether a living process, perhaps of an earlier worker, runs this flow run."""
+        return runner_of(self._runtime.home, flow_run_id) is not None
+
+    async def report_end(self, client: PrefectClient, job: Job, code: int) -> None:
+        """A child has ended: where it could not say so itself, tell Prefect how."""
+        if job.flow_run_id is None or (code == 0 and not job.cancelled):
+            return
+        forget_flow_run(self._runtime.home, job.flow_run_id)
+        flow_run = await client.read_flow_run(job.flow_run_id)
+        if flow_run.state is not None and flow_run.state.is_final() and not job.cancelled:
+            return
+        if job.cancelled:
+            if flow_run.state is None or not flow_run.state.is_cancelled():
+                await client.set_flow_run_state(flow_run.id, Cancelled(), force=True)
+            return
+        await self._crash(client, flow_run, f"Its process (pid {job.child.pid}) ended with exit code {code}.")
+
+    async def close_stale(self, client: PrefectClient) -> int:
+        """Mark runs crashed that no process runs any more, with their subflows; returns how many."""
+        under_way = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY)))
+        closed = 0
+        for flow_run in await client.read_flow_runs(flow_run_filter=under_way, limit=200):
+            if flow_run.deployment_id is None or self._hands.find(flow_run.id) is not None:
+                continue
+            since = flow_run.state.timestamp if flow_run.state is not None else None
+            if since is not None and datetime.now(UTC) - since < YOUNG:
+                continue
+            if not self.lives_elsewhere(flow_run.id):
+                await self._crash(client, flow_run, "The process that ran it is gone.")
+                closed += 1
+        return closed
+
+    async def _crash(self, client: PrefectClient, flow_run: FlowRun, message: str) -> None:
+        log.warning("flow run %s crashed: %s", flow_run.name, message)
+        await client.set_flow_run_state(flow_run.id, Crashed(message=message), force=True)
+        below = FlowRunFilter(
+            parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY)),
+        )
+        for child in await client.read_flow_runs(flow_run_filter=below, limit=50):
+            await client.set_flow_run_state(child.id, Crashed(message=message), force=True)

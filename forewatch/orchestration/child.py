@@ -1,0 +1,138 @@
+"""The life of one child: get ready, wait to be told, do one job, end.
+
+Jobs: stand a watch without a flow run (stand-in), or run one flow run. The pipe to the worker brings the command,
+carries our beats back, and by its end says that the worker is gone: a spare then ends, a shift goes on, a runbook
+stops after its current step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+import uvloop
+
+from forewatch import registry
+from forewatch.errors import ForewatchError
+from forewatch.guard.logs import setup_logging
+from forewatch.home import Home
+from forewatch.orchestration import lifeline
+from forewatch.orchestration.leftovers import register_child
+from forewatch.orchestration.runs import FlowJob, connect, run_flow_job
+from forewatch.runtime import runtime
+
+log = logging.getLogger("forewatch.child")
+
+NOT_ONE_OF_OURS = 3
+"""Exit code where the job itself could not even be begun."""
+
+
+def main(pipe: Connection) -> None:
+    """Entry point of a forked child."""
+    # The terminal's Ctrl-C is the supervisor's business; it asks us to end in the right order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    home = Home.from_env()
+    setup_logging("child", home)
+    register_child(home)
+    code = 1
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(Child(pipe).live())
+    except BaseException:
+        log.exception("child %d ends with an unexpected error", os.getpid())
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Without the interpreter's own farewell: Prefect's background threads may wait for a server that is away.
+        os._exit(code)
+
+
+class Child:
+    """State of one child between its first line and its exit."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._commands: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
+        self._job: asyncio.Task[int] | None = None
+
+    async def live(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._pipe.fileno(), self._readable)
+        await asyncio.to_thread(runtime)
+        lifeline.carry_beats(lambda shift: self.tell("beat", shift))
+        async with contextlib.AsyncExitStack() as stack:
+            # Ready before connected: a stand-in needs no server, and a flow run waits for the connection either way.
+            self.tell("ready")
+            await connect(stack)
+            while True:
+                command = await self._commands.get()
+                if command[0] == "cancel":
+                    self._cancel()
+                elif command[0] == "end":
+                    return 0
+                elif self._job is None:
+                    self._job = asyncio.create_task(self._work(command))
+                    self._job.add_done_callback(lambda task: self._commands.put_nowait(("done",)))
+                elif command[0] == "done":
+                    return self._result()
+
+    def tell(self, *message: Any) -> None:
+        """Send a message to the worker; one that is gone hears nothing."""
+        with contextlib.suppress(OSError):
+            self._pipe.send(message)
+
+    def _readable(self) -> None:
+        try:
+            while self._pipe.poll():
+                message = self._pipe.recv()
+                if message[0] == "stop":
+                    lifeline.stop(message[1])
+                else:
+                    self._commands.put_nowait(message)
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
+            if self._job is None:
+                self._commands.put_nowait(("end",))
+            else:
+                lifeline.worker_gone()
+
+    def _cancel(self) -> None:
+        if self._job is not None and not self._job.done():
+            from forewatch.orchestration.prefect_private import mark_cancelled
+
+            mark_cancelled()
+            lifeline.stop("cancelled in the Prefect UI")
+            self._job.cancel()
+
+    def _result(self) -> int:
+        assert self._job is not None
+        if self._job.cancelled():
+            return 0
+        error = self._job.exception()
+        if error is not None:
+            log.error("child %d: %s", os.getpid(), error, exc_info=error)
+            return 1
+        return self._job.result()
+
+    async def _work(self, command: tuple[Any, ...]) -> int:
+        kind, *details = command
+        if kind == "watch":
+            (shift,) = details
+            try:
+                await registry.load("watch")(shift)
+            except ForewatchError as error:
+                log.error("%s: the stand-in could not take the watch: %s", shift, error)
+                return NOT_ONE_OF_OURS
+            return 0
+        if kind == "run":
+            (job,) = details
+            return await run_flow_job(FlowJob(**job))
+        log.error("child %d does not know the command %r", os.getpid(), kind)
+        return NOT_ONE_OF_OURS

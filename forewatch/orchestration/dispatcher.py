@@ -1,0 +1,158 @@
+"""From a waiting run in the store to its flow run in a spare; and from a run that went silent back to waiting.
+
+A row is claimed, its flow run created with the row's id and attempt as idempotency key, and handed to a spare. While
+Prefect is away the rows wait. A run whose beat stands still is dispatched again (its receipts keep what was done), and
+after three attempts a person is told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prefect.client.orchestration import PrefectClient
+from prefect.states import Pending
+
+from forewatch.bell import Bell, ring
+from forewatch.deciding import decide
+from forewatch.errors import StoreUnavailable
+from forewatch.incidents.events import RunFailed
+from forewatch.orchestration.deployments import Deployed
+from forewatch.orchestration.hands import Hands
+from forewatch.orchestration.runs import AWAY
+from forewatch.orchestration.watch import DEAD_AFTER
+from forewatch.remedy.run import Run
+from forewatch.runtime import Runtime
+from forewatch.store import runs
+
+log = logging.getLogger("forewatch.dispatcher")
+
+POLL = 0.1
+"""Seconds between two looks for waiting runs where nobody rings."""
+START_PATIENCE = 15.0
+"""Seconds a claimed run in a living child may take to its first beat: the server may be slow."""
+MOST_ATTEMPTS = 3
+AT_ONCE = 8
+
+
+@dataclass
+class _Pulse:
+    beat: int
+    at: float
+
+
+class Dispatcher:
+    """`ready()` gives the client and the deployments while Prefect answers, None while it does not."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        hands: Hands,
+        worker: str,
+        ready: Callable[[], tuple[PrefectClient, Mapping[str, Deployed]] | None],
+    ) -> None:
+        self._runtime = runtime
+        self._hands = hands
+        self._worker = worker
+        self._ready = ready
+        self._pulses: dict[str, _Pulse] = {}
+
+    async def dispatch_for_ever(self) -> None:
+        """Until cancelled."""
+        bell = Bell(self._runtime.home, "worker")
+        try:
+            while True:
+                await bell.wait(POLL)
+                try:
+                    await self.dispatch_waiting()
+                except StoreUnavailable as error:
+                    log.error("runs cannot be claimed: %s", error)
+        finally:
+            bell.close()
+
+    async def dispatch_waiting(self) -> int:
+        """Start what waits; returns how many were handed to a child."""
+        ready = self._ready()
+        if ready is None:
+            return 0
+        client, deployments = ready
+        claimed = await self._runtime.store.run(self._claim)
+        for run in claimed:
+            await self._start(run, client, deployments)
+        return len(claimed)
+
+    def _claim(self) -> list[Run]:
+        store, now = self._runtime.store, self._runtime.clock.now()
+        with store.read() as conn:
+            if not runs.any_waiting(conn):
+                return []
+        with store.decide() as conn:
+            return runs.claim(conn, self._worker, now, AT_ONCE)
+
+    async def _start(self, run: Run, client: PrefectClient, deployments: Mapping[str, Deployed]) -> None:
+        deployed = deployments.get("respond" if run.kind == "respond" else run.runbook)
+        if deployed is None:
+            await self._fail(run, f"there is no runbook {run.runbook}")
+            return
+        parameters: dict[str, Any] = {"run": run.id}
+        if run.kind != "respond":
+            parameters = dict(run.inputs) | parameters
+        name = f"respond {run.incident_id} {run.service}" if run.kind == "respond" else f"{run.runbook} {run.id}"
+        try:
+            flow_run = await client.create_flow_run_from_deployment(
+                deployed.id,
+                parameters=parameters,
+                state=Pending(),
+                name=name,
+                tags=[tag for tag in (run.incident_id, run.service, run.id) if tag],
+                idempotency_key=f"{run.id}/{run.attempts}",
+            )
+            await self._hands.run(flow_run, deployed.entrypoint, run.id)
+        except AWAY as error:
+            log.warning("%s could not be dispatched and waits: %s", run.id, error)
+            await self._release(run.id, "claimed")
+
+    async def watch_pulses(self) -> None:
+        """One look at every run under way; call it once a second."""
+        under_way = await self._runtime.store.run(self._under_way)
+        now = self._runtime.clock.monotonic()
+        self._pulses = {run.id: self._pulses.get(run.id, _Pulse(-1, now)) for run, _ in under_way}
+        for run, beat in under_way:
+            pulse = self._pulses[run.id]
+            if pulse.beat != beat:
+                self._pulses[run.id] = _Pulse(beat, now)
+                continue
+            silent = now - pulse.at
+            alive = self._hands.find_run(run.id) is not None
+            if silent > (START_PATIENCE if alive and run.state == "claimed" else DEAD_AFTER):
+                del self._pulses[run.id]
+                await self._again(run, silent)
+
+    def _under_way(self) -> list[tuple[Run, int]]:
+        with self._runtime.store.read() as conn:
+            return runs.under_way(conn)
+
+    async def _again(self, run: Run, silent: float) -> None:
+        if run.attempts >= MOST_ATTEMPTS:
+            await self._fail(run, f"its process died {run.attempts} times")
+            return
+        log.warning("%s has been silent for %.1f s and is dispatched again", run.id, silent)
+        await self._release(run.id, run.state)
+
+    async def _release(self, run_id: str, expected: str) -> None:
+        def write() -> bool:
+            with self._runtime.store.decide() as conn:
+                return runs.release(conn, run_id, expected)
+
+        await self._runtime.store.run(write)
+
+    async def _fail(self, run: Run, reason: str) -> None:
+        log.error("%s (%s): %s", run.id, run.runbook, reason)
+        now = self._runtime.clock.now()
+        await self._runtime.store.run(
+            decide, self._runtime.store, RunFailed(run.id, reason, now),
+            config=self._runtime.configuration.current(), now=now,
+        )  # fmt: skip
+        ring(self._runtime.home, "page-people")

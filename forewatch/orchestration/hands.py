@@ -1,0 +1,119 @@
+"""Which child does what: starts watches and flow runs in spares, knows them by name, cancels them, sees them end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import FlowRun
+
+from forewatch.orchestration.runs import FlowJob
+from forewatch.orchestration.spares import Child, Spares
+from forewatch.orchestration.stand_in import ShiftGuard
+
+log = logging.getLogger("forewatch.hands")
+
+CANCEL_GRACE = 20.0
+"""Seconds a cancelled flow run gets to end by itself before its process is killed."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A child at work: on a flow run, on a shift without one, or on a flow run that stands a shift."""
+
+    child: Child
+    flow_run_id: UUID | None = None
+    shift: str | None = None
+    run_id: str | None = None
+    cancelled: bool = False
+
+
+class Hands:
+    """`on_end(job, exit_code)` is called once for every job."""
+
+    def __init__(
+        self,
+        spares: Spares,
+        guard: ShiftGuard,
+        now: Callable[[], float],
+        on_end: Callable[[Job, int], None],
+    ) -> None:
+        self._spares = spares
+        self._guard = guard
+        self._now = now
+        self._on_end = on_end
+        self._jobs: set[Job] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def stand(self, shift: str) -> None:
+        """Put a spare on watch. Raises TimeoutError or ChildProcessError where none can be had."""
+        job = Job(await self._spares.take(), shift=shift)
+        self._begin(job, "watch", shift)
+
+    async def run(self, flow_run: FlowRun, entrypoint: str | None, run_id: str | None = None) -> Job:
+        """Hand a flow run to a spare; returns as soon as the child has been told."""
+        job = Job(await self._spares.take(), flow_run_id=flow_run.id, run_id=run_id)
+        work = FlowJob(flow_run=flow_run.model_dump_json(), entrypoint=entrypoint)
+        self._begin(job, "run", asdict(work))
+        return job
+
+    def _begin(self, job: Job, *command: Any) -> None:
+        def hear(message: tuple[Any, ...]) -> None:
+            if message[0] == "beat":
+                job.shift = message[1]
+                self._guard.pipe_beat(message[1], self._now())
+
+        job.child.on_message = hear
+        self._jobs.add(job)
+        job.child.exited.add_done_callback(lambda done: self._ended(job, done.result()))
+        if not job.child.send(*command):
+            log.warning("child %d died before it could be told its job", job.child.pid)
+
+    def _ended(self, job: Job, code: int) -> None:
+        self._jobs.discard(job)
+        if job.shift is not None and (code != 0 or job.cancelled):
+            # A clean end has handed the watch over; anything else left it to nobody.
+            self._guard.lost(job.shift)
+        self._on_end(job, code)
+
+    def find(self, flow_run_id: UUID) -> Job | None:
+        return next((job for job in self._jobs if job.flow_run_id == flow_run_id), None)
+
+    def find_run(self, run_id: str) -> Job | None:
+        return next((job for job in self._jobs if job.run_id == run_id), None)
+
+    @property
+    def jobs(self) -> list[Job]:
+        return list(self._jobs)
+
+    def cancel(self, flow_run_id: UUID) -> bool:
+        """Cancel a flow run that one of our children runs. False where none does."""
+        job = self.find(flow_run_id)
+        if job is None or job.cancelled:
+            return job is not None
+        job.cancelled = True
+        job.child.send("cancel")
+        task = asyncio.create_task(self._kill_late(job))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def _kill_late(self, job: Job) -> None:
+        try:
+            async with asyncio.timeout(CANCEL_GRACE):
+                await asyncio.shield(job.child.exited)
+        except TimeoutError:
+            log.warning("child %d did not end %.0f s after its cancellation and is killed", job.child.pid, CANCEL_GRACE)
+            job.child.kill()
+
+    async def stop(self, reason: str, timeout: float) -> None:
+        """Ask every child to end after its current step and wait, at most `timeout` seconds."""
+        for job in self._jobs:
+            job.child.send("stop", reason)
+        waiting = [asyncio.shield(job.child.exited) for job in self._jobs]
+        if waiting:
+            await asyncio.wait(waiting, timeout=timeout)

@@ -1,0 +1,89 @@
+"""Who runs on a state folder: every process we start notes itself there, so that a later start can end what a killed
+one left behind, and nothing else. A pid alone proves nothing; it counts only together with its start time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from pathlib import Path
+
+import psutil
+
+from forewatch.home import Home
+
+log = logging.getLogger("forewatch.leftovers")
+
+TERM_GRACE = 3.0
+
+
+def _folder(home: Home, role: str) -> Path:
+    return home.run / role
+
+
+def note(home: Home, role: str, pid: int) -> None:
+    """Write `run/<role>/<pid>` holding the process's start time. A process that is gone already is not noted."""
+    folder = _folder(home, role)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        (folder / str(pid)).write_text(repr(psutil.Process(pid).create_time()), encoding="ascii")
+
+
+def register_child(home: Home) -> None:
+    """A forked child notes itself."""
+    note(home, "children", os.getpid())
+
+
+def living(home: Home, role: str) -> list[psutil.Process]:
+    """The noted processes that still are the ones that were noted; notes of dead ones are removed."""
+    alive = []
+    for path in _folder(home, role).glob("[0-9]*"):
+        process = _same(path)
+        if process is None:
+            path.unlink(missing_ok=True)
+        else:
+            alive.append(process)
+    return alive
+
+
+def _same(path: Path) -> psutil.Process | None:
+    try:
+        return same_process(int(path.name), float(path.read_text(encoding="ascii")))
+    except (ValueError, OSError):
+        return None
+
+
+def same_process(pid: int, started: float) -> psutil.Process | None:
+    """The process of this pid if it is the one that started then and is not a zombie; else None."""
+    try:
+        process = psutil.Process(pid)
+        # The kernel counts start times in hundredths of a second.
+        if abs(process.create_time() - started) < 0.02 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except psutil.NoSuchProcess:
+        pass
+    return None
+
+
+def end(processes: list[psutil.Process], grace: float = TERM_GRACE) -> int:
+    """TERM, wait, KILL. Returns how many were there."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=grace)
+    for process in alive:
+        log.warning("pid %d did not end when asked and is killed", process.pid)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=grace)
+    return len(processes)
+
+
+def wait_gone(home: Home, role: str, timeout: float) -> list[psutil.Process]:
+    """Wait until nobody of a role is left, at most `timeout` seconds; returns who still is."""
+    deadline = time.monotonic() + timeout
+    while (left := living(home, role)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left

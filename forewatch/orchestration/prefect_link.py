@@ -1,0 +1,203 @@
+"""The worker's link to the Prefect server: kept while it answers, built anew when it comes back.
+
+While the link is down nothing that watches or pages is affected; runs wait in our store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.settings import get_current_settings
+from prefect.states import Cancelled
+
+from forewatch.orchestration.books import Books
+from forewatch.orchestration.deployments import Deployed, deploy
+from forewatch.orchestration.hands import Hands, Job
+from forewatch.orchestration.prefect_settings import WORK_POOL
+from forewatch.orchestration.prefect_worker import PREFETCH_SECONDS, ForewatchWorker
+from forewatch.orchestration.runs import AWAY
+from forewatch.runtime import Runtime
+from forewatch.store import components
+from forewatch.store.components import ComponentState
+
+log = logging.getLogger("forewatch.prefect")
+
+PING_EVERY = 1.0
+PING_TIMEOUT = 3.0
+PINGS_TO_FALL = 2
+"""Failed pings in a row after which Prefect counts as away; one slow answer of a busy server does not."""
+POLL_EVERY = 5.0
+SYNC_EVERY = 25.0
+BOOKS_EVERY = 30.0
+CANCEL_POLL_EVERY = 10.0
+RETRY_EVERY = 1.0
+LEAST_BETWEEN_POLLS = 0.2
+
+KICKS = ["prefect.flow-run.Scheduled", "prefect.flow-run.AwaitingRetry", "prefect.flow-run.Resuming"]
+CANCELLING = "prefect.flow-run.Cancelling"
+
+
+class PrefectLink:
+    """`client` and `deployments` are set while runs can be started, else None and empty."""
+
+    def __init__(self, runtime: Runtime, hands: Hands, name: str) -> None:
+        self._runtime = runtime
+        self._hands = hands
+        self._name = name
+        self._kick = asyncio.Event()
+        self._up = asyncio.Event()
+        self._down = asyncio.Event()
+        self._redeploy = asyncio.Event()
+        self.client: PrefectClient | None = None
+        self.deployments: Mapping[str, Deployed] = {}
+        self.books = Books(runtime, hands)
+
+    def ready(self) -> tuple[PrefectClient, Mapping[str, Deployed]] | None:
+        """The client and the deployments while runs can be started."""
+        return (self.client, self.deployments) if self.client is not None and self.deployments else None
+
+    def redeploy(self) -> None:
+        """Configuration has changed: apply the deployments again."""
+        self._redeploy.set()
+
+    async def keep(self) -> None:
+        """Ping, and hold the link while the server answers; until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ping())
+            group.create_task(self._hold())
+
+    async def _ping(self) -> None:
+        url = f"{get_current_settings().api.url}/health"
+        failures = PINGS_TO_FALL - 1
+        said: tuple[ComponentState, str] | None = None
+        async with httpx.AsyncClient(timeout=PING_TIMEOUT, trust_env=False) as http:
+            while True:
+                try:
+                    answer = await http.get(url)
+                    answer.raise_for_status()
+                    failures, reason = 0, ""
+                except httpx.HTTPError as error:
+                    failures, reason = failures + 1, f"the Prefect server does not answer ({type(error).__name__})"
+                if failures == 0:
+                    self._down.clear()
+                    self._up.set()
+                elif failures >= PINGS_TO_FALL:
+                    self._up.clear()
+                    self._down.set()
+                if failures == 0 or failures >= PINGS_TO_FALL:
+                    now: tuple[ComponentState, str] = ("ok", "") if failures == 0 else ("down", reason)
+                    if now != said:
+                        said = now
+                        await self._report("prefect", *now)
+                await asyncio.sleep(PING_EVERY)
+
+    async def _report(self, name: str, state: ComponentState, reason: str) -> None:
+        log.log(logging.INFO if state == "ok" else logging.ERROR, "%s is %s %s", name, state, reason)
+        clock, store = self._runtime.clock, self._runtime.store
+
+        def write() -> None:
+            with store.decide() as conn:
+                components.report(conn, name, state, reason, clock.now())
+
+        await store.run(write)
+
+    async def _hold(self) -> None:
+        while True:
+            await self._up.wait()
+            try:
+                await self._one_link()
+            except* AWAY as group:
+                log.warning("link to Prefect lost: %s", group.exceptions[0])
+            finally:
+                self.client = None
+            await asyncio.sleep(RETRY_EVERY)
+
+    async def _one_link(self) -> None:
+        worker = ForewatchWorker(WORK_POOL, name=self._name, prefetch_seconds=PREFETCH_SECONDS)
+        worker.start_run = self._start_run
+        async with worker:
+            self.deployments = await deploy(worker.prefect, self._runtime.configuration.current()[1])
+            self.client = worker.prefect
+            await self.books.close_stale(worker.prefect)
+            log.info("taking runs: %d deployments", len(self.deployments))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._fall_with_server())
+                group.create_task(self._poll(worker))
+                group.create_task(self._listen(worker.prefect))
+                group.create_task(_every(SYNC_EVERY, worker.sync_with_backend))
+                group.create_task(_every(BOOKS_EVERY, lambda: self.books.close_stale(worker.prefect)))
+                group.create_task(_every(CANCEL_POLL_EVERY, lambda: self._cancel_asked(worker.prefect)))
+                group.create_task(self._redeploy_on_change(worker.prefect))
+
+    async def _start_run(self, flow_run: FlowRun) -> Job:
+        entrypoint = next(
+            (found.entrypoint for found in self.deployments.values() if found.id == flow_run.deployment_id), None
+        )
+        return await self._hands.run(flow_run, entrypoint)
+
+    async def _fall_with_server(self) -> None:
+        await self._down.wait()
+        raise ConnectionError("the Prefect server does not answer")
+
+    async def _poll(self, worker: ForewatchWorker) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_EVERY):
+                    await self._kick.wait()
+            self._kick.clear()
+            await worker.get_and_submit_flow_runs()
+            # The scheduler writes its rows in bursts: one poll takes them all.
+            await asyncio.sleep(LEAST_BETWEEN_POLLS)
+
+    async def _listen(self, client: PrefectClient) -> None:
+        """Kicks and cancellations from the event stream; its loss costs the poll interval, nothing else."""
+        wanted = EventFilter(event=EventNameFilter(name=[*KICKS, CANCELLING]))
+        while True:
+            try:
+                async with get_events_subscriber(filter=wanted, reconnection_attempts=0) as subscriber:
+                    async for event in subscriber:
+                        if event.event == CANCELLING:
+                            await self._cancel(client, UUID(event.resource.id.removeprefix("prefect.flow-run.")))
+                        else:
+                            self._kick.set()
+            except Exception as error:  # noqa: BLE001 - websockets raises what it likes; polling covers the gap
+                log.warning("the event stream broke off, polling meanwhile: %s", error)
+            await asyncio.sleep(RETRY_EVERY)
+
+    async def _cancel_asked(self, client: PrefectClient) -> None:
+        asked = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])))
+        for flow_run in await client.read_flow_runs(flow_run_filter=asked, limit=50):
+            await self._cancel(client, flow_run.id)
+
+    async def _cancel(self, client: PrefectClient, flow_run_id: UUID) -> None:
+        if self._hands.cancel(flow_run_id) or self.books.lives_elsewhere(flow_run_id):
+            return
+        await client.set_flow_run_state(
+            flow_run_id, Cancelled(message="Cancelled; no process ran it any more."), force=True
+        )
+
+    async def _redeploy_on_change(self, client: PrefectClient) -> None:
+        while True:
+            await self._redeploy.wait()
+            self._redeploy.clear()
+            self.deployments = await deploy(client, self._runtime.configuration.current()[1])
+
+
+async def _every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await action()

@@ -1,0 +1,70 @@
+"""What the person at the terminal of `forewatch up` reads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from forewatch.home import Home
+from forewatch.orchestration.readiness import Readiness
+
+REMIND_EVERY = 10.0
+"""Seconds between two lines while starting takes long: no silent minute."""
+FOLLOW_EVERY = 0.2
+
+
+class Progress:
+    """Says what has come to stand, then that all does and where to look, then every change."""
+
+    def __init__(self, say: Callable[[str], None], port: int, prefect_port: int) -> None:
+        self._say = say
+        self._port = port
+        self._prefect_port = prefect_port
+        self._began = time.monotonic()
+        self._standing: tuple[str, ...] = ()
+        self._announced = False
+        self._ready = False
+        self._said_at = self._began
+        say("Starting the Prefect server (its first start takes about 20 s) and the watch, which does not wait for it.")
+
+    def show(self, readiness: Readiness) -> None:
+        """Call it as often as the state is read."""
+        now = time.monotonic()
+        for shift in readiness.standing:
+            if shift not in self._standing and not self._announced:
+                self._tell(f"{shift} stands watch ({now - self._began:.1f} s).")
+        self._standing = readiness.standing
+        if readiness.ready and not self._announced:
+            self._announced = True
+            self._tell(f"Ready after {now - self._began:.1f} s.")
+            self._tell(f"  Health      http://127.0.0.1:{self._port}/healthz")
+            self._tell(
+                f"  Prefect UI  http://127.0.0.1:{self._prefect_port}  (log in with what `forewatch login` prints)"
+            )
+            self._tell("  Stop with Ctrl-C; start again and it goes on where it stopped.")
+        elif self._announced and readiness.ready != self._ready:
+            self._tell("All stands again." if readiness.ready else "Not all stands: " + "; ".join(readiness.problems))
+        elif not self._announced and now - self._said_at > REMIND_EVERY:
+            self._tell("Still starting: " + "; ".join(readiness.problems))
+        self._ready = readiness.ready
+
+    def _tell(self, line: str) -> None:
+        self._said_at = time.monotonic()
+        self._say(line)
+
+
+async def follow_notifications(home: Home, say: Callable[[str], None]) -> None:
+    """Print what the console notifier writes, whichever process wrote it; until cancelled."""
+    path = home.logs / "notifications.log"
+    path.touch()
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        lines.seek(0, 2)
+        while True:
+            line = lines.readline()
+            if line:
+                say(line.rstrip("\n"))
+                continue
+            if path.stat().st_size < lines.tell():
+                lines.seek(0)
+            await asyncio.sleep(FOLLOW_EVERY)

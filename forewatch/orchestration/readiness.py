@@ -1,0 +1,52 @@
+"""Whether Forewatch stands: what `/healthz`, `forewatch status` and the first lines of `forewatch up` say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from forewatch.clock import seconds
+from forewatch.orchestration.stand_in import SHIFTS
+from forewatch.runtime import Runtime
+from forewatch.store import components, shifts
+
+BEAT_WITHIN = 5.0
+"""Seconds since the last stored beat after which a shift counts as lost here. By wall clock: for people, not leases."""
+WORKER_WITHIN = 15.0
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """`problems` in plain words; empty when the shifts stand watch and the worker takes runs."""
+
+    standing: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        return not self.problems
+
+
+def assess(runtime: Runtime) -> Readiness:
+    """Read the store and judge. Blocks for a millisecond; raises StoreUnavailable."""
+    now = runtime.clock.now()
+    with runtime.store.read() as conn:
+        rows = {row.shift: row for row in shifts.listing(conn)}
+        parts = {part.name: part for part in components.listing(conn)}
+    standing, problems = [], []
+    for shift in SHIFTS:
+        row = rows.get(shift)
+        if row is None:
+            problems.append(f"{shift}: nobody has stood watch yet")
+        elif abs(seconds(now - row.beat_at)) > BEAT_WITHIN:
+            problems.append(f"{shift}: no beat for {seconds(now - row.beat_at):.0f} s")
+        else:
+            standing.append(shift)
+    for name in ("prefect", "worker"):
+        part = parts.get(name)
+        if part is None:
+            problems.append(f"{name}: not heard of yet")
+        elif part.state != "ok":
+            problems.append(f"{name}: {part.reason}")
+        elif name == "worker" and abs(seconds(now - part.at)) > WORKER_WITHIN:
+            problems.append(f"worker: silent for {seconds(now - part.at):.0f} s")
+    return Readiness(tuple(standing), tuple(problems))

@@ -1,0 +1,242 @@
+"""`forewatch up`: starts, watches and stops everything on one state folder. Prefect is not imported here.
+
+    lock ─ configuration ─ store ─ end leftovers ─ server, worker, serve ─ ready ─ ... ─ Ctrl-C ─ stop in order
+
+Its own death stops nothing: the watch goes on without it, and the next `forewatch up` takes over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from forewatch import __version__
+from forewatch.config.follow import Changed, ConfigWatcher
+from forewatch.config.starter import STARTER
+from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
+from forewatch.home import Home
+from forewatch.orchestration import leftovers
+from forewatch.orchestration.code_digest import code_digest
+from forewatch.orchestration.managed import Managed
+from forewatch.orchestration.prefect_settings import environment
+from forewatch.orchestration.progress import Progress, follow_notifications
+from forewatch.orchestration.readiness import assess
+from forewatch.orchestration.settings import Settings
+from forewatch.runtime import Runtime, open_runtime
+from forewatch.store import ballast, components, switches
+from forewatch.store.engine import Store
+
+CONFIG_EVERY = 1.0
+CODE_EVERY = 5.0
+LOGS_EVERY = 60.0
+LOG_LIMIT = 20 * 1024 * 1024
+ROLES = ("worker", "serve", "server")
+STOP_SHIFTS = 4.0
+STOP_PART = 2.5
+
+
+class Supervisor:
+    """One `forewatch up`. `say` prints a line for the person at the terminal."""
+
+    def __init__(self, home: Home, settings: Settings, say: Callable[[str], None]) -> None:
+        self._home = home
+        self._settings = settings
+        self._say = say
+        self._stop = asyncio.Event()
+        self._lock: IO[str] | None = None
+        self._parts: dict[str, Managed] = {}
+
+    async def run(self) -> int:
+        """Until Ctrl-C or SIGTERM; returns the exit code. Raises ForewatchError where it cannot start."""
+        self._say(f"Forewatch {__version__}, state in {self._home.root}")
+        self._take_lock()
+        try:
+            runtime, watcher = await asyncio.to_thread(self._prepare)
+            loop = asyncio.get_running_loop()
+            for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(sign, self._asked_to_stop)
+            self._start_parts(runtime)
+            jobs = [
+                asyncio.create_task(self._follow_configuration(watcher)),
+                asyncio.create_task(self._follow_code(runtime)),
+                asyncio.create_task(self._keep_logs_small()),
+                asyncio.create_task(follow_notifications(self._home, self._say)),
+                asyncio.create_task(self._announce(runtime)),
+            ]
+            try:
+                await self._until_stopped(jobs)
+            finally:
+                for job in jobs:
+                    job.cancel()
+                await self._stop_all(runtime)
+                runtime.store.close()
+            return 0
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+
+    async def _until_stopped(self, jobs: list[asyncio.Task[None]]) -> None:
+        stop = asyncio.create_task(self._stop.wait())
+        pending: set[asyncio.Task[object]] = {stop, *jobs}
+        while not stop.done():
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task is not stop and (error := task.exception()) is not None:
+                    self._say(f"forewatch: an unexpected error of the supervisor: {error!r}")
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._say("Stopping at once.")
+            for part in self._parts.values():
+                if part.pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(part.pid, signal.SIGKILL)
+        self._stop.set()
+
+    def _take_lock(self) -> None:
+        try:
+            self._home.create()
+            self._lock = (self._home.run / "lock").open("w", encoding="ascii")
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{self._home.root} cannot be written ({error.strerror}); choose another folder with --home"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            running = Settings.read(self._home)
+            who = f" (pid {running.pid}, port {running.port})" if running is not None else ""
+            raise HomeInUse(
+                f"another Forewatch runs on {self._home.root}{who}; stop it, or choose another folder with --home"
+            ) from error
+
+    def _prepare(self) -> tuple[Runtime, ConfigWatcher]:
+        config = Path(self._settings.config)
+        if not config.exists():
+            config.write_text(STARTER, encoding="utf-8")
+            self._say(f"No configuration yet: wrote {config}, which watches this machine and Forewatch itself.")
+        ended = 0
+        for role in ROLES:
+            ended += leftovers.end(leftovers.living(self._home, role))
+        if ended:
+            self._say(f"Ended {ended} processes that an earlier Forewatch left behind.")
+        for port, option in ((self._settings.port, "--port"), (self._settings.prefect_port, "--prefect-port")):
+            _check_port(port, option)
+        Store.open(self._home, migrate=True).close()
+        runtime = open_runtime(self._home)
+        watcher = ConfigWatcher(config, runtime.store, runtime.clock)
+        version = watcher.load_first()
+        self._say(f"Configuration {config}, version {version}.")
+        ballast.ensure(self._home)
+        with runtime.store.decide() as conn:
+            switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
+            for name in ("prefect", "worker"):
+                components.report(conn, name, "down", "it is starting", runtime.clock.now())
+        replace(self._settings, pid=os.getpid()).write(self._home)
+        return runtime, watcher
+
+    def _start_parts(self, runtime: Runtime) -> None:
+        surroundings = environment(self._home, self._settings.prefect_port)
+        commands = {
+            "server": ["-m", "prefect", "server", "start", "--log-level", "WARNING"],
+            "worker": ["-m", "forewatch.orchestration.worker"],
+            "serve": ["-m", "forewatch.console.serve"],
+        }
+        for role, arguments in commands.items():
+            part = Managed(
+                role,
+                [sys.executable, *arguments],
+                surroundings,
+                self._home,
+                lambda role, code: self._part_died(runtime, role, code),
+            )
+            part.start()
+            self._parts[role] = part
+
+    def _part_died(self, runtime: Runtime, role: str, code: int) -> None:
+        self._say(f"{role} ended unexpectedly ({code}) and is started again; the watch goes on.")
+        name = {"server": "prefect", "worker": "worker"}.get(role)
+        if name is None:
+            return
+        try:
+            with runtime.store.decide() as conn:
+                components.report(conn, name, "down", f"the {role} process ended ({code})", runtime.clock.now())
+        except StoreUnavailable as error:
+            self._say(f"forewatch: {error}")
+
+    async def _announce(self, runtime: Runtime) -> None:
+        """Progress until everything stands, then a line at every change for the worse or the better."""
+        progress = Progress(self._say, self._settings.port, self._settings.prefect_port)
+        while True:
+            readiness = await runtime.store.run(assess, runtime)
+            progress.show(readiness)
+            await asyncio.sleep(0.5)
+
+    async def _follow_configuration(self, watcher: ConfigWatcher) -> None:
+        while True:
+            await asyncio.sleep(CONFIG_EVERY)
+            try:
+                change = await asyncio.to_thread(watcher.poll)
+            except StoreUnavailable as error:
+                self._say(f"forewatch: {error}")
+                continue
+            if isinstance(change, Changed):
+                self._say(f"Configuration version {change.version} is in force.")
+            elif change is not None:
+                self._say("The changed configuration is refused, the last good one stays in force:")
+                for problem in change.problems:
+                    self._say(f"  {problem}")
+
+    async def _follow_code(self, runtime: Runtime) -> None:
+        """New code, or a new runbook file, means a new worker: its children import it afresh."""
+        seen = code_digest(runtime.configuration.current()[1].runbook_folders)
+        while True:
+            await asyncio.sleep(CODE_EVERY)
+            now = await asyncio.to_thread(code_digest, runtime.configuration.current()[1].runbook_folders)
+            if now != seen:
+                seen = now
+                self._say("Code or runbooks have changed: the worker starts anew, the watch goes on.")
+                self._parts["worker"].restart()
+
+    async def _keep_logs_small(self) -> None:
+        while True:
+            await asyncio.sleep(LOGS_EVERY)
+            for path in self._home.logs.glob("*.log"):
+                if path.stat().st_size > LOG_LIMIT:
+                    # All writers append, so they go on in the emptied file.
+                    path.with_suffix(".log.1").write_bytes(path.read_bytes())
+                    os.truncate(path, 0)
+
+    async def _stop_all(self, runtime: Runtime) -> None:
+        began = time.monotonic()
+        self._say("Stopping: shifts, worker, pages, Prefect server ...")
+        try:
+            with runtime.store.decide() as conn:
+                switches.turn(conn, "watch", "off", actor="forewatch up", reason="stopping", now=runtime.clock.now())
+        except StoreUnavailable as error:
+            self._say(f"forewatch: {error}")
+        self._parts["worker"].signal_stop()
+        left = await asyncio.to_thread(leftovers.wait_gone, self._home, "children", STOP_SHIFTS)
+        for part in ("worker", "serve", "server"):
+            await self._parts[part].stop(STOP_PART)
+        await asyncio.to_thread(leftovers.end, left, 0.5)
+        self._say(f"Stopped after {time.monotonic() - began:.1f} s.")
+
+
+def _check_port(port: int, option: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise PortTaken(f"port {port} is in use by another program; choose another with {option}") from error

@@ -1,0 +1,196 @@
+"""The worker process: spares, the shifts' guard, dispatch and the link to Prefect, side by side.
+
+Only the link needs Prefect to answer; the guard and its stand-ins work from the first second, before the server is up.
+Run as `python -m forewatch.orchestration.worker`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+
+from forewatch.errors import Fenced, StoreUnavailable
+from forewatch.guard.logs import setup_logging
+from forewatch.guard.sentry import start_sentry
+from forewatch.home import Home
+from forewatch.orchestration.dispatcher import Dispatcher
+from forewatch.orchestration.hands import Hands, Job
+from forewatch.orchestration.prefect_link import PrefectLink
+from forewatch.orchestration.runs import AWAY
+from forewatch.orchestration.spares import Spares
+from forewatch.orchestration.stand_in import ShiftGuard
+from forewatch.orchestration.watch import watch_wanted
+from forewatch.runtime import Runtime, runtime
+from forewatch.store import components, shifts
+from forewatch.store.components import ComponentState
+from forewatch.store.shifts import ShiftRow
+
+log = logging.getLogger("forewatch.worker")
+
+GUARD_EVERY = 0.25
+REPORT_EVERY = 5.0
+"""Seconds between two notes of the worker that it is alive; `/healthz` looks at their age."""
+STOP_TIMEOUT = 4.0
+
+
+def main() -> None:
+    """Entry point of the worker process."""
+    home = Home.from_env()
+    setup_logging("worker", home)
+    start_sentry("worker")
+    code = 1
+    try:
+        code = asyncio.run(Worker(runtime()).live())
+    except BaseException:
+        log.exception("the worker ends with an unexpected error")
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # multiprocessing would wait here for children that are meant to outlive us.
+        os._exit(code)
+
+
+class Worker:
+    """One worker's parts and their life together."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        _, config = runtime.configuration.current()
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._guard = ShiftGuard()
+        self._spares = Spares(config.shifts.spares)
+        self._hands = Hands(self._spares, self._guard, runtime.clock.monotonic, self._ended)
+        self._link = PrefectLink(runtime, self._hands, self._name)
+        self._dispatcher = Dispatcher(runtime, self._hands, self._name, self._link.ready)
+        self._stop = asyncio.Event()
+        self._reports: set[asyncio.Task[None]] = set()
+
+    async def live(self) -> int:
+        """Until SIGTERM; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self._stop.set)
+        self._spares.start()
+        parts = [
+            asyncio.create_task(part, name=name)
+            for name, part in {
+                "guard": self._guard_shifts(),
+                "dispatch": self._dispatcher.dispatch_for_ever(),
+                "pulses": self._watch_pulses(),
+                "link": self._link.keep(),
+                "report": self._report(),
+                "configuration": self._follow_configuration(),
+            }.items()
+        ]
+        stop = asyncio.create_task(self._stop.wait())
+        done, _ = await asyncio.wait([*parts, stop], return_when=asyncio.FIRST_COMPLETED)
+        failed = [task for task in done if task is not stop]
+        for task in failed:
+            log.error("the worker's %s ended: the worker starts anew", task.get_name(), exc_info=task.exception())
+        if not failed:
+            await self._hands.stop("Forewatch is stopping", STOP_TIMEOUT)
+        for task in parts:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await asyncio.gather(*parts, return_exceptions=True)
+        self._spares.close()
+        return 1 if failed else 0
+
+    async def _guard_shifts(self) -> None:
+        starting: dict[str, asyncio.Task[None]] = {}
+        while True:
+            try:
+                rows = await self._runtime.store.run(self._rows)
+            except StoreUnavailable as error:
+                log.error("the shifts cannot be read: %s", error)
+                rows = None
+            if rows is not None:
+                for shift in self._guard.missing(rows, self._runtime.clock.monotonic()):
+                    task = starting.get(shift)
+                    if task is None or task.done():
+                        starting[shift] = asyncio.create_task(self._stand_in(shift))
+            await asyncio.sleep(GUARD_EVERY)
+
+    def _rows(self) -> list[ShiftRow] | None:
+        if not watch_wanted(self._runtime):
+            return None
+        with self._runtime.store.read() as conn:
+            return shifts.listing(conn)
+
+    async def _stand_in(self, shift: str) -> None:
+        log.warning("%s: nobody stands watch, a spare takes it", shift)
+        try:
+            await self._hands.stand(shift)
+        except (OSError, TimeoutError, Fenced) as error:
+            log.error("%s: no spare could take the watch: %s", shift, error)
+
+    async def _watch_pulses(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            try:
+                await self._dispatcher.watch_pulses()
+            except StoreUnavailable as error:
+                log.error("the runs under way cannot be read: %s", error)
+
+    async def _report(self) -> None:
+        said = ""
+        while True:
+            ready = self._link.ready() is not None
+            state: ComponentState = "ok" if ready else "down"
+            reason = "" if ready else "the worker has no link to Prefect"
+            data = {"pid": os.getpid(), "spares": self._spares.ready, "children": len(self._spares.children)}
+
+            def write(state: ComponentState = state, reason: str = reason, data: dict[str, int] = data) -> None:
+                with self._runtime.store.decide() as conn:
+                    components.report(conn, "worker", state, reason, self._runtime.clock.now(), data=data)
+
+            try:
+                await self._runtime.store.run(write)
+            except StoreUnavailable as error:
+                log.error("the worker's state cannot be stored: %s", error)
+            # Said sooner while it is about to change.
+            await asyncio.sleep(REPORT_EVERY if state == said == "ok" else 0.5)
+            said = state
+
+    async def _follow_configuration(self) -> None:
+        version, config = self._runtime.configuration.current()
+        while True:
+            await asyncio.sleep(1)
+            now_version, now_config = self._runtime.configuration.current()
+            if now_version == version:
+                continue
+            log.info("configuration version %d is in force", now_version)
+            self._spares.count = now_config.shifts.spares
+            await self._spares.retire()
+            if now_config.shifts != config.shifts or now_config.runbook_folders != config.runbook_folders:
+                self._link.redeploy()
+            version, config = now_version, now_config
+
+    def _ended(self, job: Job, code: int) -> None:
+        if code != 0:
+            log.warning("child %d ended with %d (%s)", job.child.pid, code, job.shift or job.run_id or job.flow_run_id)
+        task = asyncio.create_task(self._report_end(job, code))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    async def _report_end(self, job: Job, code: int) -> None:
+        ready = self._link.ready()
+        if ready is None:
+            # The books are closed for it when the link is back.
+            return
+        try:
+            async with asyncio.timeout(10):
+                await self._link.books.report_end(ready[0], job, code)
+        except AWAY as error:
+            log.warning("the end of a flow run could not be reported yet: %s", error)
+
+
+if __name__ == "__main__":
+    main()

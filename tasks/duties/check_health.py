@@ -1,0 +1,123 @@
+"""The duty of `check-health`: every check on its own beat, transitions decided at once, results stored in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from forewatch.alerting.alert import Labels
+from forewatch.checks import ALERT_NAME, CheckKey, CheckResult, CheckState
+from forewatch.clock import iso
+from forewatch.errors import Fenced
+from forewatch.incidents.events import Event
+from forewatch.runtime import Runtime
+from forewatch.store import alerts, check_states, points
+from forewatch.store.points import Point
+from forewatch.store.shifts import Fence
+from tasks.duties.decider import Decider
+from tasks.probes.engine import CheckEngine
+
+log = logging.getLogger("forewatch.check_health")
+
+FOLLOW_EVERY = 1.0
+
+
+class CheckHealth:
+    """Runs the check engine and follows the configuration."""
+
+    def __init__(self, runtime: Runtime, fence: Fence) -> None:
+        self._runtime = runtime
+        self._decider = Decider(runtime, fence)
+        self._engine: CheckEngine | None = None
+        self._follow: asyncio.Task[None] | None = None
+        self._durations: dict[CheckKey, float] = {}
+
+    async def start(self) -> None:
+        version, config = self._runtime.configuration.current()
+        states, firing = await self._runtime.store.run(self._left_by_the_watch_before)
+        self._engine = CheckEngine(
+            config,
+            Path(config.folder),
+            states,
+            self._on_transition,
+            self._on_results,
+            firing=firing,
+            clock=self._runtime.clock,
+        )
+        await self._engine.start()
+        self._follow = asyncio.create_task(self._follow_configuration(version))
+
+    async def stop(self) -> None:
+        if self._follow is not None:
+            self._follow.cancel()
+        if self._engine is not None:
+            await self._engine.stop()
+
+    def rows(self) -> list[dict[str, object]]:
+        """The shift's table of services."""
+        states = self._engine.states if self._engine is not None else {}
+        return [
+            {
+                "service": key.service,
+                "check": key.check,
+                "instance": key.instance,
+                "status": state.status,
+                "since": iso(state.since) if state.since else "",
+                "duration": f"{self._durations.get(key, 0.0) * 1000:.0f} ms",
+                "reason": state.reason,
+            }
+            for key, state in sorted(states.items())
+        ]
+
+    def _left_by_the_watch_before(self) -> tuple[dict[CheckKey, CheckState], list[Labels]]:
+        with self._runtime.store.read_metrics() as conn:
+            states = {
+                CheckKey(*row.key): CheckState(row.status, row.failures, row.successes, row.since, row.at, row.reason)
+                for row in check_states.get_all(conn)
+            }
+        with self._runtime.store.read() as conn:
+            firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name == ALERT_NAME]
+        return states, firing
+
+    async def _on_transition(self, event: Event) -> None:
+        try:
+            await self._decider.decide(event)
+        except Fenced as error:
+            log.warning("%s", error)
+
+    async def _on_results(self, results: list[CheckResult]) -> None:
+        await self._runtime.store.run(self._store, results)
+
+    def _store(self, results: list[CheckResult]) -> None:
+        sample = []
+        rows = {}
+        for result in results:
+            key, labels = result.key, result.key.labels()
+            self._durations[key] = result.result.duration
+            sample.append(Point("check.up", labels, key.service, result.at, float(result.result.ok)))
+            sample.append(Point("check.duration", labels, key.service, result.at, result.result.duration))
+            # A check that has neither passed nor failed often enough has no status to keep yet.
+            if result.state.status != "unknown":
+                rows[key] = check_states.CheckState(
+                    *key,
+                    result.state.status,
+                    result.state.failures,
+                    result.state.successes,
+                    result.state.since,
+                    result.at,
+                    result.result.duration,
+                    result.result.reason,
+                )
+        with self._runtime.store.measure() as conn:
+            points.write(conn, sample)
+            check_states.put_many(conn, list(rows.values()))
+
+    async def _follow_configuration(self, version: int) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_EVERY)
+            await self._decider.retry()
+            newest, config = self._runtime.configuration.current()
+            if newest != version and self._engine is not None:
+                version = newest
+                await self._engine.reconfigure(config, Path(config.folder))

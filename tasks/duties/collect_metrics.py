@@ -1,0 +1,96 @@
+"""The duty of `collect-metrics`: sample this machine and ourselves, store the points, evaluate the rules."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from forewatch.clock import micros
+from forewatch.config.models import Config
+from forewatch.errors import Fenced, StoreUnavailable
+from forewatch.guard.sentry import report
+from forewatch.runtime import Runtime
+from forewatch.store import points, rollups
+from forewatch.store.points import Point
+from forewatch.store.shifts import Fence
+from tasks.collect import Collector
+from tasks.duties.decider import Decider
+from tasks.evaluate_rules import RuleEngine
+
+log = logging.getLogger("forewatch.collect_metrics")
+
+ROLL_EVERY = 60.0
+
+
+class CollectMetrics:
+    """Ticks every `metrics.every`; a tick that runs late is measured, never doubled."""
+
+    def __init__(self, runtime: Runtime, fence: Fence) -> None:
+        self._runtime = runtime
+        self._decider = Decider(runtime, fence)
+        self._collector = Collector(runtime)
+        self._rules = RuleEngine(runtime.store)
+        self._task: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+        self._lag = 0.0
+        self._last: list[Point] = []
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        self._stop.set()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def rows(self) -> list[dict[str, object]]:
+        """The last sample, for the shift's table."""
+        return [
+            {"metric": point.metric, "labels": " ".join(f"{k}={v}" for k, v in sorted(point.labels.items())),
+             "value": round(point.value, 4)}
+            for point in self._last
+        ]  # fmt: skip
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        due, roll_due = loop.time(), loop.time() + ROLL_EVERY
+        while not self._stop.is_set():
+            _, config = self._runtime.configuration.current()
+            self._lag = max(0.0, loop.time() - due)
+            try:
+                await self._tick(config)
+                if loop.time() >= roll_due:
+                    roll_due = loop.time() + ROLL_EVERY
+                    await self._runtime.store.run(self._roll)
+            except Fenced as error:
+                log.warning("%s", error)
+                return
+            except StoreUnavailable as error:
+                log.error("metrics cannot be stored: %s", error)
+            except Exception as error:  # one bad tick must not end the watch
+                report(error, shift="collect-metrics")
+                log.exception("an unexpected error while collecting metrics")
+            due = max(due + config.metrics.every, loop.time())
+            try:
+                async with asyncio.timeout(max(0.0, due - loop.time())):
+                    await self._stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _tick(self, config: Config) -> None:
+        now = self._runtime.clock.now()
+        sample = await self._collector.collect(config, now)
+        sample.append(Point("forewatch.tick.lag", {"shift": "collect-metrics"}, "forewatch", now, self._lag))
+        self._last = sample
+        await self._runtime.store.run(self._store, sample)
+        await self._decider.retry()
+        for event in await self._runtime.store.run(self._rules.tick, config, now):
+            await self._decider.decide(event)
+
+    def _store(self, sample: list[Point]) -> None:
+        with self._runtime.store.measure() as conn:
+            points.write(conn, sample)
+
+    def _roll(self) -> None:
+        with self._runtime.store.measure() as conn:
+            rollups.roll(conn, self._runtime.clock.now() - micros(1))

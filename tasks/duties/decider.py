@@ -1,0 +1,148 @@
+"""How a shift decides, and what it does when the store refuses: page directly, keep the event, say so, try again.
+
+A full disk must not silence a critical page. The order is: free the ballast file and try again; if the commit is
+still refused, send critical pages straight to the notifiers, once an alert, and keep every event in memory, in order,
+until the store takes them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+from forewatch.alerting.fingerprint import fingerprint
+from forewatch.alerting.notification import Notification
+from forewatch.alerting.routing import route_for
+from forewatch.bell import ring
+from forewatch.deciding import decide
+from forewatch.errors import DeliveryFailed, StoreUnavailable, TransitionRefused
+from forewatch.incidents.events import AlertCleared, AlertRaised, Event
+from forewatch.incidents.outcome import Dispatch, Notify, Outcome, ReleaseHeld, TurnHeldIntoReport
+from forewatch.runtime import Runtime
+from forewatch.store import ballast
+from forewatch.store.shifts import Fence
+from tasks.delivery import deliver_directly
+
+log = logging.getLogger("forewatch.decider")
+
+MOST_KEPT = 10_000
+"""Events kept in memory while the store refuses; then the oldest that is not critical would go, and that is said."""
+
+
+class Decider:
+    """Decides for one watch. `decide` never raises StoreUnavailable: it keeps the event and pages instead."""
+
+    def __init__(self, runtime: Runtime, fence: Fence) -> None:
+        self._runtime = runtime
+        self._fence = fence
+        self._kept: deque[Event] = deque()
+        self._paged_directly: set[str] = set()
+
+    @property
+    def kept(self) -> int:
+        """Events that wait for the store."""
+        return len(self._kept)
+
+    async def decide(self, event: Event) -> Outcome | None:
+        """The outcome, or None where the event is kept for later. Raises Fenced when the watch is over."""
+        if self._kept:
+            await self._keep(event)
+            await self.retry()
+            return None
+        try:
+            return await self._decide(event)
+        except StoreUnavailable as error:
+            log.error("a decision cannot be stored: %s", error)
+            if await self._runtime.store.run(ballast.free, self._runtime.home):
+                log.error("the ballast file was freed to make room; the disk needs space")
+                try:
+                    return await self._decide(event)
+                except StoreUnavailable as again:
+                    log.error("nor after freeing the ballast: %s", again)
+            await self._keep(event)
+            return None
+
+    async def retry(self) -> None:
+        """Decide what was kept, oldest first, as far as the store takes it. Call it now and then."""
+        while self._kept:
+            try:
+                await self._decide(self._kept[0])
+            except StoreUnavailable:
+                return
+            self._kept.popleft()
+            if not self._kept:
+                log.warning("the store takes decisions again; all kept events are decided")
+                self._paged_directly.clear()
+
+    async def _decide(self, event: Event) -> Outcome:
+        runtime = self._runtime
+        try:
+            outcome = await runtime.store.run(
+                decide,
+                runtime.store,
+                event,
+                config=runtime.configuration.current(),
+                now=runtime.clock.now(),
+                fence=self._fence,
+            )
+        except TransitionRefused as error:
+            log.warning("%s", error)
+            return Outcome()
+        ring_for(runtime, outcome)
+        return outcome
+
+    async def _keep(self, event: Event) -> None:
+        if len(self._kept) >= MOST_KEPT:
+            log.error("more than %d events wait for the store; the oldest is given up: %s", MOST_KEPT, self._kept[0])
+            self._kept.popleft()
+        self._kept.append(event)
+        if isinstance(event, AlertRaised) and event.labels.get("severity") == "critical":
+            await self._page_directly(event)
+        elif isinstance(event, AlertCleared):
+            self._paged_directly.discard(fingerprint(event.labels))
+
+    async def _page_directly(self, event: AlertRaised) -> None:
+        mark = fingerprint(event.labels)
+        if mark in self._paged_directly:
+            return
+        self._paged_directly.add(mark)
+        summary = event.annotations.get("summary", event.labels.get("alertname", "an alert"))
+        text = (
+            f"{summary}. Forewatch's store takes no writes (is the disk full?), so this page is sent directly; "
+            "no incident could be opened and no remedy runs."
+        )
+        now = self._runtime.clock.now()
+        _, config = self._runtime.configuration.current()
+        for name in route_for(config, event.labels).notify:
+            notification = Notification(
+                id=f"NT-direct-{mark}-{name}",
+                incident_id=None,
+                alert_id=None,
+                run_id=None,
+                kind="page",
+                severity="critical",
+                notifier=name,
+                state="claimed",
+                not_before=now,
+                content={
+                    "title": summary,
+                    "text": text,
+                    "severity": "critical",
+                    "service": event.labels.get("service", ""),
+                    "alert": {"labels": dict(event.labels), "annotations": dict(event.annotations)},
+                    "reason": "the store refuses commits",
+                },
+                created_at=now,
+            )
+            try:
+                await deliver_directly(notification, config, self._runtime.home)
+            except DeliveryFailed as error:
+                log.critical("nobody could be told that %s: %s", summary, error)
+
+
+def ring_for(runtime: Runtime, outcome: Outcome) -> None:
+    """Wake those who have work from an outcome."""
+    if any(isinstance(effect, Dispatch) for effect in outcome.effects):
+        ring(runtime.home, "worker")
+    if any(isinstance(effect, Notify | ReleaseHeld | TurnHeldIntoReport) for effect in outcome.effects):
+        ring(runtime.home, "page-people")

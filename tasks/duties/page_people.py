@@ -1,0 +1,114 @@
+"""The duty of `page-people`: due timers become decisions, due notifications leave."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from forewatch.bell import Bell
+from forewatch.errors import Fenced, StoreUnavailable
+from forewatch.guard.sentry import report
+from forewatch.incidents.events import TimerDue
+from forewatch.runtime import Runtime
+from forewatch.store import shifts, timers
+from forewatch.store.shifts import Fence
+from forewatch.store.timers import Timer
+from tasks import heartbeat
+from tasks.delivery import Delivery
+from tasks.duties.decider import Decider
+
+log = logging.getLogger("forewatch.page_people")
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks for due timers and notifications where nobody rings."""
+LAST_PATIENCE = 2.0
+"""Seconds that deliveries under way get when the watch ends; the next watch sends what did not make it."""
+STANDING_WITHIN = 10.0
+"""A heartbeat leaves only while every shift has beaten within these seconds."""
+
+
+class PagePeople:
+    """Starts one loop; `rows` is the shift's table for people."""
+
+    def __init__(self, runtime: Runtime, fence: Fence) -> None:
+        self._runtime = runtime
+        self._decider = Decider(runtime, fence)
+        self._delivery = Delivery(runtime, fence.term)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+        self.sent = 0
+        self.failed = 0
+
+    async def start(self) -> None:
+        self._bell = Bell(self._runtime.home, "page-people")
+        self._tasks = [asyncio.create_task(self._page()), asyncio.create_task(self._heartbeat())]
+
+    async def stop(self) -> None:
+        self._stop.set()
+        self._tasks[1].cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._delivery.close(LAST_PATIENCE)
+        self._bell.close()
+
+    def rows(self) -> list[dict[str, object]]:
+        return [{"sent": self.sent, "failed": self.failed, "kept for the store": self._decider.kept}]
+
+    async def _page(self) -> None:
+        while not self._stop.is_set():
+            await self._bell.wait(LOOK_EVERY)
+            try:
+                await self._once()
+            except Fenced as error:
+                log.warning("%s", error)
+                return
+            except StoreUnavailable as error:
+                log.error("the outbox cannot be read or written: %s", error)
+            except Exception as error:  # paging must go on whatever one notification did
+                report(error, shift="page-people")
+                log.exception("an unexpected error while paging")
+
+    async def _once(self) -> None:
+        now = self._runtime.clock.now()
+        await self._decider.retry()
+        for timer in await self._runtime.store.run(self._due, now):
+            await self._decider.decide(TimerDue(timer.id, timer.kind, timer.subject, now))
+        delivered = await self._delivery.deliver_due(self._runtime.clock.now())
+        self.sent += len(delivered.sent)
+        self.failed += len(delivered.failed) + len(delivered.dead)
+
+    def _due(self, now: int) -> list[Timer]:
+        with self._runtime.store.read() as conn:
+            return timers.due(conn, now)
+
+    async def _heartbeat(self) -> None:
+        """The outside dead-man's switch hears from us only while all shifts stand."""
+        seen: dict[str, tuple[int, int, float]] = {}
+        while True:
+            _, config = self._runtime.configuration.current()
+            wish = config.heartbeat
+            await asyncio.sleep(wish.every if wish is not None else 5.0)
+            if wish is None:
+                continue
+            try:
+                if await self._all_standing(seen):
+                    await heartbeat.beat(wish)
+                else:
+                    log.error("no heartbeat is sent: not all shifts stand watch")
+            except Exception as error:  # noqa: BLE001 - its own trouble must not end the heartbeat
+                report(error, shift="page-people")
+                log.warning("the heartbeat could not be sent: %s", error)
+
+    async def _all_standing(self, seen: dict[str, tuple[int, int, float]]) -> bool:
+        """Every shift's beat counter has moved since the last look, or lately, on our monotonic clock."""
+
+        def read() -> list[shifts.ShiftRow]:
+            with self._runtime.store.read() as conn:
+                return shifts.listing(conn)
+
+        now = self._runtime.clock.monotonic()
+        rows = await self._runtime.store.run(read)
+        for row in rows:
+            before = seen.get(row.shift)
+            if before is None or before[:2] != (row.term, row.beat):
+                seen[row.shift] = (row.term, row.beat, now)
+        return len(rows) >= 3 and all(now - at < STANDING_WITHIN for _, _, at in seen.values())
