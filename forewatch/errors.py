@@ -104,7 +104,11 @@ class Interrupted(ActionRefused):
 
 
 class DeliveryFailed(ForewatchError):
-    """`permanent` says whether the receiver will ever take it; `detail` is safe to show."""
+    """`permanent` says that the receiver will never take it; `retry_after`: seconds it asked us to wait."""
+
+    def __init__(self, message: str, *, permanent: bool | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, permanent=permanent)
+        self.retry_after = retry_after
 
 
 class PrefectUnavailable(ForewatchError):

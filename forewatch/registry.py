@@ -10,7 +10,9 @@ from typing import Any
 
 ENTRY_POINTS = {
     "probe": "tasks.probes:probe",
-    "deliver": "tasks.delivery:deliver",
+    "probe_now": "tasks.probes.report:probe_now",
+    "sender": "notifiers:sender_for",
+    "send_test": "tasks.delivery:send_test",
     "watch": "flows.shifts:watch",
     "flows": "flows:all_flows",
     "runbooks": "runbooks:all_runbooks",

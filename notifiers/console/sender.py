@@ -1,0 +1,60 @@
+"""The terminal: standard output, which every process inherits from `forewatch up`, and a log that stays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from forewatch.alerting.notification import Notification
+from forewatch.clock import SystemClock, iso
+from forewatch.errors import DeliveryFailed
+from forewatch.home import Home
+from forewatch.notifying.sender import Receipt, Rendered
+
+TIMEOUT = 5.0
+"""Seconds a terminal that takes no output (stopped with Ctrl-S, a full pipe) may hold us up."""
+
+LOG = "notifications.log"
+
+
+class ConsoleSender:
+    templates = Path(__file__).with_name("templates")
+
+    def __init__(self, name: str, home: Home) -> None:
+        self._name = name
+        self._log = home.logs / LOG
+
+    async def send(self, notification: Notification, content: Mapping[str, Any], rendered: Rendered) -> Receipt:
+        line = one_line(f"{iso(SystemClock().now())} {notification.id} {rendered.text}")
+        # The log first: it must hold what a stuck terminal did not show.
+        outcomes = await asyncio.gather(
+            _within(TIMEOUT, self._append, line), _within(TIMEOUT, _print, line), return_exceptions=True
+        )
+        failures = [str(outcome) or "no answer" for outcome in outcomes if isinstance(outcome, BaseException)]
+        if len(failures) == len(outcomes):
+            raise DeliveryFailed(f"{self._name}: neither terminal nor log: {'; '.join(failures)}", permanent=False)
+        return Receipt(self._name, "; ".join(["shown", *failures]))
+
+    def _append(self, line: str) -> None:
+        handle = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as log:
+            log.write(line + "\n")
+
+
+def one_line(text: str) -> str:
+    """The text on one line, without characters that could steer a terminal."""
+    flat = " | ".join(part.strip() for part in text.splitlines() if part.strip())
+    return "".join(character if character.isprintable() else "?" for character in flat)
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stdout, flush=True)
+
+
+async def _within(timeout: float, work: Any, line: str) -> None:
+    async with asyncio.timeout(timeout):
+        await asyncio.to_thread(work, line)

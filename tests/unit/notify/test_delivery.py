@@ -1,0 +1,253 @@
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from forewatch.clock import FakeClock
+from forewatch.config.models import Config, Console, Notifier, Route, Webhook
+from forewatch.config.secrets import Secret
+from forewatch.errors import DeliveryFailed, NotFound, SecretError, StoreUnavailable
+from forewatch.home import Home
+from forewatch.notifying.sender import Receipt
+from forewatch.store import alerts, outbox
+from forewatch.store.engine import Store
+from notifiers.console.sender import ConsoleSender
+from tasks import delivery
+from tasks.delivery import Delivery, deliver_directly, send_test
+
+pytestmark = pytest.mark.unit
+
+
+class Channels:
+    """Stands for all senders: what each answers is told by name, and what each was given is kept."""
+
+    templates = ConsoleSender.templates
+
+    def __init__(self):
+        self.answers, self.given = {}, []
+
+    def __call__(self, notifier, home):
+        channels = self
+
+        class Sender:
+            templates = channels.templates
+
+            async def send(self, notification, content, rendered):
+                channels.given.append((notifier.name, notification.id, rendered.text))
+                answer = channels.answers.get(notifier.name)
+                if isinstance(answer, Exception):
+                    raise answer
+                if isinstance(answer, asyncio.Event):
+                    await answer.wait()
+                return Receipt(notifier.name, "200")
+
+        return Sender()
+
+    def told(self):
+        return [name for name, _, _ in self.given]
+
+
+@pytest.fixture
+def channels(monkeypatch):
+    channels = Channels()
+    monkeypatch.setattr(delivery, "load", lambda name: channels)
+    monkeypatch.setattr(delivery, "WAIT", 0.2)
+    return channels
+
+
+HOOK = Notifier(name="hook", webhook=Webhook(url="http://127.0.0.1:9/"))
+CONFIG = Config(
+    notifiers=[HOOK, Notifier(name="terminal", console=Console())], routes=[Route(notify=["hook", "terminal"])]
+)
+
+
+@pytest.fixture
+def world(tmp_path):
+    home = Home(tmp_path)
+    home.create()
+    store = Store.open(home, migrate=True)
+    world = SimpleNamespace(home=home, store=store, clock=FakeClock(), config=CONFIG)
+    world.configuration = SimpleNamespace(current=lambda: (1, world.config))
+    yield world
+    store.close()
+
+
+def put(world, *notifications):
+    with world.store.decide() as conn:
+        for notification in notifications:
+            outbox.add(conn, notification)
+
+
+def stored(world, id="NT-1"):
+    with world.store.read() as conn:
+        return outbox.get(conn, id)
+
+
+def down(permanent=False, **more):
+    return DeliveryFailed("hook: it is away", permanent=permanent, **more)
+
+
+def test_an_attempt_with_all_its_stand_ins_is_over_before_its_claim():
+    assert delivery.PATIENCE + 3 * delivery.PATIENCE_OTHERS < outbox.CLAIM - 2
+
+
+async def test_what_is_due_is_sent_once_and_its_receipt_kept(world, channels, a_notification, an_alert):
+    with world.store.decide() as conn:
+        alerts.put(conn, an_alert)
+    put(world, a_notification(attempts=0, alert_id="AL-1"))
+    sender = Delivery(world, 1)
+    done = await sender.deliver_due(world.clock.now())
+    assert (done.sent, done.failed, done.under_way) == (["NT-1"], [], 0)
+    assert stored(world).state == "sent"
+    assert stored(world).receipt == {"notifier": "hook", "detail": "200", "instead_of": None, "reason": None}
+    assert (await sender.deliver_due(world.clock.advance(60))).sent == []
+    assert channels.told() == ["hook"]
+
+
+async def test_what_fails_for_now_is_tried_again_later(world, channels, a_notification):
+    put(world, a_notification(attempts=0))
+    channels.answers["hook"] = down()
+    sender = Delivery(world, 1)
+    assert (await sender.deliver_due(world.clock.now())).failed == ["NT-1"]
+    assert (stored(world).state, stored(world).last_error) == ("failed", "hook: it is away")
+    assert (await sender.deliver_due(world.clock.now())).failed == []
+    channels.answers.clear()
+    assert (await sender.deliver_due(world.clock.advance(1))).sent == ["NT-1"]
+    assert channels.told() == ["hook", "hook"]
+
+
+async def test_a_receiver_that_asks_for_time_gets_it(world, channels, a_notification):
+    put(world, a_notification(attempts=0))
+    channels.answers["hook"] = down(retry_after=120.0)
+    sender = Delivery(world, 1)
+    await sender.deliver_due(world.clock.now())
+    await sender.deliver_due(world.clock.advance(119))
+    assert channels.told() == ["hook"]
+    await sender.deliver_due(world.clock.advance(1))
+    assert channels.told() == ["hook", "hook"]
+
+
+async def test_after_a_few_attempts_somebody_else_is_told_once_while_trying_goes_on(world, channels, a_notification):
+    put(world, a_notification(attempts=0))
+    channels.answers["hook"] = down()
+    sender = Delivery(world, 1)
+    for _ in range(delivery.TELL_OTHERS_AFTER + 2):
+        await sender.deliver_due(world.clock.advance(60))
+    assert channels.told().count("terminal") == 1
+    assert channels.given[delivery.TELL_OTHERS_AFTER][2].endswith("(meant for hook: hook: it is away)")
+    channels.answers.clear()
+    assert (await sender.deliver_due(world.clock.advance(400))).sent == ["NT-1"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [down(permanent=True), SecretError("secret env:X: the environment variable X is not set"), RuntimeError("a fault")],
+)
+async def test_what_a_notifier_will_never_take_goes_to_another_of_its_route_at_once(
+    world, channels, a_notification, failure
+):
+    put(world, a_notification(attempts=0))
+    channels.answers["hook"] = failure
+    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-1"]
+    assert channels.told() == ["hook", "terminal"]
+    receipt = stored(world).receipt
+    assert (receipt["notifier"], receipt["instead_of"]) == ("terminal", "hook")
+    assert str(failure) in receipt["reason"]
+    assert "(meant for hook: " in channels.given[-1][2]
+
+
+async def test_a_notifier_that_left_the_configuration_costs_no_page(world, channels, a_notification):
+    world.config = Config()
+    put(world, a_notification(attempts=0))
+    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-1"]
+    assert channels.told() == ["console"]
+    assert "hook is not in the configuration any more" in channels.given[0][2]
+
+
+async def test_where_nobody_takes_it_it_is_tried_again(world, channels, a_notification):
+    put(world, a_notification(attempts=0))
+    channels.answers = {"hook": down(permanent=True), "terminal": down(permanent=True)}
+    sender = Delivery(world, 1)
+    assert (await sender.deliver_due(world.clock.now())).failed == ["NT-1"]
+    channels.answers.clear()
+    assert (await sender.deliver_due(world.clock.advance(1))).sent == ["NT-1"]
+
+
+async def test_a_receiver_that_hangs_delays_nobody_else(world, channels, a_notification):
+    release = channels.answers["hook"] = asyncio.Event()
+    put(world, a_notification(attempts=0), a_notification("NT-2", notifier="terminal", attempts=0))
+    sender = Delivery(world, 1)
+    done = await sender.deliver_due(world.clock.now())
+    assert (done.sent, done.under_way) == (["NT-2"], 1)
+    # The clock jumps, the claim runs out: it is still in our hands and not sent twice.
+    await sender.deliver_due(world.clock.advance(3600))
+    assert channels.told().count("hook") == 1
+    release.set()
+    assert (await sender.deliver_due(world.clock.now())).sent == ["NT-1"]
+
+
+async def test_one_that_answers_too_late_is_tried_again(world, channels, a_notification, monkeypatch):
+    monkeypatch.setattr(delivery, "PATIENCE", 0.05)
+    channels.answers["hook"] = asyncio.Event()
+    put(world, a_notification(attempts=0))
+    assert (await Delivery(world, 1).deliver_due(world.clock.now())).failed == ["NT-1"]
+    assert stored(world).last_error == "hook: no answer within 0.05s"
+
+
+async def test_what_was_sent_but_could_not_be_recorded_is_not_sent_again(world, channels, a_notification, monkeypatch):
+    put(world, a_notification(attempts=0))
+    sender = Delivery(world, 1)
+
+    def full(*args):
+        raise StoreUnavailable("decisions.db: the disk is full; free some space")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(outbox, "mark_sent", full)
+        assert (await sender.deliver_due(world.clock.now())).sent == []
+    assert (await sender.deliver_due(world.clock.advance(outbox.CLAIM + 1))).sent == ["NT-1"]
+    assert channels.told() == ["hook"]
+    assert stored(world).state == "sent"
+
+
+async def test_a_store_that_refuses_the_claim_says_so_and_pages_leave_directly(
+    world, channels, a_notification, monkeypatch
+):
+    def full(*args, **kwargs):
+        raise StoreUnavailable("decisions.db: the disk is full; free some space")
+
+    monkeypatch.setattr(outbox, "claim", full)
+    with pytest.raises(StoreUnavailable):
+        await Delivery(world, 1).deliver_due(world.clock.now())
+    assert (await deliver_directly(a_notification("NT-direct"), CONFIG, world.home)).notifier == "hook"
+    channels.answers["hook"] = down()
+    receipt = await deliver_directly(a_notification("NT-direct"), CONFIG, world.home)
+    assert (receipt.notifier, receipt.instead_of) == ("terminal", "hook")
+
+
+async def test_a_shift_that_closes_lets_deliveries_end_and_drops_late_ones(world, channels, a_notification):
+    channels.answers["hook"] = asyncio.Event()
+    put(world, a_notification(attempts=0))
+    sender = Delivery(world, lambda: 5)
+    await sender.deliver_due(world.clock.now())
+    await sender.close(timeout=0.05)
+    assert (stored(world).state, stored(world).claimed_term) == ("claimed", 5)
+
+
+async def test_a_test_goes_to_one_notifier_alone(world, channels):
+    assert (await send_test(CONFIG, "hook", world.home)).notifier == "hook"
+    assert channels.given[0][2] == "TEST: Test of hook. Forewatch can reach you here. Nothing is wrong."
+    channels.answers["hook"] = down(permanent=True)
+    with pytest.raises(DeliveryFailed, match="it is away"):
+        await send_test(CONFIG, "hook", world.home)
+    assert channels.told() == ["hook", "hook"]
+    with pytest.raises(NotFound, match=r"there is no notifier hok .*hook, terminal"):
+        await send_test(CONFIG, "hok", world.home)
+
+
+async def test_a_missing_secret_falls_back_with_the_real_senders(world, a_notification, monkeypatch, capsys):
+    monkeypatch.delenv("NO_SUCH_SECRET", raising=False)
+    hook = Notifier(name="hook", webhook=Webhook(url="http://127.0.0.1:9/", secret=Secret("env:NO_SUCH_SECRET")))
+    world.config = Config(notifiers=[hook])
+    put(world, a_notification(attempts=0))
+    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-1"]
+    assert "the environment variable NO_SUCH_SECRET is not set" in capsys.readouterr().out
