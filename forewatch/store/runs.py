@@ -157,11 +157,6 @@ def beats(conn: Connection) -> dict[str, int]:
     return {row.id: row.beat for row in conn.execute(found)}
 
 
-def any_waiting(conn: Connection) -> bool:
-    """A look that is cheap enough for ten a second."""
-    return conn.execute(select(runs.c.id).where(runs.c.state == "waiting").limit(1)).first() is not None
-
-
 def under_way(conn: Connection) -> list[tuple[Run, int]]:
     """Runs that a process should be showing life for, each with its beat counter. Oldest first."""
     found = (
