@@ -17,7 +17,8 @@ class CheckState:
     service: str
     check: str
     instance: str
-    status: Literal["up", "down"]
+    status: Literal["up", "down", "unknown"]
+    """`unknown` until it passed once or failed `fails_after` times in a row."""
     failures: int
     """In a row, up to now."""
     successes: int
@@ -40,7 +41,8 @@ def put_many(conn: Connection, states: Sequence[CheckState]) -> None:
 
 def get_all(conn: Connection) -> list[CheckState]:
     c = check_states.c
-    return [CheckState(**row._mapping) for row in conn.execute(select(check_states).order_by(c.service, c.check))]
+    rows = conn.execute(select(check_states).order_by(c.service, c.check, c.instance))
+    return [CheckState(**row._mapping) for row in rows]
 
 
 def remove(conn: Connection, keys: Collection[tuple[str, str, str]]) -> None:
