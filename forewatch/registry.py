@@ -12,7 +12,7 @@ ENTRY_POINTS = {
     "probe": "tasks.probes:probe",
     "probe_now": "tasks.probes.report:probe_now",
     "sender": "notifiers:sender_for",
-    "send_test": "tasks.delivery:send_test",
+    "test_notifier": "tasks.delivery:send_test",
     "watch": "flows.shifts:watch",
     "flows": "flows:all_flows",
     "runbooks": "runbooks:all_runbooks",

@@ -44,8 +44,8 @@ PATIENCE = 12.0
 PATIENCE_OTHERS = 4.0
 """Seconds each stand-in gets; at most two of a route and the console are asked."""
 
-WAIT = 1.0
-"""Seconds one call waits for what it sent, so that usual deliveries are in its answer."""
+WAIT = 0.5
+"""Seconds one call waits for what it began, so that usual deliveries are in its answer."""
 
 TELL_OTHERS_AFTER = 3
 """Attempts (3 s, more if the receiver hangs) after which somebody else is told too, while we go on trying."""
@@ -95,10 +95,10 @@ class Delivery:
         if free > 0:
             term = self._term()
             _, config = await store.run(self._runtime.configuration.current)
-            for parcel in await store.run(self._claim, now, term, free):
-                self._start(parcel, config, term)
-        if self._under_way:
-            await asyncio.wait(self._under_way.values(), timeout=WAIT)
+            parcels = await store.run(self._claim, now, term, free)
+            started = [self._start(parcel, config, term) for parcel in parcels if self._is_new(parcel)]
+            if started:
+                await asyncio.wait(started, timeout=WAIT)
         done, self._done = self._done, Delivered()
         done.under_way = len(self._under_way)
         return done
@@ -115,13 +115,15 @@ class Delivery:
         with self._runtime.store.decide() as conn:
             return [_parcel(conn, claimed) for claimed in outbox.claim(conn, now=now, term=term, limit=limit)]
 
-    def _start(self, parcel: Parcel, config: Config, term: int) -> None:
+    def _is_new(self, parcel: Parcel) -> bool:
+        # A claim that ran out early, by a jump of the clock, is still in our hands.
+        return parcel.notification.id not in self._under_way
+
+    def _start(self, parcel: Parcel, config: Config, term: int) -> asyncio.Task[None]:
         id = parcel.notification.id
-        # A claim that ran out early, by a jump of the clock: it is still in our hands.
-        if id not in self._under_way:
-            task = asyncio.create_task(self._deliver(parcel, config, term), name=f"deliver {id}")
-            self._under_way[id] = task
-            task.add_done_callback(lambda _: self._under_way.pop(id, None))
+        task = self._under_way[id] = asyncio.create_task(self._deliver(parcel, config, term), name=f"deliver {id}")
+        task.add_done_callback(lambda _: self._under_way.pop(id, None))
+        return task
 
     async def _deliver(self, parcel: Parcel, config: Config, term: int) -> None:
         """Send one, and record what came of it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +13,7 @@ from forewatch.clock import iso
 from forewatch.config.models import Config
 from forewatch.guard.redact import redact_data
 from forewatch.home import Home
+from forewatch.orchestration.settings import Settings
 
 _STATUS = {"page": "firing", "failure": "firing", "report": "info", "resolved": "resolved", "test": "test"}
 
@@ -29,12 +28,8 @@ class Links:
     @classmethod
     def of(cls, config: Config, home: Home) -> Links:
         """As configured, else where this Forewatch listens on this machine."""
-        settings = _settings(home)
-        prefect = os.environ.get("PREFECT_UI_URL") or f"http://127.0.0.1:{settings.get('prefect_port', 4200)}"
-        return cls(
-            (config.public_url or f"http://127.0.0.1:{settings.get('port', 4280)}").rstrip("/"),
-            (config.prefect_url or prefect).rstrip("/"),
-        )
+        here = Settings.read(home) or Settings(config="")
+        return cls((config.public_url or here.url).rstrip("/"), (config.prefect_url or here.prefect_url).rstrip("/"))
 
     def incident(self, incident_id: str) -> str:
         return f"{self.forewatch}/incidents/{quote(incident_id)}"
@@ -96,11 +91,3 @@ def _alert(notification: Notification, alert: Alert | None) -> dict[str, Any] | 
         "starts_at": iso(alert.starts_at) if alert else None,
         "ends_at": iso(alert.ends_at) if alert and alert.ends_at is not None else None,
     }
-
-
-def _settings(home: Home) -> Mapping[str, Any]:
-    try:
-        settings = json.loads(home.settings.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # not running under `forewatch up`: the default ports
-    return settings if isinstance(settings, dict) else {}

@@ -1,10 +1,9 @@
-import json
-
 import pytest
 
 from forewatch.config.models import Config
 from forewatch.home import Home
 from forewatch.notifying.content import Links, complete
+from forewatch.orchestration.settings import Settings
 
 pytestmark = pytest.mark.unit
 
@@ -16,12 +15,11 @@ def test_links_come_from_the_configuration_without_a_slash_at_the_end(tmp_path):
     assert Links.of(config, Home(tmp_path)) == LINKS
 
 
-def test_links_fall_back_to_where_this_forewatch_listens(tmp_path, monkeypatch):
-    monkeypatch.delenv("PREFECT_UI_URL", raising=False)
+def test_links_fall_back_to_where_this_forewatch_listens(tmp_path):
     home = Home(tmp_path)
     assert Links.of(Config(), home) == Links("http://127.0.0.1:4280", "http://127.0.0.1:4200")
     home.create()
-    home.settings.write_text(json.dumps({"port": 5001, "prefect_port": 5002}))
+    Settings(config="forewatch.yaml", port=5001, prefect_port=5002).write(home)
     assert Links.of(Config(), home) == Links("http://127.0.0.1:5001", "http://127.0.0.1:5002")
     home.settings.write_text("broken")
     assert Links.of(Config(), home).forewatch == "http://127.0.0.1:4280"

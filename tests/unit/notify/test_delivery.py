@@ -183,6 +183,7 @@ async def test_a_receiver_that_hangs_delays_nobody_else(world, channels, a_notif
     await sender.deliver_due(world.clock.advance(3600))
     assert channels.told().count("hook") == 1
     release.set()
+    await sender.close()
     assert (await sender.deliver_due(world.clock.now())).sent == ["NT-1"]
 
 
