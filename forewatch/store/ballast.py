@@ -1,4 +1,4 @@
-"""Ballast: 64 MiB kept in the state folder for the day the disk is full, to be dropped so that decisions can be kept."""
+"""Ballast: 64 MiB in the state folder for the day the disk is full, to be dropped so that decisions can be kept."""
 
 from __future__ import annotations
 
