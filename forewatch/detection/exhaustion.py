@@ -64,12 +64,16 @@ def exhaustion(samples: Samples, limit: float, now: int) -> Exhaustion | None:
     recent = regularise(samples, now, step=60.0, at_least=_AT_LEAST, longest=_RECENT)
     if isinstance(recent, NotYet):
         return None
+    # The median of the last five minutes, which is what it was two and a half minutes before their end.
+    anchor = recent.end - micros(2.5 * recent.step)
     level = float(np.median(recent.values[-5:]))
     if level >= limit:
         return Exhaustion(now, now, now, "full")
     by_hours = None
-    if isinstance(daily, NotYet) or _rises_as_never(daily.values):
-        by_hours = _by_hours(recent.values, recent.step, level, limit, now)
+    if isinstance(daily, NotYet):
+        by_hours = _by_hours(recent.values, recent.step, limit - level, anchor)
+    elif _rises_as_never(daily.values):
+        by_hours = _by_hours(recent.values[-60:], recent.step, limit - level, anchor)
     by_days = None if isinstance(daily, NotYet) else _by_days(daily.values, daily.step, limit, now)
     found = [answer for answer in (by_hours, by_days) if answer is not None]
     return min(found, key=lambda answer: answer.at, default=None)
@@ -139,16 +143,16 @@ def _by_days(values: Vector, step: float, limit: float, now: int) -> Exhaustion 
     return Exhaustion(at, min(at, reached(growth + error) or at), reached(growth - error), "days")
 
 
-def _by_hours(values: Vector, step: float, level: float, limit: float, now: int) -> Exhaustion | None:
+def _by_hours(values: Vector, step: float, missing: float, anchor: int) -> Exhaustion | None:
     thin = max(1, len(values) // 60)
     kept = values[::-thin][::-1]
     early, late = np.triu_indices(len(kept), k=max(1, len(kept) // 4))
     slopes = (kept[late] - kept[early]) / ((late - early) * thin * step)
     slow, slope, fast = (float(part) for part in np.quantile(slopes, (0.1, 0.5, 0.9)))
     # A line is only drawn where nine of ten slopes go up: a saw-tooth or noise does not fill a disk.
-    if slow <= 0 or (limit - level) / slope > _FURTHEST * _DAY:
+    if slow <= 0 or missing / slope > _FURTHEST * _DAY:
         return None
-    lower, at, upper = (now + micros((limit - level) / part) for part in (fast, slope, slow))
+    lower, at, upper = (anchor + micros(missing / part) for part in (fast, slope, slow))
     return Exhaustion(at, lower, upper, "hours")
 
 

@@ -1,9 +1,9 @@
 """The next hour of a series with a 95 % band: statsmodels' AutoReg, chosen and checked on the series' own past.
 
-Two models are fitted: an autoregression of the level and one of the differences (for series that wander or trend);
-both get Fourier terms of the day once two days are there. Each is fitted on the first two thirds and tried on the rest,
-at every horizon; the better one is fitted again on everything. The band is the wider of the model's own and of the
-errors seen in the trial (split conformal): the model's own is too narrow where the tails are heavy.
+Two models are fitted, an autoregression of the level and one of the differences (for series that wander or trend), with
+Fourier terms of the day once two days are there, and set against two plain random walks. Each is fitted on the first two
+thirds and tried on the rest, at every horizon; the best one is fitted again on everything. The band is the wider of the
+model's own and of the errors seen in the trial (split conformal): the model's own is too narrow where tails are heavy.
 
 Fitting is statsmodels' work; the forecast from its parameters is a vectorised recursion of ours, equal to AutoReg's own
 (a test compares them) and far cheaper for the hundreds of origins that the trial takes.
@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from statsmodels.tsa.ar_model import AutoReg
 
@@ -37,6 +38,8 @@ _HARMONICS = 6
 _FEWEST_STEPS = 24
 _ORIGINS = 200
 _NORMAL_95 = 1.959964
+_SINGULAR = 1e-14
+"""Smallest to largest eigenvalue of the normal equations, below which parameters mean nothing."""
 
 
 def forecast(samples: Samples, now: int, *, ratio: bool = False) -> Forecast | NotYet:
@@ -125,33 +128,33 @@ def _predict(y: Vector, fourier: Vector | None, steps: int) -> tuple[Vector, Vec
 
 def _candidates(y: Vector, fourier: Vector | None, length: int) -> list[_Model]:
     """Models fitted to `y`, with their drift over `length` steps. The random walk is always among them."""
-    found = [_random_walk(y, length)]
     season = fourier if fourier is not None and len(y) >= 2 * fourier.shape[1] * _LAGS else None
     suffix = " + day" if season is not None else ""
-    if np.ptp(y) > 1e-9:
-        level = _autoreg("autoregression" + suffix, y, season, length)
-        found.append(level)
-    steps = np.diff(y)
-    if np.ptp(steps) > 1e-9:
-        change = _autoreg(
-            "autoregression of differences" + suffix, steps, None if season is None else season[1:], length
-        )
-        lags = np.concatenate([change.lags, [0.0]])
-        lags[1:] -= change.lags
-        lags[0] += 1.0
-        # A row is lost to differencing: the drift of the first step belongs to none.
-        drift = np.concatenate([[0.0], change.drift[: length - 1]])
-        found.append(_Model(change.name, lags, drift, change.sigma))
-    return [found[0], *(model for model in found[1:] if _stable(model))]
+    level = _autoreg("autoregression" + suffix, y, season, length)
+    change = _autoreg(
+        "autoregression of differences" + suffix, np.diff(y), None if season is None else season[1:], length
+    )
+    walks = [_random_walk("random walk", y, 0.0, length)]
+    walks.append(_random_walk("random walk with drift", y, float(np.mean(np.diff(y))), length))
+    fitted = [level, None if change is None else _summed(change)]
+    return walks + [model for model in fitted if model is not None and _stable(model)]
 
 
-def _random_walk(y: Vector, length: int) -> _Model:
-    return _Model("random walk", np.ones(1), np.zeros(length), float(np.std(np.diff(y))))
+def _random_walk(name: str, y: Vector, drift: float, length: int) -> _Model:
+    return _Model(name, np.ones(1), np.full(length, drift), float(np.std(np.diff(y))))
 
 
-def _autoreg(name: str, y: Vector, season: Vector | None, length: int) -> _Model:
+def _autoreg(name: str, y: Vector, season: Vector | None, length: int) -> _Model | None:
+    """An autoregression fitted by statsmodels; None where the series is too plain to tell its parameters apart."""
     lags = min(_LAGS, max(1, len(y) // 24))
     exog = None if season is None else season[: len(y)]
+    design = [np.ones((len(y) - lags, 1)), sliding_window_view(y[:-1], lags)]
+    if exog is not None:
+        design.append(exog[lags:])
+    columns = np.concatenate(design, axis=1)
+    sizes = np.linalg.eigvalsh(columns.T @ columns)
+    if sizes[0] <= _SINGULAR * sizes[-1]:
+        return None
     fit = AutoReg(y, lags, trend="c", exog=exog).fit()
     params = np.asarray(fit.params)
     drift = np.full(length, params[0])
@@ -159,6 +162,15 @@ def _autoreg(name: str, y: Vector, season: Vector | None, length: int) -> _Model
         known = season[:length]
         drift[: len(known)] += known @ params[1 + lags :]
     return _Model(name, params[1 : 1 + lags], drift, float(np.sqrt(fit.sigma2)))
+
+
+def _summed(change: _Model) -> _Model:
+    """A model of differences as one of the level: the same forecasts, with a unit root."""
+    lags = np.append(change.lags, 0.0)
+    lags[1:] -= change.lags
+    lags[0] += 1.0
+    # A row is lost to differencing: the drift of the first step belongs to none.
+    return _Model(change.name, lags, np.append(0.0, change.drift[:-1]), change.sigma)
 
 
 def _stable(model: _Model) -> bool:
