@@ -1,0 +1,144 @@
+"""`make demo`: a shop, a Forewatch that watches it, a fault, and what happens until it is healed.
+
+python -m examples.shop.demo [--fault die|hang|slow|errors] [--service catalogue] [--once]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from examples.shop.shop import NAMES, Shop
+
+READY_TIMEOUT = 120.0
+HEAL_TIMEOUT = 60.0
+
+
+def main() -> int:
+    """Run the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Watch a shop, break it, see it healed.")
+    parser.add_argument("--fault", choices=["die", "hang", "slow", "errors"], default="die")
+    parser.add_argument("--service", choices=NAMES, default="catalogue")
+    parser.add_argument("--folder", type=Path, default=Path(".forewatch-demo"))
+    parser.add_argument("--port", type=int, default=4280)
+    parser.add_argument("--prefect-port", type=int, default=4200)
+    parser.add_argument("--first-shop-port", type=int, default=8001)
+    parser.add_argument("--once", action="store_true", help="end after the first healing")
+    options = parser.parse_args()
+
+    folder = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    shop = Shop(folder, options.first_shop_port)
+    say(f"Starting the shop in {folder}: " + " -> ".join(NAMES))
+    shop.start()
+    config = shop.write_configuration()
+    forewatch = start_forewatch(config, folder / "state", options.port, options.prefect_port)
+    try:
+        wait_ready(forewatch, options.port)
+        return show(shop, folder / "state", options, forewatch)
+    finally:
+        forewatch.send_signal(signal.SIGINT)
+        try:
+            forewatch.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            forewatch.kill()
+        shop.stop()
+
+
+def start_forewatch(config: Path, home: Path, port: int, prefect_port: int) -> subprocess.Popen[bytes]:
+    """`forewatch up` beside us; what it says goes to this terminal."""
+    program = Path(sys.executable).with_name("forewatch")
+    return subprocess.Popen(
+        [str(program if program.exists() else shutil.which("forewatch")), "up", "--config", str(config),
+         "--home", str(home), "--port", str(port), "--prefect-port", str(prefect_port)],
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_ready(forewatch: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT
+    while time.monotonic() < deadline:
+        if forewatch.poll() is not None:
+            raise SystemExit(forewatch.returncode)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.3)
+    raise SystemExit(f"Forewatch was not ready within {READY_TIMEOUT:.0f} s; see the logs in its state folder")
+
+
+def show(shop: Shop, home: Path, options: argparse.Namespace, forewatch: subprocess.Popen[bytes]) -> int:
+    """Break a service and narrate until it is healed; then wait for Ctrl-C unless asked to end."""
+    name = options.service
+    time.sleep(2)
+    say(f"Now {name} goes wrong: {options.fault}.")
+    began = time.monotonic()
+    shop.fault(name, options.fault)
+    incident = narrate(home, name, began)
+    if incident is None:
+        say(f"{name} was not healed within {HEAL_TIMEOUT:.0f} s.")
+        return 1
+    while not shop.healthy(name):
+        time.sleep(0.02)
+    say("")
+    say(f"See it: http://127.0.0.1:{options.port}/incidents/{incident}")
+    say(
+        f"        http://127.0.0.1:{options.prefect_port}/runs (log in with what `forewatch login --home {home}` prints)"
+    )
+    say(f"Ask it: forewatch why {incident} --home {home}")
+    if options.once:
+        return 0
+    say("Break more: curl http://127.0.0.1:8001/fault/hang (or slow, errors, leak, die). Ctrl-C ends the demo.")
+    try:
+        forewatch.wait()
+    except KeyboardInterrupt:
+        say("Ending the demo.")
+    return 0
+
+
+def narrate(home: Path, service: str, began: float) -> str | None:
+    """Print each new line of the incident's timeline; returns its id once it is resolved, None if it never is."""
+    from forewatch.home import Home
+    from forewatch.runtime import open_runtime
+    from forewatch.store import incidents, timeline
+
+    runtime = open_runtime(Home(home))
+    opened_after = runtime.clock.now() - 1_000_000
+    told = 0
+    try:
+        while time.monotonic() - began < HEAL_TIMEOUT:
+            with runtime.store.read() as conn:
+                found = [
+                    one
+                    for one in incidents.listing(conn, open_only=False, limit=20)
+                    if one.service == service and one.opened_at >= opened_after
+                ]
+                entries = timeline.of_incident(conn, found[0].id) if found else []
+            for entry in entries[told:]:
+                say(f"  +{(entry.at - opened_after - 1_000_000) / 1e6:5.2f} s  {entry.actor}: {entry.text}")
+            told = len(entries)
+            if found and found[0].status == "resolved":
+                return found[0].id
+            time.sleep(0.1)
+        return None
+    finally:
+        runtime.store.close()
+
+
+def say(line: str) -> None:
+    print(f"demo | {line}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
