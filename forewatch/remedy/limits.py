@@ -18,12 +18,14 @@ HOUR = 3600.0
 
 
 def acted_or_may(run: Run) -> int | None:
-    """The instant a run counts from: when it acted, else started, else was asked for while it still may start.
+    """The instant a run counts from: when it acted or started, else when it was asked for while it still may start.
 
-    None for a run that neither acted nor will. One that started and failed counts: it may have acted.
+    The later of the two, should the clock have been set back between them. None for a run that neither acted nor will.
+    One that started and failed counts: it may have acted.
     """
-    if run.acted_at is not None or run.started_at is not None:
-        return run.acted_at if run.acted_at is not None else run.started_at
+    begun = [at for at in (run.started_at, run.acted_at) if at is not None]
+    if begun:
+        return max(begun)
     return run.created_at if run.state in UNDER_WAY else None
 
 
