@@ -18,6 +18,7 @@ from forewatch.store.schema import late_points, points, rollups, series
 from forewatch.store.upsert import insert_for
 
 _FINE, _COARSE = RESOLUTIONS
+_LATE = 500  # late hours looked at in one call
 
 
 def roll(conn: Connection, now: int, *, budget: float = 0.05) -> bool:
@@ -33,15 +34,17 @@ def roll(conn: Connection, now: int, *, budget: float = 0.05) -> bool:
 def _roll_late(conn: Connection, deadline: float) -> bool:
     known = marks.get_all(conn)
     fine, coarse = (known.get(marks.rolled(width), 0) for width in RESOLUTIONS)
-    for series_id, hour in conn.execute(select(late_points)).all():
-        if time.monotonic() > deadline:
-            return False
+    late = conn.execute(select(late_points).limit(_LATE)).all()
+    for series_id, hour in late:
         end = hour + micros(_COARSE)
         _roll(conn, _FINE, hour, min(end, fine), series_id)
         if end <= coarse:
             _roll(conn, _COARSE, hour, end, series_id)
         conn.execute(delete(late_points).where(late_points.c.series_id == series_id, late_points.c.at == hour))
-    return True
+        # After the work, so that every call comes at least one hour further.
+        if time.monotonic() > deadline:
+            return False
+    return len(late) < _LATE
 
 
 def _advance(conn: Connection, resolution: int, now: int, deadline: float) -> bool:
@@ -53,8 +56,6 @@ def _advance(conn: Connection, resolution: int, now: int, deadline: float) -> bo
     ended -= ended % width
     mark = min(known.get(name, 0), ended)
     while mark < ended:
-        if time.monotonic() > deadline:
-            break
         first = _first(conn, resolution, mark)
         if first is None or first >= ended:
             mark = ended
@@ -62,6 +63,8 @@ def _advance(conn: Connection, resolution: int, now: int, deadline: float) -> bo
             start = first - first % width
             mark = start + width
             _roll(conn, resolution, start, mark)
+        if time.monotonic() > deadline:
+            break
     marks.put(conn, name, mark)
     return mark == ended
 
