@@ -1,9 +1,10 @@
 """The next hour of a series with a 95 % band: statsmodels' AutoReg, chosen and checked on the series' own past.
 
-Two models are fitted, an autoregression of the level and one of the differences (for series that wander or trend), with
-Fourier terms of the day once two days are there, and set against two plain random walks. Each is fitted on the first two
-thirds and tried on the rest, at every horizon; the best one is fitted again on everything. The band is the wider of the
-model's own and of the errors seen in the trial (split conformal): the model's own is too narrow where tails are heavy.
+Two models are fitted, an autoregression of the level and one of the differences (for series that wander or trend),
+with Fourier terms of the day once two days are there, and set against two plain random walks. Each is fitted on the
+first two thirds and tried on the rest, at every horizon; the best one is fitted again on everything. The band is the
+wider of the model's own and of the errors seen in the trial (split conformal): a model's own is too narrow where tails
+are heavy.
 
 Fitting is statsmodels' work; the forecast from its parameters is a vectorised recursion of ours, equal to AutoReg's own
 (a test compares them) and far cheaper for the hundreds of origins that the trial takes.

@@ -1,0 +1,255 @@
+"""The rules at work: reads what they need from the metrics store, judges every series, says what changed.
+
+`tick` is synchronous and meant for the store's thread. Rule states are kept in the store, so the next watch goes on
+where this one stopped. What a watch decided upon but could not bring into the store (it died between the two) is found
+and said again on the first tick of the next: what fires by its rule state and what fires by its alerts must agree.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from forewatch.alerting.alert import Labels
+from forewatch.alerting.fingerprint import fingerprint
+from forewatch.alerting.matchers import Matcher, matches, parse_matchers
+from forewatch.clock import micros, seconds
+from forewatch.config.models import Config, Rule
+from forewatch.detection.band import Forecast
+from forewatch.detection.rules import (
+    Evidence,
+    Judgement,
+    RuleState,
+    alert_labels,
+    evaluate,
+    rule_event,
+)
+from forewatch.detection.starter import all_rules
+from forewatch.detection.statistics import Sample
+from forewatch.errors import StoreUnavailable
+from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.store import alerts, forecasts, points, rule_states, series
+from forewatch.store.engine import Store
+from forewatch.store.series import Series
+from forewatch.units import format_duration
+
+log = logging.getLogger("forewatch.rules")
+
+GONE_AFTER = 86_400.0
+"""Seconds of silence after which a series counts as gone and its firing alert ends."""
+
+RuleEvent = AlertRaised | AlertCleared
+
+
+@dataclass(frozen=True)
+class _Target:
+    """One rule on one series."""
+
+    key: str
+    rule: Rule
+    series: Series
+    per: Series | None
+
+
+class RuleEngine:
+    """Judges every rule on every series it matches, once a tick. One a watch; not thread-safe."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._states: dict[str, RuleState] | None = None
+        self._config: Config | None = None
+        self._rules: list[tuple[Rule, tuple[Matcher, ...]]] = []
+        self._seen = (0, 0)
+        self._targets: list[_Target] = []
+
+    def tick(self, config: Config, now: int) -> list[RuleEvent]:
+        """The alerts raised and cleared by what is stored up to `now`.
+
+        Raises StoreUnavailable where the points cannot be read. Where the states cannot be written it says so and goes
+        on from memory: a full disk must not silence the rule that tells of it.
+        """
+        first = self._states is None
+        with self._store.read_metrics() as conn:
+            if self._states is None:
+                self._states = {key: _remembered(row) for key, row in rule_states.get_all(conn).items()}
+            self._find_targets(conn, config)
+            samples = self._samples(conn, now)
+            expected = {
+                target.key: self._forecast(conn, target, self._states.get(target.key, RuleState()), now)
+                for target in self._targets
+                if target.rule.outside
+            }
+        before = dict(self._states)
+        events = self._judge(samples, expected, now)
+        events += self._forget(now)
+        if first:
+            events += self._disagreements(events, now)
+        self._remember(before)
+        return events
+
+    def _find_targets(self, conn: Connection, config: Config) -> None:
+        """Which rule looks at which series; worked out anew only where configuration or series changed."""
+        seen = series.signature(conn)
+        if config is self._config and seen == self._seen:
+            return
+        if config is not self._config:
+            self._rules = [(rule, parse_matchers(rule.match)) for rule in all_rules(config)]
+        self._config, self._seen = config, seen
+        by_metric: dict[str, list[Series]] = {}
+        by_service: dict[tuple[str, str], list[Series]] = {}
+        for one in series.all_series(conn):
+            by_metric.setdefault(one.metric, []).append(one)
+            by_service.setdefault((one.metric, one.labels.get("service", "")), []).append(one)
+        targets: dict[str, _Target] = {}
+        for rule, matchers in self._rules:
+            # With a rule for every check, looking at every series of the metric would be quadratic.
+            service = next((one.value for one in matchers if one.name == "service" and one.operator == "="), None)
+            candidates = (
+                by_metric.get(rule.metric, []) if service is None else by_service.get((rule.metric, service), [])
+            )
+            for one in candidates:
+                if matches(matchers, one.labels):
+                    per = next(
+                        (other for other in by_metric.get(rule.per or "", []) if other.labels == one.labels), None
+                    )
+                    target = _Target(_key(rule, one), rule, one, per)
+                    targets.setdefault(target.key, target)
+        self._targets = list(targets.values())
+
+    def _samples(self, conn: Connection, now: int) -> dict[int, list[Sample]]:
+        """The points of every series a rule looks at, as far back as the longest window of its rules."""
+        spans: dict[int, float] = {}
+        for target in self._targets:
+            for one in (target.series, target.per):
+                if one is not None:
+                    spans[one.id] = max(spans.get(one.id, 0.0), target.rule.window)
+        by_span: dict[float, list[int]] = {}
+        for number, span in spans.items():
+            by_span.setdefault(span, []).append(number)
+        found: dict[int, list[Sample]] = {}
+        for span, numbers in by_span.items():
+            found |= points.window(conn, numbers, now - micros(span), now)
+        return found
+
+    @staticmethod
+    def _forecast(conn: Connection, target: _Target, state: RuleState, now: int) -> Forecast | None:
+        """The forecast to hold the series against: made before the trouble began, or it would learn the trouble."""
+        calm = forecasts.newest(conn, target.series.id, before=state.pending_since) if state.pending_since else None
+        for row in (calm, forecasts.newest(conn, target.series.id)):
+            if row is not None:
+                made = Forecast(row.start, row.step, tuple(row.mean), tuple(row.lower), tuple(row.upper), row.model)
+                if made.start <= now < made.end:
+                    return made
+        return None
+
+    def _judge(
+        self, samples: Mapping[int, list[Sample]], expected: Mapping[str, Forecast | None], now: int
+    ) -> list[RuleEvent]:
+        states = self._known()
+        events = []
+        for target in self._targets:
+            state = states.get(target.key, RuleState())
+            judgement = evaluate(
+                target.rule,
+                samples.get(target.series.id, ()),
+                samples.get(target.per.id, ()) if target.per else (),
+                expected.get(target.key),
+                state,
+                now,
+            )
+            if judgement.evidence.note and state.firing and seconds(now - state.at) > GONE_AFTER:
+                judgement = _gone(judgement, now)
+            event = rule_event(target.rule, target.series.labels, target.series.service, judgement, now)
+            if event is not None:
+                events.append(event)
+            states[target.key] = judgement.state
+        return events
+
+    def _forget(self, now: int) -> list[RuleEvent]:
+        """Drop the states of rules and series that are no more; what fired of them ends, with the reason."""
+        states = self._known()
+        current = {target.key for target in self._targets}
+        events: list[RuleEvent] = []
+        for key in [key for key in states if key not in current]:
+            if states.pop(key).firing:
+                name, labels = _alert_of(key)
+                reason = f"rule {name} is gone or changed, or its series is no longer kept"
+                events.append(AlertCleared(labels, now, {"reason": reason}))
+        return events
+
+    def _disagreements(self, said: Iterable[RuleEvent], now: int) -> list[RuleEvent]:
+        """Where the alerts in the store say otherwise than the rule states: the watch before died between the two."""
+        with self._store.read() as conn:
+            firing = {alert.fingerprint for alert in alerts.all_firing(conn)}
+        already = {fingerprint(event.labels) for event in said}
+        states = self._known()
+        events: list[RuleEvent] = []
+        for target in self._targets:
+            state = states[target.key]
+            labels = alert_labels(target.rule, target.series.labels, target.series.service)
+            mark = fingerprint(labels)
+            if mark in already or state.firing == (mark in firing):
+                continue
+            # Only what is seen to be well ends an alert; without data or while pending nobody knows.
+            if not state.firing and (state.at != now or state.pending_since is not None):
+                continue
+            note = "found on taking over the watch"
+            evidence = Evidence(state.value, target.rule.below, target.rule.above, 0, None, state.pending_since, note)
+            judgement = Judgement(state, "raised" if state.firing else "cleared", evidence)
+            event = rule_event(target.rule, target.series.labels, target.series.service, judgement, now)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _remember(self, before: Mapping[str, RuleState]) -> None:
+        """Store what is pending or firing and drop the rest: a quiet series has nothing to remember."""
+        states = self._known()
+        kept = {key: state for key, state in states.items() if state.pending_since is not None or state.firing}
+        lost = [key for key, state in before.items() if _stored(state) and key not in kept]
+        if kept or lost:
+            try:
+                with self._store.measure() as conn:
+                    rule_states.put_many(
+                        conn,
+                        [
+                            rule_states.RuleState(key, state.pending_since, state.firing, state.value, state.at)
+                            for key, state in kept.items()
+                        ],
+                    )
+                    rule_states.remove(conn, lost)
+            except StoreUnavailable as error:
+                log.error("rule states are kept in memory only: %s", error)
+
+    def _known(self) -> dict[str, RuleState]:
+        assert self._states is not None, "tick reads the states first"
+        return self._states
+
+
+def _stored(state: RuleState) -> bool:
+    return state.pending_since is not None or state.firing
+
+
+def _remembered(row: rule_states.RuleState) -> RuleState:
+    return RuleState(row.pending_since, row.firing, row.value, row.at)
+
+
+def _gone(judgement: Judgement, now: int) -> Judgement:
+    silent = format_duration(seconds(now - judgement.state.at))
+    evidence = replace(judgement.evidence, value=None, note=f"no data for {silent}: the series is gone")
+    return Judgement(RuleState(value=None, at=now), "cleared", evidence)
+
+
+def _key(rule: Rule, one: Series) -> str:
+    """What a state is kept under: the rule and the alert it makes, so that an alert can be ended without its rule."""
+    bound = "outside" if rule.outside else "above" if rule.above is not None else "below"
+    what = [rule.alert, rule.metric, rule.statistic, bound]
+    return json.dumps([what, alert_labels(rule, one.labels, one.service)], sort_keys=True, ensure_ascii=False)
+
+
+def _alert_of(key: str) -> tuple[str, Labels]:
+    what, labels = json.loads(key)
+    return str(what[0]), labels
