@@ -22,7 +22,6 @@ from forewatch.config.secrets import Secret
 from forewatch.guard.redact import redact
 from forewatch.units import parse_duration, parse_quantity
 
-
 FROM_FILE = "read from a file"
 """The validation context of values a person wrote: a bare number is no duration there."""
 
@@ -204,6 +203,8 @@ class Rule(Model):
             raise ValueError("needs exactly one of above, below, outside")
         if (self.statistic == "ratio") != (self.per is not None):
             raise ValueError("statistic: ratio and per: METRIC go together")
+        if self.outside and self.statistic in ("rate", "sum", "count", "ratio"):
+            raise ValueError(f"a forecast is of the metric itself: {self.statistic} cannot be outside it (try mean)")
         if self.clear is not None and self.above is not None and self.clear > self.above:
             raise ValueError("clear must not be above the threshold `above`")
         if self.clear is not None and self.below is not None and self.clear < self.below:
@@ -307,7 +308,7 @@ class Config(Model):
     prefect_url: str | None = None
     """How people reach the Prefect UI from elsewhere; default http://127.0.0.1:<prefect port>."""
     folder: str = "."
-    """Of the main YAML file, absolute; set by the loader. Relative paths in checks, remedies and secrets start there."""
+    """Of the main YAML file, absolute; set by the loader. Relative paths of checks, remedies, secrets start there."""
 
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)
