@@ -90,9 +90,7 @@ def show(shop: Shop, home: Path, options: argparse.Namespace, forewatch: subproc
         time.sleep(0.02)
     say("")
     say(f"See it: http://127.0.0.1:{options.port}/incidents/{incident}")
-    say(
-        f"        http://127.0.0.1:{options.prefect_port}/runs (log in with what `forewatch login --home {home}` prints)"
-    )
+    say(f"        http://127.0.0.1:{options.prefect_port}/runs (login: forewatch login --home {home})")
     say(f"Ask it: forewatch why {incident} --home {home}")
     if options.once:
         return 0

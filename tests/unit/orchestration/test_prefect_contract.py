@@ -1,0 +1,46 @@
+"""What we need of Prefect that it does not promise. An upgrade that breaks one of these must fail here."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from prefect._internal import control_listener
+from prefect.context import AsyncClientContext
+from prefect.flow_engine import run_flow, run_flow_async
+from prefect.workers.base import BaseWorker
+
+from forewatch.orchestration import prefect_private
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_cancellation_marked_by_us_is_what_the_engine_asks_for() -> None:
+    assert control_listener.get_intent() is None
+    try:
+        prefect_private.mark_cancelled()
+        assert control_listener.get_intent() == "cancel"
+    finally:
+        control_listener.clear_intent()
+
+
+def test_the_engine_looks_at_the_intent_when_a_task_is_cancelled() -> None:
+    source = inspect.getsource(run_flow_async.__globals__["AsyncFlowRunEngine"].initialize_run)
+    assert '_termination_intent() == "cancel"' in source
+
+
+def test_an_async_flow_can_be_run_for_an_existing_flow_run() -> None:
+    assert {"flow", "flow_run"} <= set(inspect.signature(run_flow).parameters)
+
+
+def test_a_client_context_opened_before_is_reused_by_the_engine() -> None:
+    assert inspect.isasyncgenfunction(inspect.unwrap(AsyncClientContext.get_or_create.__func__))
+
+
+@pytest.mark.parametrize("name", ["get_and_submit_flow_runs", "sync_with_backend", "setup", "teardown", "run", "client"])
+def test_the_worker_base_class_still_offers(name: str) -> None:
+    assert hasattr(BaseWorker, name)
+
+
+def test_the_worker_base_class_still_takes_what_we_pass() -> None:
+    assert {"work_pool_name", "name", "prefetch_seconds"} <= set(inspect.signature(BaseWorker.__init__).parameters)
