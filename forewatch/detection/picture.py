@@ -14,6 +14,7 @@ from forewatch.detection.statistics import Samples, clean
 WIDTH, HEIGHT = 640, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 30, 26
 _MOST_POINTS = 300
+_LARGEST = 1e150
 
 _STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#808890}.title{font-weight:600;font-size:13px}"
@@ -24,7 +25,8 @@ _STYLE = (
 
 def forecast_svg(title: str, samples: Samples, forecast: Forecast | None, unit: Unit) -> str:
     """The picture: what was seen as a line, what is expected as a dashed line in its 95 % band. Times are UTC."""
-    seen = _thin(clean(samples))
+    # What is larger cannot be told apart from its neighbours by any scale, nor counted with.
+    seen = _thin([sample for sample in clean(samples) if abs(sample[1]) < _LARGEST])
     steps = range(len(forecast.mean)) if forecast else range(0)
     # A step's value is a mean over the step: it is drawn at its middle.
     ahead = (
@@ -90,7 +92,7 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 def _marks(low: float, high: float) -> list[float]:
     """Round values from just below `low` to just above `high`, about four of them."""
     span = high - low
-    if span <= 1e-9 * max(abs(low), abs(high)) or span == 0:
+    if span <= max(1e-9 * max(abs(low), abs(high)), 1 / _LARGEST):
         return [low]
     raw = span / 3
     size = 10.0 ** math.floor(math.log10(raw))

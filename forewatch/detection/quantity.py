@@ -13,6 +13,7 @@ from forewatch.units import format_bytes, format_duration
 
 Unit = Literal["ratio", "seconds", "bytes", "count"]
 
+_BY_NAME: dict[str, Unit] = {"system.memory.limit": "bytes"}
 _BY_LAST_WORD: dict[str, Unit] = {
     "utilization": "ratio",
     "ratio": "ratio",
@@ -21,18 +22,16 @@ _BY_LAST_WORD: dict[str, Unit] = {
     "lag": "seconds",
     "time": "seconds",
     "uptime": "seconds",
-    "oldest_due": "seconds",
-    "oldest_waiting": "seconds",
+    "age": "seconds",
     "usage": "bytes",
     "io": "bytes",
-    "limit": "bytes",
-    "rss": "bytes",
+    "size": "bytes",
 }
 
 
 def unit_of(metric: str) -> Unit:
     """The unit of a metric's samples."""
-    return _BY_LAST_WORD.get(metric.rpartition(".")[2], "count")
+    return _BY_NAME.get(metric) or _BY_LAST_WORD.get(metric.rpartition(".")[2], "count")
 
 
 def unit_of_statistic(metric: str, statistic: Statistic) -> tuple[Unit, str]:

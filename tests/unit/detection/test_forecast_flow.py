@@ -6,11 +6,11 @@ import os
 
 import numpy as np
 import pytest
-from forewatch.config.follow import Configuration
 
 from flows.forecast import _page, forecast_series
 from forewatch import runtime
 from forewatch.clock import FakeClock, micros
+from forewatch.config.follow import Configuration
 from forewatch.store import points
 from forewatch.store.points import Point
 

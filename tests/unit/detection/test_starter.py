@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from forewatch.config.models import Config
@@ -33,6 +35,16 @@ def test_every_http_check_gets_an_error_ratio_and_a_latency_rule_and_no_other_ch
     # An error ratio above 1 % is a mean of `check.up` below 99 %.
     assert (rules["HttpErrorRatio"].metric, rules["HttpErrorRatio"].below) == ("check.up", 0.99)
     assert (rules["HttpSlow"].statistic, rules["HttpSlow"].above) == ("p95", 0.5)
+
+
+def test_every_metric_they_name_is_one_that_is_collected():
+    root = Path(__file__).parents[3]
+    folders = (root / "tasks" / name for name in ("collect", "duties", "probes"))
+    sources = "".join(file.read_text() for folder in folders for file in folder.glob("*.py"))
+    collected = sources.replace("{minutes}", "1")
+    for rule in starter_rules(Config.model_validate(SHOP)):
+        for metric in filter(None, (rule.metric, rule.per)):
+            assert f'"{metric}"' in collected, f"{rule.alert}: nobody collects {metric}"
 
 
 def test_they_can_be_turned_off():
