@@ -27,6 +27,13 @@ def firing(conn: Connection, fingerprint: str) -> Alert | None:
     return Alert(**row._mapping) if row is not None else None
 
 
+def latest(conn: Connection, fingerprint: str) -> Alert | None:
+    """The last episode of a fingerprint, firing or over."""
+    found = select(alerts).where(alerts.c.fingerprint == fingerprint)
+    row = conn.execute(found.order_by(alerts.c.starts_at.desc(), alerts.c.id.desc()).limit(1)).one_or_none()
+    return Alert(**row._mapping) if row is not None else None
+
+
 def all_firing(conn: Connection, service: str | None = None) -> list[Alert]:
     """All that fires, of one service where it is given, oldest first."""
     found = select(alerts).where(alerts.c.status == "firing").order_by(alerts.c.starts_at, alerts.c.id)

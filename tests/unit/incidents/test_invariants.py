@@ -17,7 +17,7 @@ from forewatch.remedy.run import UNDER_WAY
 
 pytestmark = pytest.mark.unit
 
-PER_HOUR, COOLDOWN = 4, 30.0
+PER_HOUR, COOLDOWN = 2, 30.0
 
 checks = st.sampled_from(["http", "http", "tcp", "disk"])
 severities = st.sampled_from(["warning", "warning", "critical", "info"])

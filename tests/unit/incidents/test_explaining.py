@@ -1,0 +1,161 @@
+"""From an event to its explanation, over a real store."""
+
+import pytest
+from memory_view import NINE_O_CLOCK, shop
+
+from forewatch.clock import FakeClock, micros
+from forewatch.config.models import Config
+from forewatch.deciding import decide
+from forewatch.errors import NotFound
+from forewatch.explaining import incident_story, why
+from forewatch.home import Home
+from forewatch.incidents.events import AlertCleared, AlertRaised, RunActed, RunStarting
+from forewatch.incidents.story import as_markdown
+from forewatch.store import alerts, outbox, receipts, switches
+from forewatch.store.engine import Store
+
+pytestmark = pytest.mark.unit
+
+LABELS = {"alertname": "CheckFailing", "service": "shop", "check": "http", "severity": "critical"}
+SUMMARY = {"summary": "http of shop fails: 503 | bad gateway"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store.open(Home(tmp_path), migrate=True)
+    yield store
+    store.close()
+
+
+class Told:
+    def __init__(self, store, config):
+        self.store, self.clock = store, FakeClock(NINE_O_CLOCK)
+        self.config = (1, Config.model_validate(config))
+
+    def after(self, seconds, event, **fields):
+        self.clock.advance(seconds)
+        event = event(at=self.clock.now(), **fields)
+        return decide(self.store, event, config=self.config, now=self.clock.now())
+
+    def why(self, subject):
+        with self.store.read() as conn:
+            return why(conn, subject)
+
+
+@pytest.fixture
+def healed(store):
+    told = Told(store, shop(hold="60s"))
+    told.after(0, AlertRaised, labels=LABELS, annotations=SUMMARY, values={"status": 503})
+    told.after(0.4, RunStarting, run_id="RUN-1", flow_run_id="flow-1")
+    with store.decide() as conn:
+        receipts.intend(conn, "RUN-1", 0, name="restart", kind="act", input_hash="0", now=told.clock.now())
+        receipts.finish(conn, "RUN-1", 0, now=told.clock.now() + micros(0.25), result={"pid": 4711})
+    told.after(0.6, RunActed, run_id="RUN-1", outcome="restarted with pid 4711")
+    told.after(1, AlertCleared, labels=LABELS)
+    return told
+
+
+def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
+    assert healed.why("INC-1") == [
+        "INC-1 (critical, shop) is resolved: healed by RUN-1 (restart-service). "
+        "It opened 2026-11-03T09:00:00.000Z: http of shop fails: 503 | bad gateway.",
+        "2026-11-03T09:00:00.000Z  CheckFailing was raised (status 503) (observation 1, configuration 1)",
+        "  AL-1 fires and shop has no open incident, so INC-1 opens (critical): "
+        "http of shop fails: 503 | bad gateway (status 503).",
+        "  RUN-1 (restart-service) is sent to heal shop, its autonomy is auto and its limits allow it.",
+        "  NT-1, a page for ops, waits 1m for RUN-1 (critical). "
+        "RUN-1 (restart-service) was sent to fix it, and had not when this left.",
+        "2026-11-03T09:00:00.400Z  RUN-1 asked whether it may act (observation 2, configuration 1)",
+        "  RUN-1 (restart-service) starts in flow run flow-1. Nothing spoke against it in the moment of acting.",
+        "2026-11-03T09:00:01.000Z  RUN-1 reported that it acted (observation 3, configuration 1)",
+        "  RUN-1 (restart-service) acted: restarted with pid 4711.",
+        "2026-11-03T09:00:02.000Z  CheckFailing was cleared (observation 4, configuration 1)",
+        "  AL-1 is resolved after 2s: http of shop fails: 503 | bad gateway.",
+        "  RUN-1 (restart-service) healed shop: its alerts are resolved 1s after it acted.",
+        "  INC-1 is resolved: healed by RUN-1 (restart-service).",
+        "  Nobody needs to be paged any more, NT-1 became a report: "
+        "INC-1 is resolved: healed by RUN-1 (restart-service).",
+    ]
+
+
+def test_why_of_a_notification_tells_only_what_is_about_it(healed):
+    lines = healed.why("NT-1")
+    assert lines[0].startswith("NT-1 is a report (critical) to ops, on its way since")
+    reasons = [line for line in lines if line.startswith("  ")]
+    assert len(reasons) == 2
+    assert "waits 1m for RUN-1" in reasons[0]
+    assert "became a report" in reasons[1]
+
+
+def test_why_of_a_run_says_how_it_ended(healed):
+    assert healed.why("RUN-1")[0] == (
+        "RUN-1 (restart-service) for shop, asked for by forewatch 2026-11-03T09:00:00.000Z, is done, healed. "
+        "restarted with pid 4711."
+    )
+
+
+def test_a_fingerprint_stands_for_its_latest_episode(healed):
+    healed.after(5, AlertRaised, labels=LABELS, annotations=SUMMARY)
+    with healed.store.read() as conn:
+        mark = alerts.get(conn, "AL-2").fingerprint
+    assert healed.why(mark)[0].startswith("AL-2 (critical, INC-2) is firing")
+
+
+def test_why_a_remedy_did_not_act_is_in_the_chain(store):
+    told = Told(store, shop())
+    with store.decide() as conn:
+        switches.turn(conn, switches.AUTOMATION, "off", actor="ana", reason="moving", now=told.clock.now())
+    told.after(0, AlertRaised, labels=LABELS, annotations=SUMMARY)
+    assert "  Automation does not act: automation was stopped by ana: moving." in told.why("AL-1")
+
+
+def test_a_decision_that_only_repeats_the_last_is_counted(store):
+    told = Told(store, shop(autonomy="shadow"))
+    for _ in range(4):
+        told.after(1, AlertRaised, labels=LABELS, annotations=SUMMARY)
+    lines = told.why("AL-1")
+    assert sum("fires already" in line for line in lines) == 1
+    assert lines[-1] == "  (and 2 times more)"
+
+
+@pytest.mark.parametrize("subject", ["AL-9", "INC-9", "NT-9", "RUN-9", "0123456789abcdef", "", "nonsense"])
+def test_why_of_something_unknown_is_not_found(store, subject):
+    with store.read() as conn, pytest.raises(NotFound, match="nothing is stored under"):
+        why(conn, subject)
+
+
+def test_a_released_page_says_why_it_left(store):
+    told = Told(store, shop(hold="60s"))
+    told.after(0, AlertRaised, labels=LABELS, annotations=SUMMARY)
+    with store.decide() as conn:
+        switches.turn(conn, switches.AUTOMATION, "off", actor="ana", reason="", now=told.clock.now())
+    told.after(1, RunStarting, run_id="RUN-1", flow_run_id="flow-1")
+    with store.read() as conn:
+        page = outbox.get(conn, "NT-1")
+    assert page.state == "due"
+    assert page.content["text"].endswith("Automation did not act after all: automation was stopped by ana.")
+
+
+def test_the_story_is_a_page_of_tables_with_links_that_nothing_breaks_out_of(healed):
+    with healed.store.read() as conn:
+        story = incident_story(conn, "INC-1")
+    text = as_markdown(story, {"RUN-1": "http://127.0.0.1:4200/runs/1", "Prefect": "http://127.0.0.1:4200"})
+    assert text.startswith("# INC-1: http of shop fails: 503 \\| bad gateway\n")
+    assert "**critical** on **shop**" in text
+    assert "healed by RUN-1 (restart-service), after 2s." in text
+    assert (
+        "| 2026-11-03T09:00:01.000Z | 1s | forewatch | RUN-1 (restart-service) acted: restarted with pid 4711. |"
+        in text
+    )
+    assert (
+        "| [RUN-1](http://127.0.0.1:4200/runs/1) | restart-service | done | healed | restarted with pid 4711 |" in text
+    )
+    assert "| RUN-1 | restart | act | done | 250ms |  |" in text
+    assert "- [Prefect](http://127.0.0.1:4200)" in text
+    widths = {line.count(" | ") for line in text.split("## Timeline")[1].split("##")[0].splitlines() if line[:1] == "|"}
+    assert widths == {3}
+
+
+def test_an_unknown_incident_has_no_story(store):
+    with store.read() as conn:
+        assert incident_story(conn, "INC-9") is None
