@@ -6,7 +6,6 @@ callers wait for a second at most.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -23,13 +22,13 @@ from forewatch.store import alerts, forecasts, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
 
-log = logging.getLogger("forewatch.forecast")
-
 DISK = "system.filesystem.utilization"
 _FULL = 1.0
 _DAY = 86400.0
 _DUE_AFTER = 240.0
 """Seconds after which a series is forecast again: a little under the flow's five minutes, so that none is left out."""
+_MOST_SCORED = 5000
+"""Forecasts scored a run at most; more than are made a run, so that a backlog after an outage shrinks."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def score_due(store: Store, now: int) -> dict[int, float]:
     """Score every forecast whose whole span has passed; the newest coverage of each series."""
     with store.read_metrics() as conn:
         found = []
-        for row in forecasts.unscored_due(conn, now):
+        for row in forecasts.unscored_due(conn, now, limit=_MOST_SCORED):
             made = _value(row)
             if row.id is None or made.end > now:
                 continue
