@@ -26,6 +26,14 @@ class Secret:
     reference: str
     folder: str = "."
 
+    @classmethod
+    def parse(cls, reference: str, folder: str) -> Secret:
+        """What a person wrote after `!secret`. Raises ValueError saying what such a reference looks like."""
+        scheme, _, rest = reference.partition(":")
+        if scheme not in SCHEMES or not rest:
+            raise ValueError("a secret is written !secret env:NAME, !secret file:PATH or !secret prefect:BLOCK")
+        return cls(reference, folder)
+
     @property
     def scheme(self) -> str:
         return self.reference.partition(":")[0]
@@ -50,6 +58,8 @@ class Secret:
                 return path.read_text(encoding="utf-8").rstrip("\r\n")
             except OSError as error:
                 raise SecretError(f"secret {self.reference}: cannot read {path}: {error.strerror}") from error
+            except UnicodeDecodeError as error:
+                raise SecretError(f"secret {self.reference}: {path} is not UTF-8 text") from error
         raise SecretError(f"secret {self.reference}: only a Prefect flow can read a prefect: secret")
 
     def __str__(self) -> str:
