@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from forewatch.bell import ring
 from forewatch.deciding import decide
 from forewatch.errors import ActionRefused, ForewatchError, Interrupted, RunbookError, StoreUnavailable
@@ -26,7 +24,7 @@ from forewatch.orchestration import lifeline
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
 from forewatch.steps import Step, Steps, reason_of
-from forewatch.store import attachments, config_versions, receipts, runs, timeline
+from forewatch.store import attachments, receipts, runs, timeline
 
 log = logging.getLogger("forewatch.execution")
 
@@ -74,7 +72,9 @@ async def admit(runtime: Runtime, run_id: str, flow_run_id: str) -> Execution:
             run = runs.get(conn, run_id)
             if run is None or run.state != "started" or run.flow_run_id != flow_run_id:
                 return outcome, None
-            return outcome, Execution(runtime, run, flow_run_id, folder_of(conn), receipts.of_run(conn, run_id))
+            known = receipts.of_run(conn, run_id)
+        _, config = runtime.configuration.current()
+        return outcome, Execution(runtime, run, flow_run_id, Path(config.folder).resolve(), known)
 
     outcome, execution = await runtime.store.run(take)
     if execution is None:
@@ -123,12 +123,6 @@ async def at_work(execution: Execution) -> AsyncIterator[None]:
         _current.reset(token)
 
 
-def folder_of(conn: Connection) -> Path:
-    """Where relative paths of the configuration in force start: the folder of its main file."""
-    version = config_versions.newest(conn)
-    return Path(version.files[0][0]).resolve().parent if version is not None and version.files else Path.cwd()
-
-
 def _failed(runtime: Runtime, event: RunFailed) -> None:
     """Decide upon a failure without hiding its error behind another. Undecided, the run is silent and found by that."""
     try:
@@ -153,6 +147,7 @@ class Execution:
         self.run = run
         self.flow_run_id = flow_run_id
         self.folder = folder
+        """Where relative paths start: the folder of the configuration's main file."""
         self.outcome = f"{run.runbook} is through its steps"
         """What `RunActed` says; whoever carries the run out may put it better."""
         self.steps = Steps(runtime, run.id, flow_run_id, known)

@@ -29,15 +29,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Annotated, Any, Generic, ParamSpec, TypeVar, overload
 
+import httpx
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectException
 from prefect.flows import Flow
 from prefect.states import Completed
 from pydantic import BaseModel, BeforeValidator, Field
@@ -55,6 +59,8 @@ from forewatch.runtime import runtime
 from forewatch.steps import Happened, Step, Taken
 from forewatch.store import runs
 from forewatch.units import format_duration, parse_duration
+
+log = logging.getLogger("forewatch.runbook")
 
 __all__ = [
     "Execution", "Happened", "Runbook", "Seconds", "StepFailed", "attach", "current_run", "note", "runbook", "step",
@@ -288,9 +294,11 @@ async def _carry_out(
         except TimeoutError as error:
             raise RunbookError(f"{name} did not finish within {format_duration(timeout)}") from error
 
-    if run_under_way() is not None:
-        return await within_time()
     context = FlowRunContext.get()
+    if (under_way := run_under_way()) is not None:
+        if context is not None and context.flow_run is not None:
+            _name_later(context, f"{name} {under_way.run_id}")
+        return await within_time()
     if context is None or context.flow_run is None:
         raise RunbookError(f"{name} runs as a Prefect flow only: start it with forewatch runbooks run {name}")
     try:
@@ -306,6 +314,24 @@ async def _carry_out(
         if isinstance(result, str):
             execution.outcome = result
     return result
+
+
+_naming: set[asyncio.Task[None]] = set()
+
+
+def _name_later(context: FlowRunContext, name: str) -> None:
+    """Give a subflow's run a name that says what it is, beside its steps: nobody waits for a name."""
+
+    async def give() -> None:
+        if context.flow_run is not None and isinstance(context.client, PrefectClient):
+            try:
+                await context.client.set_flow_run_name(context.flow_run.id, name)
+            except (httpx.HTTPError, PrefectException) as error:
+                log.debug("the flow run of %s keeps its made-up name: %s", name, error)
+
+    task = asyncio.create_task(give())
+    _naming.add(task)
+    task.add_done_callback(_naming.discard)
 
 
 async def _request(name: str, parameters: Mapping[str, Any], flow_run: FlowRun) -> str:

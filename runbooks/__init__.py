@@ -14,6 +14,7 @@ from types import ModuleType
 
 from prefect.flows import Flow
 
+from forewatch.errors import NotFound
 from forewatch.runbook import Runbook, runbooks_in
 
 _HERE = Path(__file__).parent
@@ -42,6 +43,25 @@ def all_runbooks(folders: Iterable[str | Path] = ()) -> Discovered:
         for path in _files(Path(folder)):
             _take(found, path, None)
     return found
+
+
+def find(name: str, folders: Iterable[str | Path] = ()) -> Runbook:
+    """One runbook by name, in the order of `all_runbooks`; its file alone is loaded if it bears the name.
+
+    Raises NotFound, with what is wrong with the files that might have been it.
+    """
+    stem = name.replace("-", "_")
+    for folder in (_HERE, *map(Path, folders)):
+        path = folder / f"{stem}.py"
+        if path.is_file():
+            found = Discovered()
+            _take(found, path, f"{__name__}.{stem}" if folder is _HERE else None)
+            if name in found.runbooks:
+                return found.runbooks[name]
+    found = all_runbooks(folders)
+    if name not in found.runbooks:
+        raise NotFound("; ".join([f"there is no runbook {name} (forewatch runbooks list shows them)", *found.problems]))
+    return found.runbooks[name]
 
 
 def load(entrypoint: str) -> Flow[..., object]:

@@ -70,13 +70,17 @@ def test_a_started_process_is_in_its_own_session_without_our_descriptors(started
     leak = os.open(tmp_path / "leak", os.O_CREAT | os.O_WRONLY)
     os.set_inheritable(leak, True)
     try:
-        identity = started(SLEEP)
+        identity = started(["sleep", "60"])
     finally:
         os.close(leak)
     assert os.getsid(identity.pid) == identity.pid != os.getsid(0)
     assert os.getpgid(identity.pid) == identity.pid
-    opened = {os.readlink(f"/proc/{identity.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{identity.pid}/fd")}
-    assert opened == {"/dev/null", str(tmp_path / "out.log")}
+
+    def opened() -> set[str]:
+        return {os.readlink(f"/proc/{identity.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{identity.pid}/fd")}
+
+    # Once it has loaded what it needs, it has these open and nothing else.
+    wait_for(lambda: opened() == {"/dev/null", str(tmp_path / "out.log")})
 
 
 def test_only_allowed_environment_reaches_it(started, monkeypatch):

@@ -21,7 +21,7 @@ from forewatch.execution import admit, at_work
 from forewatch.home import Home
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
-from forewatch.store import config_versions, receipts, runs
+from forewatch.store import receipts, runs
 from forewatch.store.engine import Store
 from runbooks.restart_service import restart_service
 from tasks.act.processes import identify, send, session_members
@@ -33,8 +33,11 @@ STUBBORN = [sys.executable, "-c", "import signal, time; signal.signal(15, signal
 
 
 class FixedConfiguration:
+    def __init__(self, folder: Path) -> None:
+        self._config = Config(folder=str(folder))
+
     def current(self) -> tuple[int, Config]:
-        return 1, Config()
+        return 1, self._config
 
 
 @pytest.fixture
@@ -50,9 +53,7 @@ def runtime(tmp_path: Path, folder: Path) -> Iterator[Runtime]:
     home = Home(tmp_path / "state")
     home.create()
     store = Store.open(home, migrate=True)
-    with store.decide() as conn:
-        config_versions.add(conn, [(str(folder / "forewatch.yaml"), "services: []\n")], 1)
-    yield Runtime(home, store, SystemClock(), FixedConfiguration())  # type: ignore[arg-type]
+    yield Runtime(home, store, SystemClock(), FixedConfiguration(folder))  # type: ignore[arg-type]
     for started in Records(home.started).of_service("storefront"):
         for process in [*started.processes(), *session_members(started.leader)]:
             send(process, signal.SIGKILL)

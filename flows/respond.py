@@ -1,0 +1,137 @@
+"""Carry out the remedy that was decided on for an incident, see whether it healed, and tell the story."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+from prefect import flow, get_run_logger
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectException
+from prefect.states import Completed, Failed
+
+from forewatch.errors import ActionRefused, Interrupted, NotFound, RunbookError
+from forewatch.execution import Execution, admit, at_work
+from forewatch.explaining import incident_story
+from forewatch.incidents.story import as_markdown
+from forewatch.notifying.content import Links
+from forewatch.remedy.run import Run
+from forewatch.remedy.verification import HEALED, time_to_heal
+from forewatch.runtime import Runtime, runtime
+from forewatch.store import alerts, runs
+from runbooks import find
+from tasks.evidence import attach_diagnostics
+
+VERIFICATION_POLL = 0.2
+VERIFICATION_SLACK = 10.0
+"""Seconds beyond the time to heal in which the decision about it must have fallen."""
+STORY_PATIENCE = 10.0
+
+
+@flow(name="respond")
+async def respond(run: str) -> Any:
+    """Run the runbook of a remedy, wait until the service's own checks have judged it, and publish what happened.
+
+    Args:
+        run: The run to carry out, such as RUN-7; Forewatch decided on it.
+    """
+    here, flow_run_id = runtime(), _own_flow_run_id()
+    try:
+        execution = await admit(here, run, flow_run_id)
+    except ActionRefused as refused:
+        get_run_logger().warning("%s", refused)
+        return Completed(name="Refused", message=str(refused))
+    try:
+        async with at_work(execution):
+            await _act(execution)
+    except Interrupted:
+        raise
+    except Exception:
+        # The failure is decided upon and people are on their way by now; this is for them to find.
+        await attach_diagnostics(here, execution.run)
+        await _publish(here, execution.run)
+        raise
+    judged = await _verified(here, execution.run)
+    if judged.verified not in (HEALED, None):
+        await attach_diagnostics(here, judged)
+    await _publish(here, judged)
+    message = f"{judged.id} ({judged.runbook}) {judged.verified or judged.state}: {judged.outcome}"
+    return Completed(message=message) if judged.verified == HEALED else Failed(message=message)
+
+
+async def _act(execution: Execution) -> None:
+    run = execution.run
+    _, config = execution.runtime.configuration.current()
+    runbook = find(run.runbook, config.runbook_folders)
+    inputs = {**run.inputs, "service": run.service, "incident": run.incident_id, "run": run.id}
+    if problems := runbook.problems_with(inputs):
+        raise RunbookError(f"{runbook.name} cannot run with the inputs of its remedy: {'; '.join(problems)}")
+    result = await runbook.flow(**inputs)
+    if isinstance(result, str):
+        execution.outcome = result
+
+
+async def _verified(here: Runtime, run: Run) -> Run:
+    """The run once it is judged; as it stands if nobody judges it in time, which `page-people` then answers for."""
+    patience = await here.store.run(_time_to_heal, here, run) + VERIFICATION_SLACK
+    deadline = here.clock.monotonic() + patience
+    while True:
+        current = await here.store.run(_read, here, run.id)
+        if current.state != "acted" or here.clock.monotonic() >= deadline:
+            return current
+        await asyncio.sleep(VERIFICATION_POLL)
+
+
+def _time_to_heal(here: Runtime, run: Run) -> float:
+    _, config = here.configuration.current()
+    with here.store.read() as conn:
+        alert = alerts.get(conn, run.alert_id) if run.alert_id is not None else None
+    return time_to_heal(config, run, alert)
+
+
+def _read(here: Runtime, run_id: str) -> Run:
+    with here.store.read() as conn:
+        run = runs.get(conn, run_id)
+    if run is None:
+        raise NotFound(f"{run_id} is not in the store any more")
+    return run
+
+
+async def _publish(here: Runtime, run: Run) -> None:
+    """The incident's story as an artifact of this flow run. Best effort: the store keeps what it is made of."""
+    if run.incident_id is None:
+        return
+    text, link = await here.store.run(_story, here, run.incident_id)
+    try:
+        async with asyncio.timeout(STORY_PATIENCE):
+            await acreate_markdown_artifact(
+                key=f"incident-{run.incident_id.lower()}",
+                markdown=text,
+                description=f"[{run.incident_id}]({link}): what happened and why",
+            )
+    except (httpx.HTTPError, PrefectException, OSError, TimeoutError) as error:
+        get_run_logger().warning("the story of %s is not published: %s", run.incident_id, error)
+
+
+def _story(here: Runtime, incident_id: str) -> tuple[str, str]:
+    """The story as markdown, and where the incident's page is."""
+    _, config = here.configuration.current()
+    links = Links.of(config, here.home)
+    with here.store.read() as conn:
+        addresses = {incident_id: links.incident(incident_id), "Forewatch": links.forewatch, "Prefect": links.prefect}
+        for run in runs.of_incident(conn, incident_id):
+            if run.flow_run_id is not None:
+                addresses[run.id] = links.flow_run(run.flow_run_id)
+        found = incident_story(conn, incident_id)
+    if found is None:
+        raise NotFound(f"{incident_id} is not in the store any more")
+    return as_markdown(found, addresses), links.incident(incident_id)
+
+
+def _own_flow_run_id() -> str:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RunbookError("respond runs as a Prefect flow only; its worker starts it")
+    return str(context.flow_run.id)
