@@ -1,0 +1,197 @@
+"""What a check's results mean: its state over time, and the alert it raises and clears. Pure; `tasks` probes.
+
+A `Monitor` is one thing to probe: a check of a service on one instance. `advance` folds each `ProbeResult` into its
+`CheckState`; a transition is handed on as an `AlertRaised` or `AlertCleared` event named CheckFailing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+from forewatch.alerting.alert import Labels
+from forewatch.config.models import Check, Config, Instance, Service
+from forewatch.incidents.events import AlertCleared, AlertRaised
+
+ALERT_NAME = "CheckFailing"
+ADDRESS = "{address}"
+DEFAULT_INSTANCE = "default"
+"""The instance label of a service that names no instances."""
+
+Status = Literal["up", "down", "unknown"]
+Transition = Literal["failing", "recovered"]
+
+
+class CheckKey(NamedTuple):
+    """What one state row is kept for; also the labels of the points `check.up` and `check.duration`."""
+
+    service: str
+    check: str
+    instance: str
+
+    def labels(self) -> dict[str, str]:
+        return self._asdict()
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """One probe's outcome. `duration` in seconds; `reason` in plain words, for a pass as for a failure."""
+
+    ok: bool
+    duration: float
+    reason: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What was seen beside: `status`, `certificate_days`, `addresses`, `pid`, `exit`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """Where a check stands. `unknown` until it passed once or failed `fails_after` times."""
+
+    status: Status = "unknown"
+    failures: int = 0
+    """In a row; a pass sets it to 0."""
+    successes: int = 0
+    since: int = 0
+    """When `status` became what it is, in microseconds."""
+    at: int = 0
+    """When the last result came in; 0 before the first."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """A result with the state it led to: two points and a state row for the store. `at` in microseconds."""
+
+    key: CheckKey
+    at: int
+    result: ProbeResult
+    state: CheckState
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """One thing to probe. Equal monitors probe the same in the same way and raise the same alert."""
+
+    key: CheckKey
+    check: Check
+    instance: Instance | None
+    labels: Labels
+
+
+def advance(state: CheckState, result: ProbeResult, check: Check, now: int) -> tuple[CheckState, Transition | None]:
+    """Fold one result into a state.
+
+    A check fails after `fails_after` failures in a row and recovers after `recovers_after` passes in a row. The first
+    pass of an unknown check makes it `up` without a transition: there was no alert to clear.
+    """
+    failures = 0 if result.ok else state.failures + 1
+    successes = state.successes + 1 if result.ok else 0
+    status = state.status
+    if result.ok and (status == "unknown" or successes >= check.recovers_after):
+        status = "up"
+    elif not result.ok and failures >= check.fails_after:
+        status = "down"
+    since = state.since if status == state.status and state.since else now
+    after = CheckState(status, failures, successes, since, now, result.reason)
+    if status == state.status:
+        return after, None
+    if status == "down":
+        return after, "failing"
+    return after, "recovered" if state.status == "down" else None
+
+
+def monitors(config: Config) -> list[Monitor]:
+    """Everything to probe: a check that mentions `{address}` once an instance, any other check once."""
+    return [
+        Monitor(CheckKey(service.name, check.label, instance.name if instance else DEFAULT_INSTANCE), check, instance,
+                check_labels(service, check, instance))
+        for service in config.services
+        for check in service.checks
+        for instance in _instances(service, check)
+    ]  # fmt: skip
+
+
+def _instances(service: Service, check: Check) -> Iterable[Instance | None]:
+    if service.instances and ADDRESS in " ".join([check.http or "", check.tcp or "", *(check.command or ())]):
+        return service.instances
+    return (None,)
+
+
+def check_labels(service: Service, check: Check, instance: Instance | None) -> dict[str, str]:
+    """The labels of a check's alert. What identifies it wins over labels written at the service and the instance."""
+    return {
+        **service.labels,
+        **(instance.labels if instance else {}),
+        "alertname": ALERT_NAME,
+        "service": service.name,
+        "check": check.label,
+        "instance": instance.name if instance else DEFAULT_INSTANCE,
+        "severity": check.severity,
+    }
+
+
+def raised(monitor: Monitor, state: CheckState, result: ProbeResult, now: int) -> AlertRaised:
+    """The event of a check that began to fail."""
+    key = monitor.key
+    where = "" if key.instance == DEFAULT_INSTANCE else f" on {key.instance}"
+    annotations = {
+        "summary": f"{key.service}: check {key.check} fails{where}: {result.reason}",
+        "reason": result.reason,
+    }
+    return AlertRaised(dict(monitor.labels), annotations, now, _values(state, result))
+
+
+def cleared(monitor: Monitor, state: CheckState, result: ProbeResult, now: int) -> AlertCleared:
+    """The event of a check that passes again."""
+    return AlertCleared(dict(monitor.labels), now, _values(state, result))
+
+
+def dropped(labels: Labels, now: int) -> AlertCleared:
+    """The event of a failing check that is no longer configured, or no longer under these labels."""
+    return AlertCleared(dict(labels), now, {"reason": "the check is no longer configured"})
+
+
+def _values(state: CheckState, result: ProbeResult) -> dict[str, Any]:
+    return {
+        "reason": result.reason,
+        "duration": result.duration,
+        "failures": state.failures,
+        "successes": state.successes,
+        "details": dict(result.details),
+    }
+
+
+def take_over(
+    watched: Iterable[Monitor], states: Mapping[CheckKey, CheckState], firing: Iterable[Labels]
+) -> tuple[dict[CheckKey, CheckState], list[Labels]]:
+    """The states a new watch starts from, and the labels of alerts that nothing watched would ever clear.
+
+    The alerts tell which checks are down, the state rows tell the rest: an alert is stored before its row, so after a
+    crash the rows may lag behind. A row that says `down` without an alert counts as unknown, and is raised once more.
+    """
+    by_key = {monitor.key: monitor for monitor in watched}
+    down: set[CheckKey] = set()
+    orphans: list[Labels] = []
+    for labels in _of_checks(firing):
+        key = CheckKey(labels["service"], labels["check"], labels["instance"])
+        monitor = by_key.get(key)
+        if monitor is not None and dict(monitor.labels) == dict(labels):
+            down.add(key)
+        else:
+            orphans.append(labels)
+    taken: dict[CheckKey, CheckState] = {}
+    for key in by_key:
+        state = states.get(key, CheckState())
+        if key in down and state.status != "down":
+            state = replace(state, status="down", successes=0)
+        elif key not in down and state.status == "down":
+            state = replace(state, status="unknown")
+        taken[key] = state
+    return taken, orphans
+
+
+def _of_checks(firing: Iterable[Labels]) -> Iterator[Labels]:
+    needed = {"service", "check", "instance"}
+    return (labels for labels in firing if labels.get("alertname") == ALERT_NAME and needed <= set(labels))
