@@ -1,0 +1,330 @@
+"""The check engine: thousands of checks in one event loop, each at its own cadence.
+
+* A heap holds what is due; one timer wakes the loop for its head and starts a task per due check. A check goes back on
+  the heap when its round is over, so it never overlaps itself and a slow target delays nobody else.
+* A check's moments lie on a fixed grid of the monotonic clock (`anchor + n * every`). Rounds that could not be held
+  (a long probe, a suspended machine) are left out, never made up for in a burst.
+* A transition is handed over at once, results follow in batches. The state moves on only when the transition has been
+  taken: if that fails, the check is soon probed again and the transition found again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from forewatch.alerting.alert import Labels
+from forewatch.checks import (
+    CheckKey,
+    CheckResult,
+    CheckState,
+    Monitor,
+    ProbeResult,
+    advance,
+    cleared,
+    dropped,
+    monitors,
+    raised,
+    take_over,
+)
+from forewatch.clock import Clock, SystemClock, seconds
+from forewatch.config.models import Check, Config, Instance
+from forewatch.incidents.events import AlertCleared, AlertRaised
+from tasks.probes import ProbeContext, probe
+
+log = logging.getLogger(__name__)
+
+FIRST_ROUND = 5.0
+"""Seconds over which a cold start spreads the first probes."""
+BATCH = 0.25
+"""Seconds at most between a result and the batch that carries it."""
+AT_ONCE = 2000
+"""Probes under way at once. More than that many targets must hang together before one of them delays another."""
+RETRY = 1.0
+"""Seconds until a check is probed again whose transition could not be handed over."""
+KEPT = 100_000
+"""Results kept for the next batch while they cannot be handed over; then the oldest go."""
+
+Probe = Callable[[Check, Instance | None, ProbeContext], Awaitable[ProbeResult]]
+OnTransition = Callable[[AlertRaised | AlertCleared], Awaitable[object]]
+OnResults = Callable[[list[CheckResult]], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """How the engine does. Lateness: seconds between a check's due time and its start, since the last pulse."""
+
+    checks: int
+    running: int
+    rounds: int
+    lateness_max: float
+    lateness_mean: float
+    results_lost: int
+
+
+class _Watched:
+    """A monitor on the engine's list. Replaced, not changed, when its configuration changes."""
+
+    __slots__ = ("anchor", "due", "monitor", "probing", "state", "task")
+
+    def __init__(self, monitor: Monitor, state: CheckState, anchor: float, due: float) -> None:
+        self.monitor = monitor
+        self.state = state
+        self.anchor = anchor
+        self.due = due
+        self.task: asyncio.Task[None] | None = None
+        self.probing = False
+
+    def next_due(self, now: float) -> float:
+        """The first moment of the grid after `now` and after the round just held."""
+        every = self.monitor.check.every
+        # A millionth of a period of slack: rounding must not yield the same moment twice.
+        held = math.floor((max(now, self.due) - self.anchor) / every + 1e-6)
+        return self.anchor + (held + 1) * every
+
+
+class CheckEngine:
+    """`start`, then `reconfigure` as often as needed, then `stop`; all on one loop.
+
+    `states` and `firing` (labels of firing CheckFailing alerts) are what the watch before left. `on_transition` and
+    `on_results` may fail: what they did not take comes again. They must not call `stop` or `reconfigure` themselves.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        states: Mapping[CheckKey, CheckState],
+        on_transition: OnTransition,
+        on_results: OnResults,
+        *,
+        firing: Iterable[Labels] = (),
+        clock: Clock | None = None,
+        probe: Probe = probe,
+        at_once: int = AT_ONCE,
+        first_round: float = FIRST_ROUND,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._on_transition = on_transition
+        self._on_results = on_results
+        self._clock = clock or SystemClock()
+        self._probe = probe
+        self._at_once = at_once
+        self._first_round = first_round
+        self._random = rng or random.Random()
+        self._context = ProbeContext(folder)
+        self._planned = monitors(config)
+        self._taken, self._orphans = take_over(self._planned, states, firing)
+        self._watched: dict[CheckKey, _Watched] = {}
+        self._heap: list[tuple[float, int, _Watched]] = []
+        self._order = itertools.count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._results: list[CheckResult] = []
+        self._lost = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._flusher: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._refusing = False
+        self._rounds = 0
+        self._late_sum = self._late_max = 0.0
+
+    @property
+    def states(self) -> dict[CheckKey, CheckState]:
+        return {key: watched.state for key, watched in self._watched.items()}
+
+    def pulse(self) -> Pulse:
+        """How it went since the last call."""
+        mean = self._late_sum / self._rounds if self._rounds else 0.0
+        pulse = Pulse(len(self._watched), len(self._tasks), self._rounds, self._late_max, mean, self._lost)
+        self._rounds = self._lost = 0
+        self._late_sum = self._late_max = 0.0
+        return pulse
+
+    async def start(self) -> None:
+        """Begin to watch, and clear the alerts of checks that are no longer configured."""
+        self._flusher = asyncio.create_task(self._flush_again_and_again(), name="hand over check results")
+        for monitor in self._planned:
+            self._watch(monitor, self._taken[monitor.key])
+        self._set_timer()
+        await self._clear_orphans()
+
+    async def reconfigure(self, config: Config, folder: Path | None = None) -> None:
+        """Watch by another configuration: unchanged checks go on undisturbed, alerts nobody would clear are cleared."""
+        if folder is not None:
+            self._context.folder = folder
+        planned = {monitor.key: monitor for monitor in monitors(config)}
+        gone = [watched for key, watched in self._watched.items() if planned.get(key) != watched.monitor]
+        for watched in gone:
+            # Off the list first: a round that ends from now on is not heard.
+            del self._watched[watched.monitor.key]
+        await self._end_rounds(gone)
+        kept = {watched.monitor.key: watched.state for watched in gone}
+        for watched in gone:
+            successor = planned.get(watched.monitor.key)
+            if successor is not None and dict(successor.labels) == dict(watched.monitor.labels):
+                continue
+            kept.pop(watched.monitor.key)
+            if watched.state.status == "down":
+                self._orphans.append(watched.monitor.labels)
+        for key, monitor in planned.items():
+            if key not in self._watched:
+                self._watch(monitor, kept.get(key, CheckState()))
+        self._set_timer()
+        await self._clear_orphans()
+
+    async def stop(self) -> None:
+        """End the probes under way, let transitions be handed over, hand over the last results, close connections."""
+        self._stopping.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._end_rounds(list(self._watched.values()))
+        if self._flusher is not None:
+            await asyncio.wait([self._flusher])
+        await self._flush()
+        await self._context.close()
+
+    def _watch(self, monitor: Monitor, state: CheckState) -> None:
+        loop_now = asyncio.get_running_loop().time()
+        every = monitor.check.every
+        ago = seconds(self._clock.now() - state.at)
+        if state.at and 0 <= ago < 2 * every:
+            # The watch before kept a rhythm: go on with it. A missed beat is due at once.
+            anchor = loop_now - ago
+            due = max(loop_now, anchor + every)
+        else:
+            phase = self._random.random()
+            anchor = loop_now + phase * every
+            due = loop_now + phase * min(every, self._first_round)
+        watched = self._watched[monitor.key] = _Watched(monitor, state, anchor, due)
+        self._push(watched)
+
+    def _push(self, watched: _Watched) -> None:
+        heapq.heappush(self._heap, (watched.due, next(self._order), watched))
+
+    def _set_timer(self) -> None:
+        """Wake for the head of the heap; where all places are taken, the end of a round does it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._heap and len(self._tasks) < self._at_once and not self._stopping.is_set():
+            self._timer = asyncio.get_running_loop().call_at(self._heap[0][0], self._tick)
+
+    def _tick(self) -> None:
+        # The loop may call a timer early by its clock's resolution.
+        now = max(asyncio.get_running_loop().time(), self._timer.when() if self._timer is not None else 0.0)
+        while self._heap and self._heap[0][0] <= now and len(self._tasks) < self._at_once:
+            watched = heapq.heappop(self._heap)[2]
+            if self._watched.get(watched.monitor.key) is not watched:
+                continue
+            late = now - watched.due
+            self._rounds += 1
+            self._late_sum += late
+            self._late_max = max(self._late_max, late)
+            watched.probing = True
+            task = watched.task = asyncio.create_task(self._round(watched))
+            self._tasks.add(task)
+            task.add_done_callback(self._round_over)
+        self._set_timer()
+
+    def _round_over(self, task: asyncio.Task[None]) -> None:
+        was_full = len(self._tasks) >= self._at_once
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a round of a check broke off", exc_info=task.exception())
+        if was_full:
+            self._set_timer()
+
+    async def _round(self, watched: _Watched) -> None:
+        loop = asyncio.get_running_loop()
+        monitor = watched.monitor
+        try:
+            result = await self._probe(monitor.check, monitor.instance, self._context)
+        except Exception as error:
+            log.exception("the check %s of %s broke off", monitor.key.check, monitor.key.service)
+            result = ProbeResult(False, 0.0, f"could not be checked: {type(error).__name__}: {error}")
+        finally:
+            watched.probing = False
+        if self._watched.get(monitor.key) is not watched:
+            return
+        taken = await self._settle(watched, result)
+        if self._watched.get(monitor.key) is watched and not self._stopping.is_set():
+            watched.due = watched.next_due(loop.time())
+            if not taken:
+                watched.due = min(watched.due, loop.time() + RETRY)
+            self._push(watched)
+            if self._heap[0][2] is watched:
+                self._set_timer()
+
+    async def _settle(self, watched: _Watched, result: ProbeResult) -> bool:
+        """Move the state on; False where a transition was not taken, so that the state stays before it."""
+        monitor, now = watched.monitor, self._clock.now()
+        before = watched.state
+        state, transition = advance(before, result, monitor.check, now)
+        taken = True
+        if transition is not None:
+            event = (raised if transition == "failing" else cleared)(monitor, state, result, now)
+            taken = await self._hand_over(event)
+            if not taken:
+                state = replace(state, status=before.status, since=before.since)
+        watched.state = state
+        self._results.append(CheckResult(monitor.key, now, result, state))
+        return taken
+
+    async def _hand_over(self, event: AlertRaised | AlertCleared) -> bool:
+        try:
+            await self._on_transition(event)
+        except Exception:
+            # The caller's fault must not end the watch; the check is probed again soon and tells the same once more.
+            log.exception("a transition of %s was not taken; it will be handed over again", dict(event.labels))
+            return False
+        return True
+
+    async def _clear_orphans(self) -> None:
+        orphans, self._orphans = self._orphans, []
+        for labels in orphans:
+            if not await self._hand_over(dropped(labels, self._clock.now())):
+                self._orphans.append(labels)
+
+    async def _end_rounds(self, watched: Iterable[_Watched]) -> None:
+        """Cancel what is probing; wait for what is being handed over, since a decision is not to be torn."""
+        tasks = []
+        for one in watched:
+            if one.task is not None and not one.task.done():
+                tasks.append(one.task)
+                if one.probing:
+                    one.task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _flush_again_and_again(self) -> None:
+        while not self._stopping.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BATCH):
+                    await self._stopping.wait()
+            await self._flush()
+            if self._orphans:
+                await self._clear_orphans()
+
+    async def _flush(self) -> None:
+        batch, self._results = self._results, []
+        if not batch:
+            return
+        try:
+            await self._on_results(batch)
+        except Exception:
+            if not self._refusing:
+                log.exception("%d check results were not taken; they will be handed over again", len(batch))
+            self._refusing = True
+            kept = batch + self._results
+            self._lost += max(0, len(kept) - KEPT)
+            self._results = kept[-KEPT:]
+        else:
+            self._refusing = False

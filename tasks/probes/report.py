@@ -1,0 +1,66 @@
+"""Probing on demand, for `forewatch probe SERVICE[/CHECK]`."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from forewatch.checks import Monitor, ProbeResult, monitors
+from forewatch.config.models import Config
+from forewatch.errors import NotFound
+from tasks.probes import ProbeContext, probe
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `target` is what was probed, with the instance's address filled in."""
+
+    service: str
+    check: str
+    instance: str
+    target: str
+    result: ProbeResult
+
+
+async def probe_now(config: Config, target: str, folder: Path | None = None) -> list[Row]:
+    """Probe every check that `SERVICE` or `SERVICE/CHECK` names, all at once; rows in the order of the configuration.
+
+    Nothing is stored, no alert is raised. Raises NotFound naming what there is. `folder` defaults to the config's own.
+    """
+    chosen = _chosen(monitors(config), target)
+    where = folder or Path(getattr(config, "folder", None) or ".")
+    async with ProbeContext(where) as context:
+        results = await asyncio.gather(*(probe(one.check, one.instance, context) for one in chosen))
+    return [Row(*one.key, _target(one), result) for one, result in zip(chosen, results, strict=True)]
+
+
+def _chosen(watched: list[Monitor], target: str) -> list[Monitor]:
+    service, _, check = target.partition("/")
+    of_service = [one for one in watched if one.key.service == service]
+    if not of_service:
+        raise NotFound(f"no service {service} with checks {_instead(service, [one.key.service for one in watched])}")
+    chosen = [one for one in of_service if not check or one.key.check == check]
+    if not chosen:
+        raise NotFound(
+            f"service {service} has no check {check} {_instead(check, [one.key.check for one in of_service])}"
+        )
+    return chosen
+
+
+def _instead(name: str, known: list[str]) -> str:
+    if not known:
+        return "(the configuration has no checks)"
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"(did you mean {near[0]}?)" if near else f"(there are: {', '.join(dict.fromkeys(known))})"
+
+
+def _target(monitor: Monitor) -> str:
+    check = monitor.check
+    if check.process is not None:
+        named = check.process
+        return named.name or named.pidfile or f"port {named.port}"
+    text = check.http or check.tcp or " ".join(check.command or [])
+    address = monitor.instance.address if monitor.instance else None
+    return text.replace("{address}", address) if address else text
