@@ -173,10 +173,13 @@ def _read(path: str) -> bytes | str:
     try:
         # O_NONBLOCK: opening a named pipe would wait for a writer.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 return "is not a plain file"
-            content = file.read(MOST_BYTES + 1)
+            with open(handle, "rb", closefd=False) as file:
+                content = file.read(MOST_BYTES + 1)
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         return "there is no such file"
     except OSError as error:
