@@ -40,7 +40,7 @@ def rule(more: str) -> str:
         ("services:\n  - owner: web\n", "2:5: services[0]: name is missing"),
         ("services:\n  - name: 5\n", "2:5: services[0].name: 5 must be text (put it in quotes)"),
         ("services:\n  - name: web\n    checks:\n", "3:5: services[0].checks: it is empty and must be a list"),
-        ("routes: [{notify: [a], match: {b: 200}}]", "1:33: routes[0].match.b: 200 must be text (put it in quotes)"),
+        ("routes: [{notify: [a], match: {b: 200}}]", "1:32: routes[0].match.b: 200 must be text (put it in quotes)"),
         (rule(", clear: 2"), "2:5: rules[0]: clear must not be above the threshold `above`"),
         ("metrics: {}\nmetrics: {}\n", '2:1: the key "metrics" stands here twice (first in line 1)'),
         ("metrics: !env X\n", "1:1: metrics: unknown tag !env (the only one is !secret)"),
