@@ -130,6 +130,7 @@ class CheckEngine:
         self._results: list[CheckResult] = []
         self._lost = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._wake_at = 0.0
         self._flusher: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._refusing = False
@@ -215,11 +216,12 @@ class CheckEngine:
             self._timer.cancel()
             self._timer = None
         if self._heap and len(self._tasks) < self._at_once and not self._stopping.is_set():
-            self._timer = asyncio.get_running_loop().call_at(self._heap[0][0], self._tick)
+            self._wake_at = self._heap[0][0]
+            self._timer = asyncio.get_running_loop().call_at(self._wake_at, self._tick)
 
     def _tick(self) -> None:
         # The loop may call a timer early by its clock's resolution.
-        now = max(asyncio.get_running_loop().time(), self._timer.when() if self._timer is not None else 0.0)
+        now = max(asyncio.get_running_loop().time(), self._wake_at)
         while self._heap and self._heap[0][0] <= now and len(self._tasks) < self._at_once:
             watched = heapq.heappop(self._heap)[2]
             if self._watched.get(watched.monitor.key) is not watched:
