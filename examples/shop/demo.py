@@ -15,6 +15,10 @@ import urllib.request
 from pathlib import Path
 
 from examples.shop.shop import NAMES, Shop
+from forewatch.clock import SystemClock, seconds
+from forewatch.home import Home
+from forewatch.runtime import open_runtime
+from forewatch.store import incidents, timeline
 
 READY_TIMEOUT = 120.0
 HEAL_TIMEOUT = 60.0
@@ -80,7 +84,7 @@ def show(shop: Shop, home: Path, options: argparse.Namespace, forewatch: subproc
     name = options.service
     time.sleep(2)
     say(f"Now {name} goes wrong: {options.fault}.")
-    began = time.monotonic()
+    began = SystemClock().now()
     shop.fault(name, options.fault)
     incident = narrate(home, name, began)
     if incident is None:
@@ -102,26 +106,22 @@ def show(shop: Shop, home: Path, options: argparse.Namespace, forewatch: subproc
     return 0
 
 
-def narrate(home: Path, service: str, began: float) -> str | None:
+def narrate(home: Path, service: str, began: int) -> str | None:
     """Print each new line of the incident's timeline; returns its id once it is resolved, None if it never is."""
-    from forewatch.home import Home
-    from forewatch.runtime import open_runtime
-    from forewatch.store import incidents, timeline
-
     runtime = open_runtime(Home(home))
-    opened_after = runtime.clock.now() - 1_000_000
+    deadline = time.monotonic() + HEAL_TIMEOUT
     told = 0
     try:
-        while time.monotonic() - began < HEAL_TIMEOUT:
+        while time.monotonic() < deadline:
             with runtime.store.read() as conn:
                 found = [
                     one
                     for one in incidents.listing(conn, open_only=False, limit=20)
-                    if one.service == service and one.opened_at >= opened_after
+                    if one.service == service and one.opened_at >= began
                 ]
                 entries = timeline.of_incident(conn, found[0].id) if found else []
             for entry in entries[told:]:
-                say(f"  +{(entry.at - opened_after - 1_000_000) / 1e6:5.2f} s  {entry.actor}: {entry.text}")
+                say(f"  +{seconds(entry.at - began):5.2f} s  {entry.actor}: {entry.text}")
             told = len(entries)
             if found and found[0].status == "resolved":
                 return found[0].id

@@ -8,11 +8,12 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader
 
-from forewatch.clock import iso
+from forewatch.clock import iso, seconds
 from forewatch.explaining import incident_story
 from forewatch.orchestration.settings import Settings
 from forewatch.runtime import Runtime
-from forewatch.store import incidents
+from forewatch.store import attachments, incidents
+from forewatch.units import format_duration
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -21,6 +22,7 @@ def router(runtime: Runtime) -> APIRouter:
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
     )
     templates.filters["iso"] = iso
+    templates.filters["duration"] = lambda microseconds: format_duration(seconds(microseconds))
 
     @routes.get("/")
     async def front() -> RedirectResponse:
@@ -40,9 +42,12 @@ def router(runtime: Runtime) -> APIRouter:
         def read() -> str | None:
             with runtime.store.read() as conn:
                 story = incident_story(conn, incident_id)
+                attached = attachments.of_incident(conn, incident_id)
             if story is None:
                 return None
-            return templates.get_template("incident.html").render(story=story, prefect_url=_prefect(runtime))
+            return templates.get_template("incident.html").render(
+                story=story, attachments=attached, prefect_url=_prefect(runtime)
+            )
 
         rendered = await runtime.store.run(read)
         if rendered is None:

@@ -23,7 +23,7 @@ STOP_GRACE = 1
 def main() -> int:
     """Serve until SIGTERM; returns the exit code."""
     home = Home.from_env()
-    setup_logging("serve", home)
+    setup_logging("serve", None)
     start_sentry("serve")
     settings = Settings.read(home)
     if settings is None:

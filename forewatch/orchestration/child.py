@@ -38,7 +38,7 @@ def main(pipe: Connection) -> None:
     # The terminal's Ctrl-C is the supervisor's business; it asks us to end in the right order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     home = Home.from_env()
-    setup_logging("child", home)
+    setup_logging("child", None)
     register_child(home)
     code = 1
     try:

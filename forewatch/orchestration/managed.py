@@ -22,7 +22,8 @@ STEADY_AFTER = 60.0
 
 
 class Managed:
-    """`role` names its notes and its log. `on_exit(role, code)` hears of every death that was not asked for."""
+    """`role` names its notes and its log. `on_exit(role, code, delay)` hears of every death
+    that was not asked for, and in how many seconds it starts again."""
 
     def __init__(
         self,
@@ -30,7 +31,7 @@ class Managed:
         argv: Sequence[str],
         environment: Mapping[str, str],
         home: Home,
-        on_exit: Callable[[str, int], None],
+        on_exit: Callable[[str, int, float], None],
     ) -> None:
         self.role = role
         self._argv = list(argv)
@@ -60,9 +61,8 @@ class Managed:
         while True:
             began = loop.time()
             code = await self._run_once()
-            self._on_exit(self.role, code)
             delay = FIRST_DELAY if loop.time() - began > STEADY_AFTER else delay
-            log.warning("%s ended with %d; it starts again in %.1f s (see %s)", self.role, code, delay, self.log_file)
+            self._on_exit(self.role, code, delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY)
             self.restarts += 1

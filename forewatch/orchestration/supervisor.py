@@ -158,13 +158,15 @@ class Supervisor:
                 [sys.executable, *arguments],
                 surroundings,
                 self._home,
-                lambda role, code: self._part_died(runtime, role, code),
+                lambda role, code, delay: self._part_died(runtime, role, code, delay),
             )
             part.start()
             self._parts[role] = part
 
-    def _part_died(self, runtime: Runtime, role: str, code: int) -> None:
-        self._say(f"{role} ended unexpectedly ({code}) and is started again; the watch goes on.")
+    def _part_died(self, runtime: Runtime, role: str, code: int, delay: float) -> None:
+        if code != 0:
+            log = self._parts[role].log_file
+            self._say(f"{role} ended unexpectedly ({code}, see {log}); it starts again in {delay:.1f} s.")
         name = {"server": "prefect", "worker": "worker"}.get(role)
         if name is None:
             return

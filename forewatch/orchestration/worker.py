@@ -41,7 +41,7 @@ STOP_TIMEOUT = 4.0
 def main() -> None:
     """Entry point of the worker process."""
     home = Home.from_env()
-    setup_logging("worker", home)
+    setup_logging("worker", None)
     start_sentry("worker")
     code = 1
     try:
