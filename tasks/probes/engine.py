@@ -16,6 +16,7 @@ import itertools
 import logging
 import math
 import random
+import resource
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ BATCH = 0.25
 """Seconds at most between a result and the batch that carries it."""
 AT_ONCE = 2000
 """Probes under way at once. More than that many targets must hang together before one of them delays another."""
+SPARE = 256
+"""File descriptors left to the rest of the process; each probe under way holds one or two."""
 RETRY = 1.0
 """Seconds until a check is probed again whose transition could not be handed over."""
 KEPT = 100_000
@@ -68,6 +71,18 @@ class Pulse:
     lateness_max: float
     lateness_mean: float
     results_lost: int
+
+
+def descriptors(wanted: int) -> int:
+    """How many file descriptors this process may have, raised towards `wanted` as far as the system allows.
+
+    Most systems start a process with 1,024, and a probe that gets none would look like a failing target.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(wanted, SPARE + 1) if soft == resource.RLIM_INFINITY else max(soft, SPARE + 1)
 
 
 class _Watched:
@@ -117,7 +132,7 @@ class CheckEngine:
         self._on_results = on_results
         self._clock = clock or SystemClock()
         self._probe = probe
-        self._at_once = at_once
+        self._at_once = min(at_once, descriptors(at_once + SPARE) - SPARE)
         self._first_round = first_round
         self._random = rng or random.Random()
         self._context = ProbeContext(folder)

@@ -1,0 +1,47 @@
+"""What the checks leave in a real store, and what the next watch reads from it."""
+
+import pytest
+
+from forewatch.checks import CheckKey, CheckResult, CheckState, ProbeResult
+from forewatch.home import Home
+from forewatch.store import points, series
+from forewatch.store.engine import Store
+from tasks.probes import memory
+
+pytestmark = pytest.mark.unit
+
+KEY = CheckKey("shop", "http", "default")
+AT = 1_767_225_600_000_000
+
+
+@pytest.fixture
+def store(tmp_path):
+    home = Home(tmp_path)
+    home.create()
+    store = Store.open(home, migrate=True)
+    yield store
+    store.close()
+
+
+def result(at: int, ok: bool, state: CheckState) -> CheckResult:
+    return CheckResult(KEY, at, ProbeResult(ok, 0.25, state.reason), state)
+
+
+def test_a_batch_becomes_two_points_a_result_and_one_row_a_check(store):
+    first = CheckState("unknown", 1, 0, AT, AT, "refused by x:1")
+    second = CheckState("down", 2, 0, AT + 1, AT + 1, "refused by x:1")
+    with store.measure() as conn:
+        memory.write(conn, [result(AT, False, first), result(AT + 1, True, second)])
+    with store.read_metrics() as conn:
+        assert memory.load(conn) == {KEY: second}
+        (up,) = series.find(conn, "check.up", {"service": "shop", "check": "http", "instance": "default"})
+        (duration,) = series.find(conn, "check.duration")
+        assert points.between(conn, up.id, AT, AT + 1) == [(AT, 0.0), (AT + 1, 1.0)]
+        assert points.between(conn, duration.id, AT, AT + 1) == [(AT, 0.25), (AT + 1, 0.25)]
+
+
+def test_rows_of_checks_no_longer_configured_are_forgotten(store):
+    with store.measure() as conn:
+        memory.write(conn, [result(AT, True, CheckState("up", 0, 1, AT, AT, "200"))])
+        memory.forget_others(conn, [])
+        assert memory.load(conn) == {}
