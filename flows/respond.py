@@ -48,17 +48,16 @@ async def respond(run: str) -> Any:
             await _act(execution)
     except Interrupted:
         raise
-    except Exception:
+    except Exception as error:
+        if execution.ended == "acted":
+            # The runbook is through, and Prefect could not write that down: its checks judge it all the same.
+            get_run_logger().warning("%s acted, its flow run ended badly: %s", run, error)
+            return await _see_through(here, execution.run)
         # The failure is decided upon and people are on their way by now; this is for them to find.
         await attach_diagnostics(here, execution.run)
         await _publish(here, execution.run)
         raise
-    judged = await _verified(here, execution.run)
-    if judged.verified not in (HEALED, None):
-        await attach_diagnostics(here, judged)
-    await _publish(here, judged)
-    message = f"{judged.id} ({judged.runbook}) {judged.verified or judged.state}: {judged.outcome}"
-    return Completed(message=message) if judged.verified == HEALED else Failed(message=message)
+    return await _see_through(here, execution.run)
 
 
 async def _act(execution: Execution) -> None:
@@ -68,9 +67,17 @@ async def _act(execution: Execution) -> None:
     inputs = {**run.inputs, "service": run.service, "incident": run.incident_id, "run": run.id}
     if problems := runbook.problems_with(inputs):
         raise RunbookError(f"{runbook.name} cannot run with the inputs of its remedy: {'; '.join(problems)}")
-    result = await runbook.flow(**inputs)
-    if isinstance(result, str):
-        execution.outcome = result
+    await runbook.flow(**inputs)
+
+
+async def _see_through(here: Runtime, run: Run) -> Any:
+    """Wait until a run that acted is judged, and tell the story."""
+    judged = await _verified(here, run)
+    if judged.verified != HEALED:
+        await attach_diagnostics(here, judged)
+    await _publish(here, judged)
+    message = f"{judged.id} ({judged.runbook}) {judged.verified or judged.state}: {judged.outcome}"
+    return Completed(message=message) if judged.verified == HEALED else Failed(message=message)
 
 
 async def _verified(here: Runtime, run: Run) -> Run:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Literal
 
 from forewatch.bell import ring
 from forewatch.deciding import decide
@@ -107,17 +108,15 @@ async def at_work(execution: Execution) -> AsyncIterator[None]:
         raise
     except asyncio.CancelledError:
         # No awaiting here: whoever cancelled may be about to close the loop.
-        reason = lifeline.runbook_should_stop() or "it was cancelled"
-        _failed(runtime, RunFailed(run_id, reason, runtime.clock.now(), cancelled=True))
+        if execution.ended is None:
+            reason = lifeline.runbook_should_stop() or "it was cancelled"
+            _failed(runtime, RunFailed(run_id, reason, runtime.clock.now(), cancelled=True))
         raise
     except Exception as error:
-        if not isinstance(error, ActionRefused):
-            sentry.report(error)
-        await runtime.store.run(_failed, runtime, RunFailed(run_id, reason_of(error), runtime.clock.now()))
+        await execution.failed(error)
         raise
     else:
-        acted = RunActed(run_id, redact(execution.outcome), runtime.clock.now())
-        await runtime.store.run(decide_and_ring, runtime, acted)
+        await execution.acted(f"{run.runbook} is through its steps")
     finally:
         beat.cancel()
         _current.reset(token)
@@ -148,8 +147,7 @@ class Execution:
         self.flow_run_id = flow_run_id
         self.folder = folder
         """Where relative paths start: the folder of the configuration's main file."""
-        self.outcome = f"{run.runbook} is through its steps"
-        """What `RunActed` says; whoever carries the run out may put it better."""
+        self.ended: Literal["acted", "failed"] | None = None
         self.steps = Steps(runtime, run.id, flow_run_id, known)
 
     @property
@@ -163,6 +161,22 @@ class Execution:
     @property
     def service(self) -> str | None:
         return self.run.service
+
+    async def acted(self, outcome: str) -> None:
+        """Decide that the run is through its steps. The first end stays: `at_work` decides only where nobody has."""
+        if self.ended is None:
+            self.ended = "acted"
+            event = RunActed(self.run_id, redact(outcome), self.runtime.clock.now())
+            await self.runtime.store.run(decide_and_ring, self.runtime, event)
+
+    async def failed(self, error: Exception) -> None:
+        """Decide that the run failed, and report the error unless it is a refusal. The first end stays."""
+        if self.ended is None:
+            self.ended = "failed"
+            if not isinstance(error, ActionRefused):
+                sentry.report(error)
+            event = RunFailed(self.run_id, reason_of(error), self.runtime.clock.now())
+            await self.runtime.store.run(_failed, self.runtime, event)
 
     async def note(self, text: str) -> None:
         """Put a line on the incident's timeline, once, also when the run is resumed."""

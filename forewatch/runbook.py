@@ -47,7 +47,7 @@ from prefect.states import Completed
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import to_jsonable_python
 
-from forewatch.errors import ActionRefused, RunbookError, StepFailed
+from forewatch.errors import ActionRefused, Interrupted, RunbookError, StepFailed
 from forewatch.execution import Execution, admit, at_work, current_run, decide_and_ring, run_under_way
 from forewatch.guard.redact import redact
 from forewatch.incidents.events import RunRequested
@@ -298,7 +298,7 @@ async def _carry_out(
     if (under_way := run_under_way()) is not None:
         if context is not None and context.flow_run is not None:
             _name_later(context, f"{name} {under_way.run_id}")
-        return await within_time()
+        return await _to_its_end(under_way, within_time)
     if context is None or context.flow_run is None:
         raise RunbookError(f"{name} runs as a Prefect flow only: start it with forewatch runbooks run {name}")
     try:
@@ -310,9 +310,19 @@ async def _carry_out(
     if execution.run.runbook != name:
         raise RunbookError(f"{run_id} is a run of {execution.run.runbook}, not of {name}")
     async with at_work(execution):
-        result = await within_time()
-        if isinstance(result, str):
-            execution.outcome = result
+        return await _to_its_end(execution, within_time)
+
+
+async def _to_its_end(execution: Execution, work: Callable[[], Awaitable[Any]]) -> Any:
+    """Decide how a run ended before Prefect hears of it: a server that is away must not delay a page or a verdict."""
+    try:
+        result = await work()
+    except Interrupted:
+        raise
+    except Exception as error:
+        await execution.failed(error)
+        raise
+    await execution.acted(result if isinstance(result, str) else f"{execution.run.runbook} is through its steps")
     return result
 
 
