@@ -13,6 +13,7 @@ from forewatch import registry
 from forewatch.commands.common import HomeOption, home_of, out, table
 from forewatch.config.check import check_file
 from forewatch.config.loader import load_files, parse
+from forewatch.config.runbook_names import runbook_names
 from forewatch.orchestration.settings import Settings
 from forewatch.units import format_duration
 
@@ -23,7 +24,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def check(file: Annotated[Path, typer.Argument(help="The configuration.")] = Path("forewatch.yaml")) -> None:
         """Say whether a configuration is right: exit 0, or 2 with one line a problem."""
-        problems = check_file(file, None)
+        problems = check_file(file, runbook_names)
         if problems:
             print("\n".join(problems), file=sys.stderr)
             sys.exit(2)

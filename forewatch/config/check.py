@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
-from forewatch.config.loader import load_files, parse
+from forewatch.config.loader import RunbookNames, load_files, parse
 from forewatch.errors import ConfigError
 
 
-def check_file(path: Path, known_runbooks: Collection[str] | None = None) -> list[str]:
+def check_file(path: Path, known_runbooks: RunbookNames | None = None) -> list[str]:
     """One line for each problem of a file and all it includes; none if it is right. Never raises for its content."""
     try:
         parse(load_files(path), known_runbooks=known_runbooks)

@@ -58,6 +58,10 @@ class Sight:
     globs: dict[str, list[str]] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
 
+    def watch(self, pattern: str) -> None:
+        """Look at which files a glob finds, too."""
+        self.globs[pattern] = _matching(pattern)
+
     def again(self) -> Sight:
         """The same places as they are now."""
         return Sight(

@@ -3,9 +3,11 @@ processes follow the newest version stored."""
 
 from __future__ import annotations
 
+import glob
 import logging
+import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from forewatch.config.defaults import effective
 from forewatch.config.files import ConfigFiles, Reading, Sight, read_tree
 from forewatch.config.loader import parse
 from forewatch.config.models import Config
+from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ConfigError, NotFound, StoreUnavailable
 from forewatch.store import components, config_versions
 from forewatch.store.engine import Store
@@ -123,11 +126,10 @@ class ConfigWatcher:
     raises no alarm.
     """
 
-    def __init__(self, path: Path, store: Store, clock: Clock, known_runbooks: Collection[str] | None = None) -> None:
+    def __init__(self, path: Path, store: Store, clock: Clock) -> None:
         self._path = path
         self._store = store
         self._clock = clock
-        self._known_runbooks = known_runbooks
         self._sight = Sight()
         self._glimpse = Sight()
         self._refused = False
@@ -166,7 +168,14 @@ class ConfigWatcher:
     def _store_version(self, reading: Reading) -> tuple[int, bool]:
         """(version, whether it is a new one). Raises ConfigError, StoreUnavailable."""
         files = reading.config_files()
-        parse(files, known_runbooks=self._known_runbooks)
+
+        def known(folders: Sequence[str]) -> Collection[str]:
+            # A runbook that comes or goes is a change to look at, as an included file is.
+            for folder in folders:
+                reading.sight.watch(os.path.join(glob.escape(folder), "*.py"))
+            return runbook_names(folders)
+
+        parse(files, known_runbooks=known)
         with self._store.decide() as conn:
             before = config_versions.newest_version(conn)
             version = config_versions.add(conn, files.files, self._clock.now())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -15,7 +15,10 @@ from forewatch.config.problems import from_pydantic, top_keys, unknown_key
 from forewatch.config.spots import Problem, Spot
 from forewatch.errors import ConfigError
 
-__all__ = ["ConfigFiles", "load_files", "parse"]
+__all__ = ["ConfigFiles", "RunbookNames", "load_files", "parse"]
+
+RunbookNames = Collection[str] | Callable[[Sequence[str]], Collection[str]]
+"""The runbooks there are, or what tells them from the configuration's `runbook_folders` (absolute paths)."""
 
 MERGED = ("services", "rules", "notifiers", "routes", "runbook_folders")
 """Lists that several files may add to, in the order the files are included; all else stands in one file only."""
@@ -24,13 +27,13 @@ MERGED = ("services", "rules", "notifiers", "routes", "runbook_folders")
 def parse(
     files: ConfigFiles,
     *,
-    known_runbooks: Collection[str] | None = None,
+    known_runbooks: RunbookNames | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Config:
     """The configuration that `files` say. Raises ConfigError with every problem found, in the order of the files.
 
-    Reads no file. `known_runbooks` None leaves runbook names unchecked; `environ` is where `${VARIABLE}` is looked up,
-    by default this process's.
+    Reads no file itself. `known_runbooks` None leaves runbook names unchecked; `environ` is where `${VARIABLE}` is
+    looked up, by default this process's.
     """
     environ = os.environ if environ is None else environ
     documents = [read_document(shown(path), text, folder=files.folder, environ=environ) for path, text in files.files]
@@ -49,10 +52,11 @@ def parse(
         # A value that could not even be read is not also said to be of the wrong kind.
         more = [each for each in found if (each.file, each.line, each.column) not in known]
         raise _error(problems + more, documents) from None
-    problems += cross_check(config, top, known_runbooks)
+    folders = [os.path.normpath(os.path.join(files.folder, folder)) for folder in config.runbook_folders]
+    known_names = known_runbooks(folders) if callable(known_runbooks) else known_runbooks
+    problems += cross_check(config, top, known_names)
     if problems:
         raise _error(problems, documents)
-    folders = [os.path.normpath(os.path.join(files.folder, folder)) for folder in config.runbook_folders]
     return config.model_copy(update={"runbook_folders": folders})
 
 

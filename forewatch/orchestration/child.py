@@ -19,8 +19,9 @@ from typing import Any
 import uvloop
 
 from forewatch import registry
-from forewatch.errors import ForewatchError
+from forewatch.errors import Fenced, ForewatchError
 from forewatch.guard.logs import setup_logging
+from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.home import Home
 from forewatch.orchestration import lifeline
 from forewatch.orchestration.leftovers import register_child
@@ -31,6 +32,8 @@ log = logging.getLogger("forewatch.child")
 
 NOT_ONE_OF_OURS = 3
 """Exit code where the job itself could not even be begun."""
+FLUSH = 1.0
+"""Seconds an ending child gives its last error reports; a shift it lost is taken over only after it has ended."""
 
 
 def main(pipe: Connection) -> None:
@@ -39,14 +42,17 @@ def main(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     home = Home.from_env()
     setup_logging("child", None)
+    start_sentry("child")
     register_child(home)
     code = 1
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(Child(pipe).live())
-    except BaseException:
+    except BaseException as error:
+        report(error)
         log.exception("child %d ends with an unexpected error", os.getpid())
     finally:
+        flush(FLUSH)
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -117,6 +123,7 @@ class Child:
             return 0
         error = self._job.exception()
         if error is not None:
+            report(error)
             log.error("child %d: %s", os.getpid(), error, exc_info=error)
             return 1
         return self._job.result()
@@ -128,6 +135,8 @@ class Child:
             try:
                 await registry.load("watch")(shift)
             except ForewatchError as error:
+                if not isinstance(error, Fenced):
+                    report(error, shift=shift)
                 log.error("%s: the stand-in could not take the watch: %s", shift, error)
                 return NOT_ONE_OF_OURS
             return 0

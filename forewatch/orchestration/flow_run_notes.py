@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from uuid import UUID
 
@@ -10,14 +11,19 @@ import psutil
 
 from forewatch.home import Home
 from forewatch.orchestration.leftovers import same_process
+from forewatch.process_start import start_mark
+
+log = logging.getLogger("forewatch.flow_run_notes")
 
 
 def note_flow_run(home: Home, flow_run_id: UUID) -> None:
-    """Called by the child that runs it, before it runs it."""
-    folder = home.run / "flow-runs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    me = psutil.Process(os.getpid())
-    (folder / str(flow_run_id)).write_text(json.dumps([me.pid, me.create_time()]), encoding="ascii")
+    """Called by the child that runs it, before it runs it. A full disk is said, and no reason not to run."""
+    folder, pid = home.run / "flow-runs", os.getpid()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / str(flow_run_id)).write_text(json.dumps([pid, start_mark(pid)]), encoding="ascii")
+    except OSError as error:
+        log.error("flow run %s could not be noted in %s: %s", flow_run_id, folder, error)
 
 
 def forget_flow_run(home: Home, flow_run_id: UUID) -> None:

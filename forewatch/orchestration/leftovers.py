@@ -1,5 +1,5 @@
 """Who runs on a state folder: every process we start notes itself there, so that a later start can end what a killed
-one left behind, and nothing else. A pid alone proves nothing; it counts only together with its start time.
+one left behind, and nothing else. A pid alone proves nothing; it counts only together with its start.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from forewatch.home import Home
+from forewatch.process_start import start_mark
 
 log = logging.getLogger("forewatch.leftovers")
 
@@ -24,11 +25,17 @@ def _folder(home: Home, role: str) -> Path:
 
 
 def note(home: Home, role: str, pid: int) -> None:
-    """Write `run/<role>/<pid>` holding the process's start time. A process that is gone already is not noted."""
+    """Write `run/<role>/<pid>` holding the process's start. A process that is gone already is not noted.
+
+    A full disk is said and no reason to fail: the note is missed only if our own supervisor is killed as well.
+    """
     folder = _folder(home, role)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with contextlib.suppress(psutil.NoSuchProcess):
-        (folder / str(pid)).write_text(repr(psutil.Process(pid).create_time()), encoding="ascii")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            (folder / str(pid)).write_text(start_mark(pid), encoding="ascii")
+    except OSError as error:
+        log.error("process %d (%s) could not be noted in %s: %s", pid, role, folder, error)
 
 
 def register_child(home: Home) -> None:
@@ -50,17 +57,16 @@ def living(home: Home, role: str) -> list[psutil.Process]:
 
 def _same(path: Path) -> psutil.Process | None:
     try:
-        return same_process(int(path.name), float(path.read_text(encoding="ascii")))
+        return same_process(int(path.name), path.read_text(encoding="ascii"))
     except (ValueError, OSError):
         return None
 
 
-def same_process(pid: int, started: float) -> psutil.Process | None:
-    """The process of this pid if it is the one that started then and is not a zombie; else None."""
+def same_process(pid: int, started: str) -> psutil.Process | None:
+    """The process of this pid if it began with this mark (see `process_start`) and is not a zombie; else None."""
     try:
         process = psutil.Process(pid)
-        # The kernel counts start times in hundredths of a second.
-        if abs(process.create_time() - started) < 0.02 and process.status() != psutil.STATUS_ZOMBIE:
+        if start_mark(pid) == started and process.status() != psutil.STATUS_ZOMBIE:
             return process
     except psutil.NoSuchProcess:
         pass

@@ -17,6 +17,8 @@ log = logging.getLogger("forewatch.supervisor")
 
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 30.0
+NOT_STARTED = 126
+"""What a process that could not be started counts as having ended with, as in a shell."""
 STEADY_AFTER = 60.0
 """Seconds alive after which the next death counts as the first again."""
 
@@ -60,7 +62,12 @@ class Managed:
         delay = FIRST_DELAY
         while True:
             began = loop.time()
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+            except OSError as error:
+                # No process, no memory, no file to be had just now: as good as one that died at once.
+                log.error("%s cannot be started: %s", self.role, error)
+                code = NOT_STARTED
             delay = FIRST_DELAY if loop.time() - began > STEADY_AFTER else delay
             self._on_exit(self.role, code, delay)
             await asyncio.sleep(delay)

@@ -24,6 +24,7 @@ from prefect.events.filters import EventFilter, EventNameFilter
 from prefect.settings import get_current_settings
 from prefect.states import Cancelled
 
+from forewatch.errors import StoreUnavailable
 from forewatch.orchestration.books import Books
 from forewatch.orchestration.deployments import Deployed, deploy
 from forewatch.orchestration.hands import Hands, Job
@@ -100,12 +101,12 @@ class PrefectLink:
                     self._down.set()
                 if failures == 0 or failures >= PINGS_TO_FALL:
                     now: tuple[ComponentState, str] = ("ok", "") if failures == 0 else ("down", reason)
-                    if now != said:
+                    if now != said and await self._report("prefect", *now):
                         said = now
-                        await self._report("prefect", *now)
                 await asyncio.sleep(PING_EVERY)
 
-    async def _report(self, name: str, state: ComponentState, reason: str) -> None:
+    async def _report(self, name: str, state: ComponentState, reason: str) -> bool:
+        """False where the store does not take it: say it again."""
         log.log(logging.INFO if state == "ok" else logging.ERROR, "%s is %s %s", name, state, reason)
         clock, store = self._runtime.clock, self._runtime.store
 
@@ -113,7 +114,12 @@ class PrefectLink:
             with store.decide() as conn:
                 components.report(conn, name, state, reason, clock.now())
 
-        await store.run(write)
+        try:
+            await store.run(write)
+        except StoreUnavailable as error:
+            log.error("the state of %s cannot be stored: %s", name, error)
+            return False
+        return True
 
     async def _hold(self) -> None:
         while True:

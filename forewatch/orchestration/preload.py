@@ -10,6 +10,11 @@ from importlib import import_module
 
 MODULES = (
     "aiohttp",
+    "anyio._backends._asyncio",
+    "anyio.streams.tls",
+    "encodings.idna",
+    # Prefect imports it lazily, to serialize the parameters of the first subflow: 0.2 s in the middle of a remedy.
+    "fastapi.encoders",
     "httpx",
     "numpy",
     "prefect.artifacts",

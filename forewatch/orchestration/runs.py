@@ -14,15 +14,18 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import AsyncClientContext
-from prefect.exceptions import Abort, Pause, PrefectException
+from prefect.exceptions import Abort, CancelledRun, FailedRun, Pause, PrefectException, UnfinishedRun
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow, load_flow_from_flow_run
 from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
-from forewatch.errors import ForewatchError
+from forewatch import registry
+from forewatch.errors import ActionRefused, Fenced
+from forewatch.guard import sentry
 from forewatch.home import Home
 from forewatch.orchestration.flow_run_notes import forget_flow_run, note_flow_run
+from forewatch.orchestration.prefect_private import without_suspension_observer
 
 log = logging.getLogger("forewatch.runs")
 
@@ -58,7 +61,9 @@ async def connect(stack: contextlib.AsyncExitStack) -> bool:
         return False
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            await stack.enter_async_context(AsyncClientContext())
+            context = await stack.enter_async_context(AsyncClientContext())
+            # The first POST fetches the token that the server's CSRF protection asks for; have that behind us.
+            await context.client.read_flow_runs(limit=1)
     except AWAY as error:
         log.debug("not connected to Prefect ahead of time: %s", error)
         return False
@@ -82,32 +87,47 @@ async def run_flow_job(job: FlowJob) -> int:
 async def _run(job: FlowJob, flow_run: FlowRun) -> int:
     try:
         flow = await _load(job, flow_run)
-    except Exception as error:  # noqa: BLE001 - a runbook file may raise anything; Prefect is told what
+    except Exception as error:  # a runbook file may raise anything; Prefect is told what
+        sentry.report(error, flow_run_id=flow_run.id, flow_run_url=_url(flow_run))
         log.error("the flow of %s cannot be loaded: %s", flow_run.name, error)
         async with get_client() as client:
             await client.set_flow_run_state(flow_run.id, Crashed(message=f"Cannot load the flow: {error}"), force=True)
         return 0
     try:
         # `run_flow` returns a coroutine for an async flow; all of ours are.
-        await run_flow(flow, flow_run=flow_run)  # type: ignore[misc]
+        with sentry.scope(flow=flow.name, flow_run_id=flow_run.id, flow_run_url=_url(flow_run)):
+            await run_flow(flow, flow_run=without_suspension_observer(flow_run))  # type: ignore[misc]
     except (Abort, Pause):
         return 0
-    except ForewatchError:
+    except (FailedRun, CancelledRun, UnfinishedRun, ActionRefused, Fenced) as error:
+        # The flow said itself that it failed, or was not to act: no fault of ours.
+        log.info("%s ended: %s", flow_run.name, error)
         return 0
-    except AWAY as error:
+    except (httpx.HTTPError, PrefectException) as error:
         log.error("%s: Prefect does not answer: %s", flow_run.name, error)
         return 1
-    except Exception as error:  # noqa: BLE001 - the engine has recorded the failure before it raises it again
-        log.info("%s failed: %s", flow_run.name, error)
-        return 0
+    except Exception as error:
+        # The engine has recorded the failure before it raises it again; where it could not, the worker finds the run
+        # without a final state.
+        sentry.report(error)
+        log.error("%s failed: %s", flow_run.name, error)
+        return 1 if isinstance(error, OSError) else 0
     return 0
+
+
+def _url(flow_run: FlowRun) -> str:
+    return f"{get_current_settings().ui_url or ''}/runs/flow-run/{flow_run.id}"
 
 
 async def _load(job: FlowJob, flow_run: FlowRun) -> Flow[..., Any]:
     if job.entrypoint is None:
         return await load_flow_from_flow_run(flow_run)
-    module, _, attribute = job.entrypoint.partition(":")
-    loaded = getattr(import_module(module), attribute)
+    module, _, attribute = job.entrypoint.rpartition(":")
+    if module.endswith(".py"):
+        # A user's runbook: a file outside any package.
+        loaded = registry.load("runbook_flow")(job.entrypoint)
+    else:
+        loaded = getattr(import_module(module), attribute)
     if not isinstance(loaded, Flow):
         raise TypeError(f"{job.entrypoint} is not a flow")
     return loaded

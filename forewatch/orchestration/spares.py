@@ -25,6 +25,8 @@ PRELOAD = ["forewatch.orchestration.preload"]
 READY_TIMEOUT = 60.0
 """Seconds for a child to say it is ready; the first one waits for the forkserver's imports."""
 EXIT_TIMEOUT = 2.0
+REFILL_DELAY = 2.0
+"""Seconds before a taken spare is replaced while another is left: what it was taken for needs the cores now."""
 
 
 class Child:
@@ -126,10 +128,11 @@ class Spares:
         else:
             child = await self._fork()
         if self._refill is None or self._refill.done():
-            self._refill = asyncio.create_task(self._fill())
+            self._refill = asyncio.create_task(self._fill(0.0 if self.ready == 0 else REFILL_DELAY))
         return child
 
-    async def _fill(self) -> None:
+    async def _fill(self, delay: float = 0.0) -> None:
+        await asyncio.sleep(delay)
         failures = 0
         while not self._closed and self.ready < self.count and failures < 5:
             try:

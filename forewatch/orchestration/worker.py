@@ -16,8 +16,7 @@ import sys
 
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.logs import setup_logging
-from forewatch.guard.sentry import start_sentry
-from forewatch.home import Home
+from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.prefect_link import PrefectLink
@@ -36,19 +35,22 @@ GUARD_EVERY = 0.25
 REPORT_EVERY = 5.0
 """Seconds between two notes of the worker that it is alive; `/healthz` looks at their age."""
 STOP_TIMEOUT = 4.0
+FLUSH = 1.0
+"""Seconds an ending worker gives its last error reports."""
 
 
 def main() -> None:
     """Entry point of the worker process."""
-    home = Home.from_env()
     setup_logging("worker", None)
     start_sentry("worker")
     code = 1
     try:
         code = asyncio.run(Worker(runtime()).live())
-    except BaseException:
+    except BaseException as error:
+        report(error)
         log.exception("the worker ends with an unexpected error")
     finally:
+        flush(FLUSH)
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -92,6 +94,8 @@ class Worker:
         done, _ = await asyncio.wait([*parts, stop], return_when=asyncio.FIRST_COMPLETED)
         failed = [task for task in done if task is not stop]
         for task in failed:
+            if (error := task.exception()) is not None:
+                report(error, component=task.get_name())
             log.error("the worker's %s ended: the worker starts anew", task.get_name(), exc_info=task.exception())
         if not failed:
             await self._hands.stop("Forewatch is stopping", STOP_TIMEOUT)

@@ -10,17 +10,16 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from forewatch.errors import StepFailed
+from forewatch.process_start import start_mark
 
 _POLL = 0.02
 """Seconds between two looks at a process that was told to end."""
@@ -53,7 +52,7 @@ def identify(pid: int) -> Identity | None:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        return Identity(pid, _start_token(process), tuple(process.cmdline()))
+        return Identity(pid, start_mark(pid), tuple(process.cmdline()))
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return None
     except psutil.AccessDenied:
@@ -64,7 +63,7 @@ def identify(pid: int) -> Identity | None:
 def identify_child(pid: int, command: Sequence[str]) -> Identity:
     """Our own child, just executed and not waited for: known even if it has ended, for its session may live."""
     # Right after exec the kernel has not laid out the argv yet, and psutil reads none: what we executed is as good.
-    return Identity(pid, _start_token(psutil.Process(pid)), tuple(command))
+    return Identity(pid, start_mark(pid), tuple(command))
 
 
 def alive(identity: Identity) -> bool:
@@ -188,30 +187,6 @@ def shown(argv: Sequence[str]) -> str:
     """A command line for people, cut to a length that fits a sentence."""
     text = " ".join(argv) or "command line unreadable"
     return text if len(text) <= 120 else text[:117] + "..."
-
-
-def _start_token(process: psutil.Process) -> str:
-    # Wall-clock start times move when the clock is set; ticks since boot do not.
-    if sys.platform != "linux":
-        return f"{process.create_time():.2f}"
-    return f"{_boot_id()}:{_start_ticks(process.pid)}"
-
-
-def _start_ticks(pid: int) -> int:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError) as error:
-        raise psutil.NoSuchProcess(pid) from error
-    # The second field is the name in brackets, which may itself hold spaces and brackets.
-    return int(stat.rpartition(")")[2].split()[19])
-
-
-@cache
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return "boot"
 
 
 def _older(one: Identity, other: Identity) -> bool:

@@ -10,6 +10,7 @@ from forewatch.alerting.alert import Labels
 from forewatch.checks import ALERT_NAME, CheckKey, CheckResult, CheckState
 from forewatch.clock import iso
 from forewatch.errors import Fenced
+from forewatch.guard.sentry import report
 from forewatch.incidents.events import Event
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, check_states, points
@@ -116,8 +117,15 @@ class CheckHealth:
     async def _follow_configuration(self, version: int) -> None:
         while True:
             await asyncio.sleep(FOLLOW_EVERY)
-            await self._decider.retry()
-            newest, config = self._runtime.configuration.current()
-            if newest != version and self._engine is not None:
-                version = newest
-                await self._engine.reconfigure(config, Path(config.folder))
+            try:
+                await self._decider.retry()
+                newest, config = self._runtime.configuration.current()
+                if newest != version and self._engine is not None:
+                    await self._engine.reconfigure(config, Path(config.folder))
+                    version = newest
+            except Fenced as error:
+                log.warning("%s", error)
+            except Exception as error:
+                # Tried again a second later: kept events and a changed configuration must not depend on one attempt.
+                report(error, shift="check-health")
+                log.exception("an unexpected error while following the configuration")

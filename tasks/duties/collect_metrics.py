@@ -9,6 +9,7 @@ from forewatch.clock import micros
 from forewatch.config.models import Config
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
+from forewatch.incidents.events import Event
 from forewatch.runtime import Runtime
 from forewatch.store import points, rollups
 from forewatch.store.points import Point
@@ -82,10 +83,24 @@ class CollectMetrics:
         sample = await self._collector.collect(config, now)
         sample.append(Point("forewatch.tick.lag", {"shift": "collect-metrics"}, "forewatch", now, self._lag))
         self._last = sample
-        await self._runtime.store.run(self._store, sample)
+        try:
+            await self._runtime.store.run(self._store, sample)
+        except StoreUnavailable as error:
+            # The rules go on with what is stored: a disk that fills up must still be told of.
+            log.error("the sample cannot be stored: %s", error)
         await self._decider.retry()
         for event in await self._runtime.store.run(self._rules.tick, config, now):
+            await self._decide(event)
+
+    async def _decide(self, event: Event) -> None:
+        """One event that cannot be decided costs none of the others."""
+        try:
             await self._decider.decide(event)
+        except Fenced:
+            raise
+        except Exception as error:
+            report(error, shift="collect-metrics")
+            log.exception("what the rules said could not be decided upon: %s", event)
 
     def _store(self, sample: list[Point]) -> None:
         with self._runtime.store.measure() as conn:

@@ -71,10 +71,20 @@ class PagePeople:
         now = self._runtime.clock.now()
         await self._decider.retry()
         for timer in await self._runtime.store.run(self._due, now):
-            await self._decider.decide(TimerDue(timer.id, timer.kind, timer.subject, now))
+            await self._decide(TimerDue(timer.id, timer.kind, timer.subject, now))
         delivered = await self._delivery.deliver_due(self._runtime.clock.now())
         self.sent += len(delivered.sent)
         self.failed += len(delivered.failed) + len(delivered.dead)
+
+    async def _decide(self, event: TimerDue) -> None:
+        """One timer that cannot be decided upon holds up neither the others nor the pages."""
+        try:
+            await self._decider.decide(event)
+        except Fenced:
+            raise
+        except Exception as error:
+            report(error, shift="page-people")
+            log.exception("a timer could not be decided upon: %s", event)
 
     def _due(self, now: int) -> list[Timer]:
         with self._runtime.store.read() as conn:

@@ -29,6 +29,12 @@ def test_the_engine_looks_at_the_intent_when_a_task_is_cancelled() -> None:
     assert '_termination_intent() == "cancel"' in source
 
 
+def test_the_engine_observes_suspensions_of_deployments_only_and_reads_the_run_again_before_the_flow() -> None:
+    engine = run_flow_async.__globals__["AsyncFlowRunEngine"]
+    assert "if self.flow_run.deployment_id:" in inspect.getsource(engine.setup_flow_run_suspension_request)
+    assert "self.flow_run = await client.read_flow_run(" in inspect.getsource(engine.setup_run_context)
+
+
 def test_an_async_flow_can_be_run_for_an_existing_flow_run() -> None:
     assert {"flow", "flow_run"} <= set(inspect.signature(run_flow).parameters)
 
@@ -37,7 +43,9 @@ def test_a_client_context_opened_before_is_reused_by_the_engine() -> None:
     assert inspect.isasyncgenfunction(inspect.unwrap(AsyncClientContext.get_or_create.__func__))
 
 
-@pytest.mark.parametrize("name", ["get_and_submit_flow_runs", "sync_with_backend", "setup", "teardown", "run", "client"])
+@pytest.mark.parametrize(
+    "name", ["get_and_submit_flow_runs", "sync_with_backend", "setup", "teardown", "run", "client"]
+)
 def test_the_worker_base_class_still_offers(name: str) -> None:
     assert hasattr(BaseWorker, name)
 
