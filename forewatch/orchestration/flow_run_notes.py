@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import signal
 from uuid import UUID
 
 import psutil
@@ -14,6 +16,9 @@ from forewatch.orchestration.leftovers import same_process
 from forewatch.process_start import start_mark
 
 log = logging.getLogger("forewatch.flow_run_notes")
+
+CANCEL = signal.SIGUSR1
+"""Cancels the flow run of a child that belongs to no living worker's pipe."""
 
 
 def note_flow_run(home: Home, flow_run_id: UUID) -> None:
@@ -42,3 +47,13 @@ def runner_of(home: Home, flow_run_id: UUID) -> psutil.Process | None:
     if process is None:
         path.unlink(missing_ok=True)
     return process
+
+
+def cancel_elsewhere(home: Home, flow_run_id: UUID) -> bool:
+    """Ask the process that runs this flow run to cancel it. False where none does."""
+    process = runner_of(home, flow_run_id)
+    if process is None:
+        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(CANCEL)
+    return True
