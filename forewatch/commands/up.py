@@ -12,6 +12,8 @@ import typer
 
 from forewatch.commands.common import HomeOption, home_of
 from forewatch.errors import NotFound
+from forewatch.guard.logs import setup_logging
+from forewatch.guard.sentry import flush, start_sentry
 from forewatch.orchestration.settings import DEFAULT_PORT, DEFAULT_PREFECT_PORT, Settings
 
 
@@ -35,8 +37,13 @@ def register(app: typer.Typer) -> None:
         def say(line: str) -> None:
             print(f"{datetime.now():%H:%M:%S} {line}", flush=True)
 
+        setup_logging("supervisor", None)
+        start_sentry("supervisor")
         settings = Settings(config=str(config.resolve()), port=port, prefect_port=prefect_port)
-        sys.exit(asyncio.run(Supervisor(home_of(home), settings, say).run()))
+        try:
+            sys.exit(asyncio.run(Supervisor(home_of(home), settings, say).run()))
+        finally:
+            flush()
 
     @app.command()
     def login(home: HomeOption = None) -> None:

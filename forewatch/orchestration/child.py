@@ -24,6 +24,7 @@ from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.home import Home
 from forewatch.orchestration import lifeline
+from forewatch.orchestration.flow_run_notes import CANCEL
 from forewatch.orchestration.leftovers import register_child
 from forewatch.orchestration.runs import FlowJob, connect, run_flow_job
 from forewatch.runtime import runtime
@@ -67,10 +68,13 @@ class Child:
         self._pipe = pipe
         self._commands: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
         self._job: asyncio.Task[int] | None = None
+        self._cancelled = False
 
     async def live(self) -> int:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._pipe.fileno(), self._readable)
+        # From a later worker, which has no pipe to us.
+        loop.add_signal_handler(CANCEL, self._cancel)
         await asyncio.to_thread(runtime)
         lifeline.carry_beats(lambda shift: self.tell("beat", shift))
         async with contextlib.AsyncExitStack() as stack:
@@ -110,7 +114,8 @@ class Child:
                 lifeline.worker_gone()
 
     def _cancel(self) -> None:
-        if self._job is not None and not self._job.done():
+        if self._job is not None and not self._job.done() and not self._cancelled:
+            self._cancelled = True
             from forewatch.orchestration.prefect_private import mark_cancelled
 
             mark_cancelled()

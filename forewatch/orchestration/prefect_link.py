@@ -27,6 +27,7 @@ from prefect.states import Cancelled
 from forewatch.errors import StoreUnavailable
 from forewatch.orchestration.books import Books
 from forewatch.orchestration.deployments import Deployed, deploy
+from forewatch.orchestration.flow_run_notes import cancel_elsewhere
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.prefect_settings import WORK_POOL
 from forewatch.orchestration.prefect_worker import PREFETCH_SECONDS, ForewatchWorker
@@ -43,7 +44,7 @@ PINGS_TO_FALL = 2
 """Failed pings in a row after which Prefect counts as away; one slow answer of a busy server does not."""
 POLL_EVERY = 5.0
 SYNC_EVERY = 25.0
-BOOKS_EVERY = 30.0
+BOOKS_EVERY = 10.0
 CANCEL_POLL_EVERY = 10.0
 RETRY_EVERY = 1.0
 LEAST_BETWEEN_POLLS = 0.2
@@ -190,7 +191,7 @@ class PrefectLink:
             await self._cancel(client, flow_run.id)
 
     async def _cancel(self, client: PrefectClient, flow_run_id: UUID) -> None:
-        if self._hands.cancel(flow_run_id) or self.books.lives_elsewhere(flow_run_id):
+        if self._hands.cancel(flow_run_id) or cancel_elsewhere(self._runtime.home, flow_run_id):
             return
         await client.set_flow_run_state(
             flow_run_id, Cancelled(message="Cancelled; no process ran it any more."), force=True

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -24,6 +24,7 @@ from forewatch import __version__
 from forewatch.config.follow import Changed, ConfigWatcher
 from forewatch.config.starter import STARTER
 from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
+from forewatch.guard.sentry import report
 from forewatch.home import Home
 from forewatch.orchestration import leftovers
 from forewatch.orchestration.code_digest import code_digest
@@ -38,6 +39,8 @@ from forewatch.store.engine import Store
 
 CONFIG_EVERY = 1.0
 CODE_EVERY = 5.0
+JOB_AGAIN = 5.0
+"""Seconds until a job of the supervisor that broke off begins anew."""
 LOGS_EVERY = 60.0
 LOG_LIMIT = 20 * 1024 * 1024
 ROLES = ("worker", "serve", "server")
@@ -67,14 +70,17 @@ class Supervisor:
                 loop.add_signal_handler(sign, self._asked_to_stop)
             self._start_parts(runtime)
             jobs = [
-                asyncio.create_task(self._follow_configuration(watcher)),
-                asyncio.create_task(self._follow_code(runtime)),
-                asyncio.create_task(self._keep_logs_small()),
-                asyncio.create_task(follow_notifications(self._home, self._say)),
-                asyncio.create_task(self._announce(runtime)),
+                asyncio.create_task(self._keep_at(job))
+                for job in (
+                    lambda: self._follow_configuration(watcher),
+                    lambda: self._follow_code(runtime),
+                    self._keep_logs_small,
+                    lambda: follow_notifications(self._home, self._say),
+                    lambda: self._announce(runtime),
+                )
             ]
             try:
-                await self._until_stopped(jobs)
+                await self._stop.wait()
             finally:
                 for job in jobs:
                     job.cancel()
@@ -85,14 +91,21 @@ class Supervisor:
             if self._lock is not None:
                 self._lock.close()
 
-    async def _until_stopped(self, jobs: list[asyncio.Task[None]]) -> None:
-        stop = asyncio.create_task(self._stop.wait())
-        pending: set[asyncio.Task[object]] = {stop, *jobs}
-        while not stop.done():
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                if task is not stop and (error := task.exception()) is not None:
-                    self._say(f"forewatch: an unexpected error of the supervisor: {error!r}")
+    async def _keep_at(self, job: Callable[[], Awaitable[None]]) -> None:
+        """Begin a job anew whenever it breaks off (a full disk, say); each reason is said once."""
+        said = ""
+        while True:
+            try:
+                await job()
+            except StoreUnavailable as error:
+                trouble = str(error)
+            except Exception as error:  # noqa: BLE001 - said below and to Sentry; the watch needs its supervisor
+                report(error)
+                trouble = f"an unexpected error of the supervisor: {error!r}"
+            if trouble != said:
+                said = trouble
+                self._say(f"forewatch: {trouble}")
+            await asyncio.sleep(JOB_AGAIN)
 
     def _asked_to_stop(self) -> None:
         if self._stop.is_set():

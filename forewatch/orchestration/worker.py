@@ -97,7 +97,7 @@ class Worker:
             if (error := task.exception()) is not None:
                 report(error, component=task.get_name())
             log.error("the worker's %s ended: the worker starts anew", task.get_name(), exc_info=task.exception())
-        if not failed:
+        if not failed and not await self._watch_goes_on():
             await self._hands.stop("Forewatch is stopping", STOP_TIMEOUT)
         for task in parts:
             task.cancel()
@@ -106,6 +106,14 @@ class Worker:
                 await asyncio.gather(*parts, return_exceptions=True)
         self._spares.close()
         return 1 if failed else 0
+
+    async def _watch_goes_on(self) -> bool:
+        """Whether only this worker ends: then another follows, shifts stand on, runbooks end after their step."""
+        try:
+            return await self._runtime.store.run(watch_wanted, self._runtime)
+        except StoreUnavailable as error:
+            log.error("whether the watch is to end cannot be read, it goes on: %s", error)
+            return True
 
     async def _guard_shifts(self) -> None:
         starting: dict[str, asyncio.Task[None]] = {}
