@@ -17,7 +17,7 @@ from forewatch.remedy.choose import choose, remedy_key
 from forewatch.remedy.limits import counted_since
 from forewatch.remedy.may_act import may_act
 from forewatch.remedy.run import UNDER_WAY, Run
-from forewatch.remedy.verdict import Allowed, Refused, Verdict
+from forewatch.remedy.verdict import Refused, Verdict
 from forewatch.remedy.verification import HEALED, NOT_HEALED, still_ill
 from forewatch.units import format_duration
 
@@ -57,12 +57,16 @@ def send_remedy(draft: Draft, alert: Alert) -> Answer:
         missing = Refused("no-remedy", f"no remedy of {alert.service} is bound to this alert")
         return Answer(None, _hold_back(draft, alert, missing))
     verdict = judge(draft, alert, remedy)
-    down = draft.view.automation_down()
-    if isinstance(verdict, Allowed) and down is not None:
-        verdict = Refused("automation-down", f"it is down, {down.rstrip('.')}")
     if isinstance(verdict, Refused):
         return Answer(None, _hold_back(draft, alert, verdict), covered=_at_work_on(draft, alert, remedy))
-    run = _dispatch(draft, alert, remedy)
+    down = draft.view.automation_down()
+    run = _dispatch(draft, alert, remedy, timed=down is None)
+    if down is not None:
+        # The run waits in the store and asks again before it acts; people do not wait for it.
+        text = f"Automation is down: {down.rstrip('.')}. {run.id} ({run.runbook}) waits for it."
+        draft.because("automation-down", text, run.id, alert.id, alert.incident_id)
+        draft.log(alert.incident_id, "automation", text)
+        return Answer(None, text)
     return Answer(run, f"{run.id} ({run.runbook}) was sent to fix it, and had not when this left.")
 
 
@@ -82,7 +86,7 @@ def _runs_beside(draft: Draft, alert: Alert) -> list[Run]:
     return draft.view.runs_of(alert.incident_id) if alert.incident_id is not None else []
 
 
-def _dispatch(draft: Draft, alert: Alert, remedy: Remedy) -> Run:
+def _dispatch(draft: Draft, alert: Alert, remedy: Remedy, *, timed: bool) -> Run:
     run = draft.new_run(
         Run(
             id=draft.view.new_id("RUN"),
@@ -106,16 +110,18 @@ def _dispatch(draft: Draft, alert: Alert, remedy: Remedy) -> Run:
             verified=None,
         )
     )
-    start(draft, run)
+    start(draft, run, timed=timed)
     text = f"{run.id} ({run.runbook}) is sent to heal {alert.service}, its autonomy is auto and its limits allow it."
     draft.because("remedy-sent", text, run.id, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "run", text, run=run.id)
     return run
 
 
-def start(draft: Draft, run: Run) -> None:
-    """Have a waiting run started, and be woken where it does not."""
-    draft.order(Dispatch(run.id), SetTimer("start", run.id, draft.now + micros(START_WITHIN)))
+def start(draft: Draft, run: Run, *, timed: bool = True) -> None:
+    """Have a waiting run started, and if `timed` be woken where it does not start in time."""
+    draft.order(Dispatch(run.id))
+    if timed:
+        draft.order(SetTimer("start", run.id, draft.now + micros(START_WITHIN)))
 
 
 def end_healed(draft: Draft, run: Run, **fields: Any) -> None:

@@ -143,6 +143,9 @@ def _may_start(draft: Draft, run: Run) -> Verdict:
     incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
     if alert is None or incident is None or not incident.open:
         return Refused("incident-over", "its incident is over")
+    if incident.status == "acknowledged":
+        # A run may have waited for Prefect; what a person has taken in hand meanwhile is not meddled with.
+        return Refused("acknowledged", f"{incident.acknowledged_by} has {incident.id} in hand")
     remedy = choose(draft.view.config, alert)
     if remedy is None or remedy.runbook != run.runbook:
         return Refused(

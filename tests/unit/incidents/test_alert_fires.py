@@ -126,6 +126,27 @@ class TestAutomation:
         assert "Prefect is down: it does not answer." in world.view.outbox["NT-1"].content["text"]
         assert world.told() == [("page", "ops", "due")]
 
+    def test_a_run_waits_while_automation_is_down_and_starts_when_it_is_back(self):
+        world = World(shop(hold="60s"))
+        world.view.down = "Prefect is down: it does not answer"
+        world.fails()
+        assert world.view.runs["RUN-1"].state == "waiting"
+        assert world.view.timers == []
+        world.wait(600)
+        world.view.down = None
+        world.starting()
+        assert world.view.runs["RUN-1"].state == "started"
+
+    def test_a_run_that_waited_leaves_an_incident_alone_that_a_person_has_in_hand(self):
+        world = World(shop())
+        world.view.down = "Prefect is down: it does not answer"
+        world.fails()
+        world.ack()
+        world.view.down = None
+        world.starting()
+        assert world.view.runs["RUN-1"].state == "refused"
+        assert "ana has INC-1 in hand" in (world.view.runs["RUN-1"].outcome or "")
+
     def test_an_exhausted_limit_is_said_with_its_numbers(self):
         world = World(shop(limits={"per_hour": 1, "cooldown": "0s"}))
         world.fails()
