@@ -7,16 +7,17 @@ import logging
 from pathlib import Path
 
 from forewatch.alerting.alert import Labels
-from forewatch.checks import ALERT_NAME, CheckKey, CheckResult, CheckState
+from forewatch.checks import ALERT_NAME, CheckKey, CheckResult, CheckState, monitors
 from forewatch.clock import iso
+from forewatch.config.models import Config
 from forewatch.errors import Fenced
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import Event
 from forewatch.runtime import Runtime
-from forewatch.store import alerts, check_states, points
-from forewatch.store.points import Point
+from forewatch.store import alerts
 from forewatch.store.shifts import Fence
 from tasks.duties.decider import Decider
+from tasks.probes import memory
 from tasks.probes.engine import CheckEngine
 
 log = logging.getLogger("forewatch.check_health")
@@ -47,6 +48,7 @@ class CheckHealth:
             clock=self._runtime.clock,
         )
         await self._engine.start()
+        await self._runtime.store.run(self._forget_others, config)
         self._follow = asyncio.create_task(self._follow_configuration(version))
 
     async def stop(self) -> None:
@@ -73,10 +75,7 @@ class CheckHealth:
 
     def _left_by_the_watch_before(self) -> tuple[dict[CheckKey, CheckState], list[Labels]]:
         with self._runtime.store.read_metrics() as conn:
-            states = {
-                CheckKey(*row.key): CheckState(row.status, row.failures, row.successes, row.since, row.at, row.reason)
-                for row in check_states.get_all(conn)
-            }
+            states = memory.load(conn)
         with self._runtime.store.read() as conn:
             firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name == ALERT_NAME]
         return states, firing
@@ -91,28 +90,13 @@ class CheckHealth:
         await self._runtime.store.run(self._store, results)
 
     def _store(self, results: list[CheckResult]) -> None:
-        sample = []
-        rows = {}
-        for result in results:
-            key, labels = result.key, result.key.labels()
-            self._durations[key] = result.result.duration
-            sample.append(Point("check.up", labels, key.service, result.at, float(result.result.ok)))
-            sample.append(Point("check.duration", labels, key.service, result.at, result.result.duration))
-            # A check that has neither passed nor failed often enough has no status to keep yet.
-            if result.state.status != "unknown":
-                rows[key] = check_states.CheckState(
-                    *key,
-                    result.state.status,
-                    result.state.failures,
-                    result.state.successes,
-                    result.state.since,
-                    result.at,
-                    result.result.duration,
-                    result.result.reason,
-                )
+        self._durations.update((one.key, one.result.duration) for one in results)
         with self._runtime.store.measure() as conn:
-            points.write(conn, sample)
-            check_states.put_many(conn, list(rows.values()))
+            memory.write(conn, results)
+
+    def _forget_others(self, config: Config) -> None:
+        with self._runtime.store.measure() as conn:
+            memory.forget_others(conn, monitors(config))
 
     async def _follow_configuration(self, version: int) -> None:
         while True:
@@ -122,6 +106,7 @@ class CheckHealth:
                 newest, config = self._runtime.configuration.current()
                 if newest != version and self._engine is not None:
                     await self._engine.reconfigure(config, Path(config.folder))
+                    await self._runtime.store.run(self._forget_others, config)
                     version = newest
             except Fenced as error:
                 log.warning("%s", error)
