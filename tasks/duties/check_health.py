@@ -10,7 +10,7 @@ from forewatch.alerting.alert import Labels
 from forewatch.checks import ALERT_NAME, CheckKey, CheckResult, CheckState, monitors
 from forewatch.clock import iso
 from forewatch.config.models import Config
-from forewatch.errors import Fenced
+from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import Event
 from forewatch.runtime import Runtime
@@ -95,8 +95,12 @@ class CheckHealth:
             memory.write(conn, results)
 
     def _forget_others(self, config: Config) -> None:
-        with self._runtime.store.measure() as conn:
-            memory.forget_others(conn, monitors(config))
+        try:
+            with self._runtime.store.measure() as conn:
+                memory.forget_others(conn, monitors(config))
+        except StoreUnavailable as error:
+            # Old rows harm nobody; a watch that does not begin would.
+            log.warning("checks that are no longer configured stay in the store for now: %s", error)
 
     async def _follow_configuration(self, version: int) -> None:
         while True:
