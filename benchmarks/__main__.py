@@ -49,6 +49,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(known))
     parser.add_argument("--json", type=Path, metavar="FILE", help="all results in one file as well")
     parser.add_argument("--quick", action="store_true", help="smaller runs: does it work at all?")
+    for module in known.values():
+        if hasattr(module, "add_options"):
+            module.add_options(parser)
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in known]
     if unknown:
