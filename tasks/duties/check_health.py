@@ -56,6 +56,7 @@ class CheckHealth:
             self._follow.cancel()
         if self._engine is not None:
             await self._engine.stop()
+        await self._decider.close()
 
     def rows(self) -> list[dict[str, object]]:
         """The shift's table of services."""

@@ -43,6 +43,7 @@ class CollectMetrics:
         self._stop.set()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._decider.close()
 
     def rows(self) -> list[dict[str, object]]:
         """The last sample, for the shift's table."""

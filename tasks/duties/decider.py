@@ -7,6 +7,7 @@ until the store takes them.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 
@@ -17,10 +18,11 @@ from forewatch.bell import ring
 from forewatch.deciding import decide
 from forewatch.errors import DeliveryFailed, StoreUnavailable, TransitionRefused
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event
-from forewatch.incidents.outcome import Dispatch, Notify, Outcome, ReleaseHeld, TurnHeldIntoReport
+from forewatch.incidents.outcome import Dispatch, Notify, Outcome, PutIncident, ReleaseHeld, TurnHeldIntoReport
 from forewatch.runtime import Runtime
 from forewatch.store import ballast
 from forewatch.store.shifts import Fence
+from tasks.audit import Audit
 from tasks.delivery import deliver_directly
 
 log = logging.getLogger("forewatch.decider")
@@ -37,6 +39,8 @@ class Decider:
         self._fence = fence
         self._kept: deque[Event] = deque()
         self._paged_directly: set[str] = set()
+        self._retrying = asyncio.Lock()
+        self._audit = Audit()
 
     @property
     def kept(self) -> int:
@@ -64,15 +68,20 @@ class Decider:
 
     async def retry(self) -> None:
         """Decide what was kept, oldest first, as far as the store takes it. Call it now and then."""
-        while self._kept:
-            try:
-                await self._decide(self._kept[0])
-            except StoreUnavailable:
-                return
-            self._kept.popleft()
-            if not self._kept:
-                log.warning("the store takes decisions again; all kept events are decided")
-                self._paged_directly.clear()
+        async with self._retrying:
+            while self._kept:
+                try:
+                    await self._decide(self._kept[0])
+                except StoreUnavailable:
+                    return
+                self._kept.popleft()
+                if not self._kept:
+                    log.warning("the store takes decisions again; all kept events are decided")
+                    self._paged_directly.clear()
+
+    async def close(self) -> None:
+        """Let what is being recorded for people end."""
+        await self._audit.close()
 
     async def _decide(self, event: Event) -> Outcome:
         runtime = self._runtime
@@ -89,6 +98,11 @@ class Decider:
             log.warning("%s", error)
             return Outcome()
         ring_for(runtime, outcome)
+        for change in outcome.changes:
+            if isinstance(change, PutIncident):
+                incident = change.incident
+                self._audit.record(f"{incident.id} {incident.status}", "; ".join(r.text for r in outcome.reasons))
+                break
         return outcome
 
     async def _keep(self, event: Event) -> None:

@@ -14,6 +14,7 @@ from forewatch.store import shifts, timers
 from forewatch.store.shifts import Fence
 from forewatch.store.timers import Timer
 from tasks import heartbeat
+from tasks.audit import Audit
 from tasks.delivery import Delivery
 from tasks.duties.decider import Decider
 
@@ -34,6 +35,7 @@ class PagePeople:
         self._runtime = runtime
         self._decider = Decider(runtime, fence)
         self._delivery = Delivery(runtime, fence.term)
+        self._audit = Audit()
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self.sent = 0
@@ -48,6 +50,8 @@ class PagePeople:
         self._tasks[1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._delivery.close(LAST_PATIENCE)
+        await self._audit.close()
+        await self._decider.close()
         self._bell.close()
 
     def rows(self) -> list[dict[str, object]]:
@@ -75,6 +79,8 @@ class PagePeople:
         delivered = await self._delivery.deliver_due(self._runtime.clock.now())
         self.sent += len(delivered.sent)
         self.failed += len(delivered.failed) + len(delivered.dead)
+        for notification_id in (*delivered.failed, *delivered.dead):
+            self._audit.record(f"{notification_id} not delivered", f"forewatch why {notification_id} tells more")
 
     async def _decide(self, event: TimerDue) -> None:
         """One timer that cannot be decided upon holds up neither the others nor the pages."""
