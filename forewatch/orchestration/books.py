@@ -12,14 +12,19 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterName,
     FlowRunFilter,
+    FlowRunFilterNextScheduledStartTime,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Crashed
 
+from forewatch.orchestration.deployments import SHIFT_NAMES
 from forewatch.orchestration.flow_run_notes import forget_flow_run, runner_of
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.runtime import Runtime
@@ -28,6 +33,7 @@ log = logging.getLogger("forewatch.books")
 
 YOUNG = timedelta(seconds=20)
 """A run this fresh may just be on its way to a child."""
+MOST_DUE = 200
 UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
@@ -70,6 +76,35 @@ class Books:
                 await self._crash(client, flow_run, "The process that ran it is gone.")
                 closed += 1
         return closed
+
+    async def skip_superseded(self, client: PrefectClient) -> int:
+        """Of several due runs of one shift only the newest is of use; returns how many others were skipped.
+
+        After an outage each of them would only find the watch taken and leave, at the price of a process.
+        """
+        waiting = FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+            next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=datetime.now(UTC)),
+        )
+        shifts = DeploymentFilter(name=DeploymentFilterName(any_=sorted(SHIFT_NAMES)))
+        due = await client.read_flow_runs(
+            flow_run_filter=waiting,
+            deployment_filter=shifts,
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=MOST_DUE,
+        )
+        seen: set[UUID | None] = set()
+        skipped = 0
+        for flow_run in due:
+            if flow_run.deployment_id in seen:
+                await client.set_flow_run_state(
+                    flow_run.id, Cancelled(name="Skipped", message="A later run of this shift was due already.")
+                )
+                skipped += 1
+            seen.add(flow_run.deployment_id)
+        if skipped:
+            log.info("%d shift runs were overtaken by later ones while none could start, and are skipped", skipped)
+        return skipped
 
     async def _crash(self, client: PrefectClient, flow_run: FlowRun, message: str) -> None:
         log.warning("flow run %s crashed: %s", flow_run.name, message)

@@ -7,6 +7,8 @@ after three attempts a person is told.
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -58,6 +60,8 @@ class Dispatcher:
         self._worker = worker
         self._ready = ready
         self._pulses: dict[str, _Pulse] = {}
+        self._starting: set[str] = set()
+        """Claimed by us and not with a child yet; the server may take its time."""
 
     async def dispatch_for_ever(self) -> None:
         """Until cancelled."""
@@ -100,23 +104,34 @@ class Dispatcher:
         if run.kind != "respond":
             parameters = dict(run.inputs) | parameters
         name = f"respond {run.incident_id} {run.service}" if run.kind == "respond" else f"{run.runbook} {run.id}"
+        create = functools.partial(
+            client.create_flow_run_from_deployment,
+            deployed.id,
+            parameters=parameters,
+            state=Pending(),
+            name=name,
+            tags=[tag for tag in (run.incident_id, run.service, run.id) if tag],
+        )
+        self._starting.add(run.id)
         try:
-            flow_run = await client.create_flow_run_from_deployment(
-                deployed.id,
-                parameters=parameters,
-                state=Pending(),
-                name=name,
-                tags=[tag for tag in (run.incident_id, run.service, run.id) if tag],
-                idempotency_key=f"{run.id}/{run.attempts}",
-            )
+            async with asyncio.timeout(START_PATIENCE):
+                flow_run = await create(idempotency_key=f"{run.id}/{run.attempts}")
+                if flow_run.state is not None and flow_run.state.is_final():
+                    # Made by an earlier try that never heard the answer, and closed since as nobody's.
+                    flow_run = await create()
             await self._hands.run(flow_run, deployed.entrypoint, run.id)
-        except AWAY as error:
-            log.warning("%s could not be dispatched and waits: %s", run.id, error)
-            await self._release(run.id, "claimed")
+        except (*AWAY, RuntimeError) as error:
+            # A client that the link closes meanwhile, because Prefect fell silent, raises RuntimeError.
+            log.warning("%s could not be dispatched and waits: %s", run.id, error or type(error).__name__)
+            await self._release(run.id, "claimed", tried=False)
+        finally:
+            self._starting.discard(run.id)
 
     async def watch_pulses(self) -> None:
         """One look at every run under way; call it once a second."""
-        under_way = await self._runtime.store.run(self._under_way)
+        under_way = [
+            (run, beat) for run, beat in await self._runtime.store.run(self._under_way) if run.id not in self._starting
+        ]
         now = self._runtime.clock.monotonic()
         self._pulses = {run.id: self._pulses.get(run.id, _Pulse(-1, now)) for run, _ in under_way}
         for run, beat in under_way:
@@ -141,10 +156,10 @@ class Dispatcher:
         log.warning("%s has been silent for %.1f s and is dispatched again", run.id, silent)
         await self._release(run.id, run.state)
 
-    async def _release(self, run_id: str, expected: str) -> None:
+    async def _release(self, run_id: str, expected: str, *, tried: bool = True) -> None:
         def write() -> bool:
             with self._runtime.store.decide() as conn:
-                return runs.release(conn, run_id, expected)
+                return runs.release(conn, run_id, expected, tried=tried)
 
         await self._runtime.store.run(write)
 

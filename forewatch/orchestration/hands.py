@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import FlowRun
 from forewatch.orchestration.runs import FlowJob
 from forewatch.orchestration.spares import Child, Spares
 from forewatch.orchestration.stand_in import ShiftGuard
+from forewatch.orchestration.watch import holder_name
 
 log = logging.getLogger("forewatch.hands")
 
@@ -77,7 +78,7 @@ class Hands:
         self._jobs.discard(job)
         if job.shift is not None and (code != 0 or job.cancelled):
             # A clean end has handed the watch over; anything else left it to nobody.
-            self._guard.lost(job.shift)
+            self._guard.lost(job.shift, holder_name(job.child.pid))
         self._on_end(job, code)
 
     def find(self, flow_run_id: UUID) -> Job | None:

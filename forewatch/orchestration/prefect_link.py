@@ -138,8 +138,9 @@ class PrefectLink:
         worker.start_run = self._start_run
         async with worker:
             self.deployments = await deploy(worker.prefect, self._runtime.configuration.current()[1])
-            self.client = worker.prefect
             await self.books.close_stale(worker.prefect)
+            await self.books.skip_superseded(worker.prefect)
+            self.client = worker.prefect
             log.info("taking runs: %d deployments", len(self.deployments))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._fall_with_server())

@@ -22,6 +22,17 @@ from forewatch.home import VARIABLE, Home
 WORK_POOL = "forewatch"
 KEPT_DAYS = 7
 """Days that Prefect keeps flow runs, logs and events; our own records stay longer (see `retention`)."""
+CALM = {
+    "SCHEDULER_RECENT_DEPLOYMENTS": 30,
+    "LATE_RUNS": 30,
+    "PAUSE_EXPIRATIONS": 30,
+    "CANCELLATION_CLEANUP": 60,
+    "FOREMAN": 30,
+    "REPOSSESSOR": 60,
+    "CLEANUP_RECONCILER": 60,
+}
+"""Seconds between two rounds of the server's own services, most of which would look every 5 s for what we do not use
+(concurrency leases, pauses). Each round takes SQLite's write lock just when a remedy's flow run may be waiting."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +88,15 @@ def environment(home: Home, prefect_port: int) -> dict[str, str]:
         "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": f"{url},http://localhost:{prefect_port}",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        # The newer UI asks an analytics company for its settings on every page, analytics off or not (3.8.8).
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{KEPT_DAYS}D",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs,orphans",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": f"P{KEPT_DAYS}D",
         # Twenty rows ahead instead of a hundred: a shift needs the next run, not the next eight hours.
         "PREFECT_SERVER_SERVICES_SCHEDULER_MAX_RUNS": "20",
+        **{f"PREFECT_SERVER_SERVICES_{name}_LOOP_SECONDS": str(seconds) for name, seconds in CALM.items()},
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",

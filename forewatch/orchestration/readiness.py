@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 
 from forewatch.clock import seconds
@@ -12,6 +13,8 @@ from forewatch.store import components, shifts
 BEAT_WITHIN = 5.0
 """Seconds since the last stored beat after which a shift counts as lost here. By wall clock: for people, not leases."""
 WORKER_WITHIN = 15.0
+LEAST_ROOM = 1 << 20
+"""Bytes below which the disk of the state folder is as good as full."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ def assess(runtime: Runtime) -> Readiness:
         rows = {row.shift: row for row in shifts.listing(conn)}
         parts = {part.name: part for part in components.listing(conn)}
     standing, problems = [], []
+    if shutil.disk_usage(runtime.home.root).free < LEAST_ROOM:
+        problems.append(f"the disk of {runtime.home.root} is full; free some space")
     for shift in SHIFTS:
         row = rows.get(shift)
         if row is None:

@@ -87,7 +87,7 @@ async def run_flow_job(job: FlowJob) -> int:
 async def _run(job: FlowJob, flow_run: FlowRun) -> int:
     try:
         flow = await _load(job, flow_run)
-    except Exception as error:  # a runbook file may raise anything; Prefect is told what
+    except Exception as error:  # noqa: BLE001 - a runbook file may raise anything; Prefect is told what
         sentry.report(error, flow_run_id=flow_run.id, flow_run_url=_url(flow_run))
         log.error("the flow of %s cannot be loaded: %s", flow_run.name, error)
         async with get_client() as client:
@@ -106,7 +106,7 @@ async def _run(job: FlowJob, flow_run: FlowRun) -> int:
     except (httpx.HTTPError, PrefectException) as error:
         log.error("%s: Prefect does not answer: %s", flow_run.name, error)
         return 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a flow may raise anything, and Sentry is told what
         # The engine has recorded the failure before it raises it again; where it could not, the worker finds the run
         # without a final state.
         sentry.report(error)

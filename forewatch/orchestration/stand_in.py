@@ -24,6 +24,8 @@ class _Seen:
     """Term and beat as last read."""
     at: float
     """When a sign of life was last seen, on the monotonic clock."""
+    dead: str | None = None
+    """A holder that is known to have died."""
 
 
 class ShiftGuard:
@@ -38,10 +40,10 @@ class ShiftGuard:
         if shift in self._seen:
             self._seen[shift].at = now
 
-    def lost(self, shift: str) -> None:
-        """The child that stood this watch has died: no need to wait."""
+    def lost(self, shift: str, holder: str) -> None:
+        """A child that stood this watch has died: no need to wait, if it still is the holder."""
         if shift in self._seen:
-            self._seen[shift].at = float("-inf")
+            self._seen[shift].dead = holder
 
     def missing(self, rows: Iterable[ShiftRow], now: float) -> list[str]:
         """Shifts that nobody stands. A shift just reported is given time to show life before it is reported again."""
@@ -59,6 +61,10 @@ class ShiftGuard:
             if seen is None:
                 # Not seen before: a holder of an earlier worker may be alive and well.
                 self._seen[shift] = _Seen(sign, now)
+            elif seen.dead == row.holder:
+                # Its last beat may not have been seen yet; it is no sign of life.
+                self._seen[shift] = _Seen(sign, now)
+                needed.append(shift)
             elif seen.sign != sign:
                 self._seen[shift] = _Seen(sign, now)
             elif now - seen.at > self._dead_after:

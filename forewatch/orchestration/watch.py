@@ -40,9 +40,9 @@ class Duty(Protocol):
         """End the current tick and leave everything stored; nothing is written after this returns."""
 
 
-def holder_name() -> str:
-    """Who we are in a shift's row: host and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def holder_name(pid: int | None = None) -> str:
+    """Who a process of this host, by default this one, is in a shift's row."""
+    return f"{socket.gethostname()}:{os.getpid() if pid is None else pid}"
 
 
 @dataclass

@@ -54,8 +54,23 @@ def test_a_beat_over_the_pipe_is_life_when_the_store_stands_still() -> None:
 def test_a_child_that_died_is_replaced_without_waiting() -> None:
     guard = ShiftGuard()
     guard.missing(rows(beat=1), now=0.0)
-    guard.lost("page-people")
+    guard.lost("page-people", "host:1")
     assert guard.missing(rows(beat=1), now=0.1) == ["page-people"]
+    assert guard.missing(rows(beat=1), now=0.2) == []
+
+
+def test_a_last_beat_seen_after_its_holder_died_is_no_sign_of_life() -> None:
+    guard = ShiftGuard()
+    guard.missing(rows(beat=1), now=0.0)
+    guard.lost("page-people", "host:1")
+    assert guard.missing(rows(beat=2), now=0.1) == ["page-people"]
+
+
+def test_the_death_of_a_child_that_was_relieved_before_takes_the_watch_from_nobody() -> None:
+    guard = ShiftGuard()
+    guard.missing(rows(beat=1), now=0.0)
+    guard.lost("page-people", "host:2")
+    assert guard.missing(rows(beat=1), now=0.1) == []
 
 
 def test_a_new_term_is_life_too() -> None:
