@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 
 from forewatch.clock import to_datetime
 from forewatch.errors import NotFound
@@ -20,6 +21,11 @@ from forewatch.orchestration.settings import Settings
 from forewatch.runtime import Runtime, open_runtime
 
 out = Console(highlight=False, soft_wrap=True)
+
+GAP = "  "
+"""Between two columns."""
+NARROWEST = 30
+"""Characters of the last column below which a narrow terminal wraps as it likes."""
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="The state folder; default $FOREWATCH_HOME or ./.forewatch.")
@@ -71,10 +77,25 @@ def local(at: int | None) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Print rows below their heads, or the sentence for none."""
-    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    count = 0
-    for row in rows:
-        drawn.add_row(*[str(cell) for cell in row])
-        count += 1
-    out.print(drawn if count else empty, markup=False)
+    """Print rows below their heads, or the sentence for none. A column without any content is left out.
+
+    The last column takes what it needs: wrapped below itself in a terminal, on one line for a program that reads.
+    """
+    cells = [[_shown(cell) for cell in row] for row in rows]
+    if not cells:
+        out.print(empty, markup=False)
+        return
+    filled = [index for index in range(len(columns)) if any(row[index] for row in cells)]
+    lines = [[columns[index] for index in filled], *([row[index] for index in filled] for row in cells)]
+    widths = [max(cell_len(line[place]) for line in lines) for place in range(len(filled) - 1)]
+    indent = sum(widths) + len(GAP) * len(widths)
+    for number, line in enumerate(lines):
+        begin = "".join(set_cell_size(cell, width) + GAP for cell, width in zip(line, widths, strict=False))
+        last = textwrap.wrap(line[-1], max(out.width - indent, NARROWEST)) if out.is_terminal else [line[-1]]
+        text = f"\n{' ' * indent}".join(last)
+        out.print((begin + text).rstrip(), markup=False, style="bold" if number == 0 else None)
+
+
+def _shown(cell: object) -> str:
+    """On one line, without characters that could steer a terminal: much of it comes from outside."""
+    return "".join(character if character.isprintable() else " " for character in str(cell))
