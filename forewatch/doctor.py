@@ -14,7 +14,7 @@ from importlib.metadata import version
 import httpx
 
 from forewatch import __version__
-from forewatch.clock import SystemClock, seconds
+from forewatch.clock import SystemClock, iso, seconds
 from forewatch.config.models import Config
 from forewatch.config.secrets import Secret
 from forewatch.errors import ForewatchError, SecretError
@@ -121,7 +121,7 @@ def _store(home: Home) -> Iterator[Finding]:
 
 def _clock(now: Callable[[], int]) -> Iterator[Finding]:
     # A clock before this code was written is wrong for certain; more cannot be known from here.
-    yield Finding(now() > 1_767_225_600_000_000, "clock", f"{SystemClock().now() // 1_000_000} s since 1970")
+    yield Finding(now() > 1_767_225_600_000_000, "clock", f"{iso(now())}")
 
 
 def _notifiers(config: Config) -> Iterator[Finding]:

@@ -43,10 +43,16 @@ def register(app: typer.Typer) -> None:
         table(
             ("CHECK", "INSTANCE", "RESULT", "TOOK", "REASON"),
             (
-                (row.check, row.instance, "ok" if row.ok else "FAILS", format_duration(row.duration), row.reason)
+                (
+                    row.check,
+                    row.instance,
+                    "ok" if row.result.ok else "FAILS",
+                    format_duration(row.result.duration),
+                    row.result.reason,
+                )
                 for row in rows
             ),
             f"{target} has no checks.",
         )
-        if not all(row.ok for row in rows):
+        if not all(row.result.ok for row in rows):
             sys.exit(1)

@@ -21,4 +21,4 @@ def register(app: typer.Typer) -> None:
         with opened(home) as runtime:
             _, config = runtime.configuration.current()
             receipt = asyncio.run(registry.load("test_notifier")(config, name, runtime.home))
-        out.print(f"{name} took it: {receipt}", markup=False)
+        out.print(f"{name} took it: {receipt.detail}", markup=False)

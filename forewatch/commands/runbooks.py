@@ -21,6 +21,7 @@ from forewatch.incidents.outcome import PutRun
 from forewatch.remedy.run import UNDER_WAY
 from forewatch.runtime import Runtime
 from forewatch.store import runs, switches
+from forewatch.units import format_duration
 
 WAIT = 120.0
 """Seconds `runbooks run` waits for the run to end before it leaves it to go on alone."""
@@ -37,7 +38,7 @@ def register(app: typer.Typer) -> None:
         found = _discover(home)
         table(
             ("RUNBOOK", "WHAT IT DOES"),
-            ((runbook.name, runbook.title) for runbook in found.runbooks.values()),
+            ((runbook.name, runbook.description.partition("\n\n")[0]) for runbook in found.runbooks.values()),
             "There are no runbooks.",
         )
         for problem in found.problems:
@@ -49,7 +50,7 @@ def register(app: typer.Typer) -> None:
         found = _discover(home).runbooks
         if name not in found:
             raise NotFound(f"there is no runbook {name} (there are: {', '.join(found)})")
-        out.print(found[name].describe(), markup=False)
+        _show(found[name])
 
     @group.command()
     def run(
@@ -103,6 +104,46 @@ def _discover(home: Path | None) -> Any:
         # Without a started Forewatch there are still the runbooks that come with it.
         folders = ()
     return registry.load("runbooks")(folders)
+
+
+def _show(runbook: Any) -> None:
+    out.print(f"{runbook.name}: {runbook.title}, within {format_duration(runbook.timeout)}", markup=False)
+    out.print(runbook.description, markup=False)
+    out.print()
+    required = runbook.parameters.get("required", ())
+    table(
+        ("PARAMETER", "TYPE", "DEFAULT", "MEANING"),
+        (
+            (name, _type(form), "(required)" if name in required else _default(form), form.get("description", ""))
+            for name, form in runbook.parameters["properties"].items()
+        ),
+        "It takes no parameters.",
+    )
+    out.print()
+    table(
+        ("STEP", "KIND", "WITHIN", "WHAT IT DOES"),
+        (
+            (step.options.name, step.options.kind, format_duration(step.options.timeout), step.description)
+            for step in runbook.steps
+        ),
+        "It has no steps.",
+    )
+
+
+def _type(form: dict[str, Any]) -> str:
+    """A parameter's type in a word or two, from its JSON schema."""
+    if "enum" in form:
+        return " | ".join(map(str, form["enum"]))
+    if "anyOf" in form:
+        return " or ".join(_type(one) for one in form["anyOf"] if one.get("type") != "null")
+    if form.get("type") == "array":
+        return f"list of {_type(form.get('items', {}))}"
+    return str(form.get("type", "anything"))
+
+
+def _default(form: dict[str, Any]) -> str:
+    value = form.get("default")
+    return "" if value is None else json.dumps(value)
 
 
 def _inputs(written: Sequence[str]) -> dict[str, Any]:
