@@ -55,53 +55,24 @@ class Story:
     notifications: Sequence[Notification] = ()
 
 
-def as_markdown(story: Story, links: Mapping[str, str] | None = None) -> str:
-    """A head, then a table each of the timeline, alerts, runs, their steps and notifications.
+OURSELVES = "forewatch"
+"""The actor of what Forewatch did by itself; every other one is named."""
 
-    `links`: address by id (`RUN-4`) or by name (`Prefect`). A linked id heads its row as a link, names are listed last.
+
+def as_markdown(story: Story, links: Mapping[str, str] | None = None) -> str:
+    """A head, then lists of the timeline, the alerts, the runs with their steps, and the notifications.
+
+    Lists, since the Prefect UI cuts the long cells of a table. `links`: address by id (`RUN-4`) or by name (`Prefect`).
+    A linked id heads its entry as a link, names are listed last.
     """
     links = links or {}
     parts = [
         _head(story.incident),
-        _table("Timeline", ("when", "after", "who", "what"), [_line(story.incident, line) for line in story.timeline]),
-        _table(
-            "Alerts",
-            ("alert", "severity", "status", "lasted", "what"),
-            [
-                (_linked(a.id, links), a.severity, a.status, _span(a.starts_at, a.ends_at), telling.summary(a))
-                for a in story.alerts
-            ],
-        ),
-        _table(
-            "Runs",
-            ("run", "runbook", "state", "verified", "outcome"),
-            [(_linked(r.id, links), r.runbook, r.state, r.verified or "", r.outcome or "") for r in story.runs],
-        ),
-        _table(
-            "Steps",
-            ("run", "step", "kind", "state", "took", "error"),
-            [
-                (run, step.name, step.kind, step.state, _span(step.intent_at, step.done_at), step.error or "")
-                for run, taken in story.steps.items()
-                for step in taken
-            ],
-        ),
-        _table(
-            "Notifications",
-            ("notification", "kind", "to", "state", "sent", "error"),
-            [
-                (
-                    _linked(n.id, links),
-                    n.kind,
-                    n.notifier,
-                    n.state,
-                    iso(n.sent_at) if n.sent_at else "",
-                    n.last_error or "",
-                )
-                for n in story.notifications
-            ],
-        ),
-        "\n".join(f"- [{_cell(name)}]({url})" for name, url in links.items() if name not in _ids(story)),
+        _list("Timeline", [_line(story.incident, line) for line in story.timeline]),
+        _list("Alerts", [_alert(alert, links) for alert in story.alerts]),
+        _list("Runs", [entry for run in story.runs for entry in _run(run, story.steps.get(run.id, ()), links)]),
+        _list("Notifications", [_notification(told, links) for told in story.notifications]),
+        _list("See also", [f"- [{_text(name)}]({url})" for name, url in links.items() if name not in _ids(story)]),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -114,26 +85,48 @@ def _head(incident: Incident) -> str:
     lasted = _span(incident.opened_at, incident.resolved_at)
     end = f"{incident.resolution}, after {lasted}" if incident.resolution else incident.status
     return (
-        f"# {incident.id}: {_cell(incident.title)}\n\n"
-        f"**{incident.severity}** on **{incident.service}**, opened {iso(incident.opened_at)}: {_cell(end)}."
+        f"# {incident.id}: {_text(incident.title)}\n\n"
+        f"**{incident.severity}** on **{incident.service}**, opened {iso(incident.opened_at)}: {_text(end)}."
     )
 
 
-def _line(incident: Incident, line: Line) -> tuple[str, ...]:
+def _line(incident: Incident, line: Line) -> str:
     # A clock set back makes this negative; then that is the truth to show.
     after = format_duration(seconds(line.at - incident.opened_at))
-    return iso(line.at), after, line.actor, line.text
+    who = "" if line.actor == OURSELVES else f"*{_text(line.actor)}*: "
+    return f"- **{iso(line.at)[11:-1]}** (+{after}) {who}{_text(line.text)}"
 
 
-def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    if not rows:
-        return ""
-    lines = [columns, ("---",) * len(columns), *([_cell(cell) for cell in row] for row in rows)]
-    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _alert(alert: Alert, links: Mapping[str, str]) -> str:
+    lasted = f" after {span}" if (span := _span(alert.starts_at, alert.ends_at)) else ""
+    return f"- {_linked(alert.id, links)}, {alert.severity}: {_text(telling.summary(alert))} ({alert.status}{lasted})"
 
 
-def _cell(text: str) -> str:
-    """Text that cannot break out of its cell."""
+def _run(run: Run, steps: Sequence[Step], links: Mapping[str, str]) -> list[str]:
+    judged = f", **{run.verified}**" if run.verified else ""
+    outcome = f": {_text(run.outcome)}" if run.outcome else ""
+    return [f"- {_linked(run.id, links)} {run.runbook}, {run.state}{judged}{outcome}", *map(_step, steps)]
+
+
+def _step(step: Step) -> str:
+    kind = "changes something" if step.kind == "act" else "only looks"
+    took = f" in {span}" if (span := _span(step.intent_at, step.done_at)) else ""
+    error = f": {_text(step.error)}" if step.error else ""
+    return f"  - {step.name} ({kind}): {step.state}{took}{error}"
+
+
+def _notification(told: Notification, links: Mapping[str, str]) -> str:
+    sent = f" at {iso(told.sent_at)[11:-1]}" if told.sent_at else ""
+    error = f" ({_text(told.last_error)})" if told.last_error else ""
+    return f"- {_linked(told.id, links)}, a {told.kind} to {_text(told.notifier)}: {told.state}{sent}{error}"
+
+
+def _list(title: str, entries: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(entries) if entries else ""
+
+
+def _text(text: str) -> str:
+    """Text that stays on its line and makes no table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 

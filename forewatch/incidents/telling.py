@@ -100,8 +100,11 @@ def released(page: Mapping[str, Any], because: str) -> Content:
 
 
 def measured(values: Mapping[str, Any]) -> str:
-    """The numbers a detector saw, in brackets: `(value 0.93, threshold 0.9)`; nothing where it gave none."""
-    seen = [f"{name} {number(value)}" for name, value in values.items() if isinstance(value, (str, int, float))]
+    """The numbers a detector saw, in brackets: `(value 0.93, threshold 0.9)`; nothing where it gave none.
+
+    What it said in words is in the summary already.
+    """
+    seen = [f"{name} {number(value)}" for name, value in values.items() if isinstance(value, (int, float))]
     return f"({', '.join(seen)})" if seen else ""
 
 
