@@ -43,6 +43,8 @@ async def respond(run: str) -> Any:
     except ActionRefused as refused:
         get_run_logger().warning("%s", refused)
         return Completed(name="Refused", message=str(refused))
+    log = get_run_logger()
+    log.info("%s: %s for %s of %s", run, execution.run.runbook, execution.incident_id, execution.service)
     try:
         async with at_work(execution):
             await _act(execution)
@@ -72,6 +74,7 @@ async def _act(execution: Execution) -> None:
 
 async def _see_through(here: Runtime, run: Run) -> Any:
     """Wait until a run that acted is judged, and tell the story."""
+    get_run_logger().info("%s acted; now the checks of %s say whether it healed", run.id, run.service)
     judged = await _verified(here, run)
     if judged.verified != HEALED:
         await attach_diagnostics(here, judged)

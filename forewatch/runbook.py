@@ -309,6 +309,8 @@ async def _carry_out(
         return Completed(name="Refused", message=str(error))
     if execution.run.runbook != name:
         raise RunbookError(f"{run_id} is a run of {execution.run.runbook}, not of {name}")
+    if run_id not in context.flow_run.name:
+        _name_later(context, f"{name} {run_id}")
     async with at_work(execution):
         return await _to_its_end(execution, within_time)
 
