@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, HTTPException, Response
 
 from forewatch.clock import micros
-from forewatch.detection.forecast import Forecast
+from forewatch.detection.band import Forecast
 from forewatch.detection.picture import forecast_svg
 from forewatch.detection.quantity import unit_of
 from forewatch.runtime import Runtime
