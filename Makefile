@@ -1,4 +1,5 @@
 # Everything a user or a developer runs. `make up` and `make test` need only Python >= 3.11 with venv, and a network for the install.
+# Options go in ARGS: make up ARGS="--port 4281"
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,10 +10,10 @@ export UV_NO_PROGRESS := 1
 .PHONY: up demo install test unit lint types bench lock clean
 
 up: $(VENV)/.installed
-	@exec $(BIN)/forewatch up
+	@exec $(BIN)/forewatch up $(ARGS)
 
 demo: $(VENV)/.installed
-	@exec $(BIN)/python -m examples.shop.demo
+	@exec $(BIN)/python -m examples.shop.demo $(ARGS)
 
 install: $(VENV)/.installed
 
@@ -51,7 +52,7 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks $(BENCH)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 # Hashes for all platforms; no index address in the file.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
