@@ -107,6 +107,13 @@ async def deploy(client: PrefectClient, config: Config) -> Mapping[str, Deployed
     return deployed
 
 
+async def still_there(client: PrefectClient, deployed: Mapping[str, Deployed]) -> bool:
+    """Whether the server has all of them: after an outage it has, unless its database was lost."""
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    known = {found.id for found in await client.read_deployments(deployment_filter=ours, limit=200)}
+    return bool(deployed) and all(entry.id in known for entry in deployed.values())
+
+
 async def _delete_stale(client: PrefectClient, deployed: Mapping[str, Deployed]) -> None:
     ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     known = {entry.id for entry in deployed.values()}

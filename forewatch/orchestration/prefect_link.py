@@ -26,7 +26,7 @@ from prefect.states import Cancelled
 
 from forewatch.errors import StoreUnavailable
 from forewatch.orchestration.books import Books
-from forewatch.orchestration.deployments import Deployed, deploy
+from forewatch.orchestration.deployments import Deployed, deploy, still_there
 from forewatch.orchestration.flow_run_notes import cancel_elsewhere
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.prefect_settings import WORK_POOL
@@ -137,7 +137,8 @@ class PrefectLink:
         worker = ForewatchWorker(WORK_POOL, name=self._name, prefetch_seconds=PREFETCH_SECONDS)
         worker.start_run = self._start_run
         async with worker:
-            self.deployments = await deploy(worker.prefect, self._runtime.configuration.current()[1])
+            if self._redeploy.is_set() or not await still_there(worker.prefect, self.deployments):
+                await self._deploy(worker.prefect)
             await self.books.close_stale(worker.prefect)
             await self.books.skip_superseded(worker.prefect)
             self.client = worker.prefect
@@ -201,8 +202,16 @@ class PrefectLink:
     async def _redeploy_on_change(self, client: PrefectClient) -> None:
         while True:
             await self._redeploy.wait()
-            self._redeploy.clear()
+            await self._deploy(client)
+
+    async def _deploy(self, client: PrefectClient) -> None:
+        self._redeploy.clear()
+        try:
             self.deployments = await deploy(client, self._runtime.configuration.current()[1])
+        except BaseException:
+            # The next link begins with it.
+            self._redeploy.set()
+            raise
 
 
 async def _every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:

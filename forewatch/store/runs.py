@@ -175,12 +175,15 @@ def stale(conn: Connection, seen: Mapping[str, int]) -> list[Run]:
     return [Run(**row._mapping) for row in conn.execute(found)] if silent else []
 
 
-def release(conn: Connection, run_id: str, expected: str) -> bool:
-    """Put a run whose flow run died back to waiting. False if it is not in state `expected` any more."""
+def release(conn: Connection, run_id: str, expected: str, *, tried: bool = True) -> bool:
+    """Put a run whose flow run died back to waiting. False if it is not in state `expected` any more.
+
+    `tried` False: no process ever got it, so the attempt does not count.
+    """
     return bool(
         conn.execute(
             update(runs)
             .where(runs.c.id == run_id, runs.c.state == expected)
-            .values(state="waiting", claimed_by=None, claimed_at=None)
+            .values(state="waiting", claimed_by=None, claimed_at=None, attempts=runs.c.attempts - (0 if tried else 1))
         ).rowcount
     )
