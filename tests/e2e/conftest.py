@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from harness import Forewatch, free_port
 from receiver import Receiver
 from scene import HOOK_SECRET, configuration_of

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples.shop.shop import ROOT
 from harness import wait_for
+
+from examples.shop.shop import ROOT
 
 PROGRAM = str(ROOT / "examples" / "shop" / "service.py")
 
