@@ -103,6 +103,14 @@ class Managed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
 
+    def kill(self) -> None:
+        """SIGKILL to its whole session, at once."""
+        if self._care is not None:
+            self._care.cancel()
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     async def stop(self, timeout: float) -> None:
         """SIGTERM, wait, SIGKILL to its whole session. Forewatch's own parts only: services have their own sessions."""
         self.signal_stop()

@@ -8,7 +8,6 @@ Its own death stops nothing: the watch goes on without it, and the next `forewat
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import signal
@@ -46,6 +45,9 @@ LOG_LIMIT = 20 * 1024 * 1024
 ROLES = ("worker", "serve", "server")
 STOP_SHIFTS = 4.0
 STOP_PART = 2.5
+IMPATIENT_AFTER = 1.0
+"""Seconds after which a second Ctrl-C means "at once"; `make` and `timeout` send the same signal twice within
+moments."""
 
 
 class Supervisor:
@@ -56,6 +58,7 @@ class Supervisor:
         self._settings = settings
         self._say = say
         self._stop = asyncio.Event()
+        self._asked_at: float | None = None
         self._lock: IO[str] | None = None
         self._parts: dict[str, Managed] = {}
 
@@ -108,12 +111,13 @@ class Supervisor:
             await asyncio.sleep(JOB_AGAIN)
 
     def _asked_to_stop(self) -> None:
-        if self._stop.is_set():
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+        elif now - self._asked_at > IMPATIENT_AFTER:
             self._say("Stopping at once.")
             for part in self._parts.values():
-                if part.pid is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(part.pid, signal.SIGKILL)
+                part.kill()
         self._stop.set()
 
     def _take_lock(self) -> None:
