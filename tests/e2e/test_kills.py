@@ -186,10 +186,11 @@ def test_a_killed_server_disturbs_no_watch_the_page_says_so_and_automation_resum
     assert "Prefect" in page.body["text"]
     for shift, term in terms.items():
         beats_on(forewatch, shift, term)
-    healable.start()
-    receiver.wait_for(healable.name, "resolved", since=began, timeout=20)
     wait_for("another server", lambda: forewatch.pid("server") != killed)
     forewatch.wait_ready()
+    # The run that waited meanwhile heals it now.
+    receiver.wait_for(healable.name, "resolved", since=began, timeout=30)
+    healable.wait_healthy()
     assert_a_service_is_healed(forewatch, healable)
 
 
