@@ -43,7 +43,7 @@ def assess(runtime: Runtime) -> Readiness:
         if row is None:
             problems.append(f"{shift}: nobody has stood watch yet")
         elif abs(seconds(now - row.beat_at)) > BEAT_WITHIN:
-            problems.append(f"{shift}: no beat for {seconds(now - row.beat_at):.0f} s")
+            problems.append(f"{shift}: {_silence('no beat', seconds(now - row.beat_at))}")
         else:
             standing.append(shift)
     for name in ("prefect", "worker"):
@@ -53,5 +53,11 @@ def assess(runtime: Runtime) -> Readiness:
         elif part.state != "ok":
             problems.append(f"{name}: {part.reason}")
         elif name == "worker" and abs(seconds(now - part.at)) > WORKER_WITHIN:
-            problems.append(f"worker: silent for {seconds(now - part.at):.0f} s")
+            problems.append(f"worker: {_silence('silent', seconds(now - part.at))}")
     return Readiness(tuple(standing), tuple(problems))
+
+
+def _silence(what: str, age: float) -> str:
+    if age < 0:
+        return f"last heard of {-age:.0f} s ahead of the clock, which was set back"
+    return f"{what} for {age:.0f} s"
