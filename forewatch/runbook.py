@@ -30,6 +30,7 @@ import asyncio
 import functools
 import inspect
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -37,6 +38,7 @@ from typing import Annotated, Any, Generic, ParamSpec, TypeVar, overload
 
 import httpx
 from prefect import flow, get_run_logger, task
+from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
@@ -80,6 +82,8 @@ Seconds = Annotated[
 
 _SHOWN = 300
 """Characters of a step's result that go to the log."""
+_TELLING = 5.0
+"""Seconds that a run which is through waits for Prefect to take its name and what it attached."""
 
 
 async def note(text: str) -> None:
@@ -88,8 +92,11 @@ async def note(text: str) -> None:
 
 
 async def attach(name: str, text: str) -> None:
-    """Attach a text (logs, a table) to this run and its incident. Secrets in it are masked."""
-    await current_run().attach(name, text)
+    """Attach a text (logs, a table) to this run and its incident, and show it in Prefect. Secrets in it are masked."""
+    execution = current_run()
+    await execution.attach(name, text)
+    if FlowRunContext.get() is not None:
+        _beside(_show(execution.run_id, name, redact(text)), f"{name} of {execution.run_id} as an artifact")
 
 
 async def still_allowed() -> None:
@@ -297,7 +304,7 @@ async def _carry_out(
     context = FlowRunContext.get()
     if (under_way := run_under_way()) is not None:
         if context is not None and context.flow_run is not None:
-            _name_later(context, f"{name} {under_way.run_id}")
+            _name(context, f"{name} {under_way.run_id}")
         return await _to_its_end(under_way, within_time)
     if context is None or context.flow_run is None:
         raise RunbookError(f"{name} runs as a Prefect flow only: start it with forewatch runbooks run {name}")
@@ -310,7 +317,7 @@ async def _carry_out(
     if execution.run.runbook != name:
         raise RunbookError(f"{run_id} is a run of {execution.run.runbook}, not of {name}")
     if run_id not in context.flow_run.name:
-        _name_later(context, f"{name} {run_id}")
+        _name(context, f"{name} {run_id}")
     async with at_work(execution):
         return await _to_its_end(execution, within_time)
 
@@ -325,25 +332,44 @@ async def _to_its_end(execution: Execution, work: Callable[[], Awaitable[Any]]) 
         await execution.failed(error)
         raise
     await execution.acted(result if isinstance(result, str) else f"{execution.run.runbook} is through its steps")
+    await _told()
     return result
 
 
-_naming: set[asyncio.Task[None]] = set()
+_unfinished: set[asyncio.Task[None]] = set()
 
 
-def _name_later(context: FlowRunContext, name: str) -> None:
-    """Give a subflow's run a name that says what it is, beside its steps: nobody waits for a name."""
+def _beside(work: Coroutine[Any, Any, Any], what: str) -> None:
+    """Tell Prefect something beside the steps: none of them waits for it, and none fails with it."""
 
-    async def give() -> None:
-        if context.flow_run is not None and isinstance(context.client, PrefectClient):
-            try:
-                await context.client.set_flow_run_name(context.flow_run.id, name)
-            except (httpx.HTTPError, PrefectException) as error:
-                log.debug("the flow run of %s keeps its made-up name: %s", name, error)
+    async def tell() -> None:
+        try:
+            await work
+        except (httpx.HTTPError, PrefectException, OSError) as error:
+            log.warning("Prefect does not show %s: %s", what, error)
 
-    task = asyncio.create_task(give())
-    _naming.add(task)
-    task.add_done_callback(_naming.discard)
+    task = asyncio.create_task(tell())
+    _unfinished.add(task)
+    task.add_done_callback(_unfinished.discard)
+
+
+async def _told() -> None:
+    """Give what is told beside the steps its time before the process may end."""
+    if _unfinished:
+        await asyncio.wait(set(_unfinished), timeout=_TELLING)
+
+
+def _name(context: FlowRunContext, name: str) -> None:
+    """Give a flow run a name that says what it is, for the made-up one it has."""
+    if context.flow_run is not None and isinstance(context.client, PrefectClient):
+        _beside(context.client.set_flow_run_name(context.flow_run.id, name), f"the name {name}")
+
+
+async def _show(run_id: str, name: str, text: str) -> None:
+    key = re.sub("[^a-z0-9]+", "-", f"{run_id} {name}".lower()).strip("-")
+    # A fence longer than any in the text cannot be closed by it.
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    await acreate_markdown_artifact(key=key, markdown=f"{fence}text\n{text}\n{fence}", description=f"{run_id}: {name}")
 
 
 async def _request(name: str, parameters: Mapping[str, Any], flow_run: FlowRun) -> str:
