@@ -22,6 +22,7 @@ def router(runtime: Runtime) -> APIRouter:
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
     )
     templates.filters["iso"] = iso
+    templates.filters["clock"] = lambda microseconds: iso(microseconds)[11:-1]
     templates.filters["duration"] = lambda microseconds: format_duration(seconds(microseconds))
 
     @routes.get("/")
