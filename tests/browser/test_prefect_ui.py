@@ -48,7 +48,8 @@ def incident(forewatch: Forewatch, shop: Shop) -> Any:
 
 def test_the_login_is_what_forewatch_login_prints(forewatch: Forewatch, page: Page, ui: str, shoot: Shoot) -> None:
     page.goto(f"{ui}/dashboard")
-    expect(page.get_by_text("Flow Runs", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Event Feed", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Login")).to_have_count(0)
     shoot(page, "dashboard")
 
 
