@@ -106,14 +106,17 @@ async def at_work(execution: Execution) -> AsyncIterator[None]:
         await runtime.store.run(_put_back, runtime, run_id)
         log.warning("%s: %s", run_id, error)
         raise
-    except asyncio.CancelledError:
-        # No awaiting here: whoever cancelled may be about to close the loop.
-        if execution.ended is None:
-            reason = lifeline.runbook_should_stop() or "it was cancelled"
-            _failed(runtime, RunFailed(run_id, reason, runtime.clock.now(), cancelled=True))
-        raise
     except Exception as error:
         await execution.failed(error)
+        raise
+    except BaseException as error:
+        # Prefect's engine makes a signal of its own of a cancellation, on the way out of a subflow.
+        cancelled = isinstance(error, asyncio.CancelledError) or lifeline.asked_to_stop() is not None
+        # No awaiting here: whoever cancelled may be about to close the loop.
+        if cancelled and execution.ended is None:
+            execution.ended = "failed"
+            reason = lifeline.runbook_should_stop() or "it was cancelled"
+            _failed(runtime, RunFailed(run_id, reason, runtime.clock.now(), cancelled=True))
         raise
     else:
         await execution.acted(f"{run.runbook} is through its steps")

@@ -115,3 +115,11 @@ class Books:
         )
         for child in await client.read_flow_runs(flow_run_filter=below, limit=50):
             await client.set_flow_run_state(child.id, Crashed(message=message), force=True)
+
+
+async def parent_of(client: PrefectClient, flow_run_id: UUID) -> UUID | None:
+    """The flow run that called this one as a subflow; None where a deployment started it."""
+    flow_run = await client.read_flow_run(flow_run_id)
+    if flow_run.parent_task_run_id is None:
+        return None
+    return (await client.read_task_run(flow_run.parent_task_run_id)).flow_run_id

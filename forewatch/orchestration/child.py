@@ -124,7 +124,8 @@ class Child:
 
     def _result(self) -> int:
         assert self._job is not None
-        if self._job.cancelled():
+        if self._cancelled or self._job.cancelled():
+            # However that went through Prefect's engine; the worker sees to it that it is written down.
             return 0
         error = self._job.exception()
         if error is not None:

@@ -13,8 +13,11 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import PrefectClient
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending
 
 from forewatch.bell import Bell, ring
@@ -102,7 +105,7 @@ class Dispatcher:
             return
         parameters: dict[str, Any] = {"run": run.id}
         if run.kind != "respond":
-            parameters = dict(run.inputs) | parameters
+            parameters = dict(run.inputs) | {"service": run.service, "incident": run.incident_id} | parameters
         name = f"respond {run.incident_id} {run.service}" if run.kind == "respond" else f"{run.runbook} {run.id}"
         create = functools.partial(
             client.create_flow_run_from_deployment,
@@ -115,12 +118,18 @@ class Dispatcher:
         self._starting.add(run.id)
         try:
             async with asyncio.timeout(START_PATIENCE):
+                if run.flow_run_id is not None and await _was_cancelled(client, UUID(run.flow_run_id)):
+                    await self._fail(run, "it was cancelled in the Prefect UI", cancelled=True)
+                    return
                 flow_run = await create(idempotency_key=f"{run.id}/{run.attempts}")
                 if flow_run.state is not None and flow_run.state.is_final():
                     # Made by an earlier try that never heard the answer, and closed since as nobody's.
                     flow_run = await create()
             await self._hands.run(flow_run, deployed.entrypoint, run.id)
         except (*AWAY, RuntimeError) as error:
+            if (refusal := _refused(error)) is not None:
+                await self._fail(run, f"Prefect refuses its parameters: {refusal}")
+                return
             # A client that the link closes meanwhile, because Prefect fell silent, raises RuntimeError.
             log.warning("%s could not be dispatched and waits: %s", run.id, error or type(error).__name__)
             await self._release(run.id, "claimed", tried=False)
@@ -163,11 +172,31 @@ class Dispatcher:
 
         await self._runtime.store.run(write)
 
-    async def _fail(self, run: Run, reason: str) -> None:
+    async def _fail(self, run: Run, reason: str, *, cancelled: bool = False) -> None:
         log.error("%s (%s): %s", run.id, run.runbook, reason)
         now = self._runtime.clock.now()
         await self._runtime.store.run(
-            decide, self._runtime.store, RunFailed(run.id, reason, now),
+            decide, self._runtime.store, RunFailed(run.id, reason, now, cancelled),
             config=self._runtime.configuration.current(), now=now,
         )  # fmt: skip
         ring(self._runtime.home, "page-people")
+
+
+async def _was_cancelled(client: PrefectClient, flow_run_id: UUID) -> bool:
+    """Whether a person called off the flow run that carried a run before: then nothing starts behind their back."""
+    try:
+        state = (await client.read_flow_run(flow_run_id)).state
+    except ObjectNotFound:
+        return False
+    return state is not None and (state.is_cancelled() or state.is_cancelling())
+
+
+def _refused(error: Exception) -> str | None:
+    """Why Prefect will never make this flow run, where that is what it says: its parameters do not fit the form."""
+    if not isinstance(error, httpx.HTTPStatusError) or error.response.status_code not in (409, 422):
+        return None
+    try:
+        detail = error.response.json().get("detail")
+    except (ValueError, AttributeError):
+        detail = None
+    return str(detail or error.response.status_code)

@@ -25,7 +25,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled
 
 from forewatch.errors import StoreUnavailable
-from forewatch.orchestration.books import Books
+from forewatch.orchestration.books import Books, parent_of
 from forewatch.orchestration.deployments import Deployed, deploy, still_there
 from forewatch.orchestration.flow_run_notes import cancel_elsewhere
 from forewatch.orchestration.hands import Hands, Job
@@ -193,11 +193,18 @@ class PrefectLink:
             await self._cancel(client, flow_run.id)
 
     async def _cancel(self, client: PrefectClient, flow_run_id: UUID) -> None:
-        if self._hands.cancel(flow_run_id) or cancel_elsewhere(self._runtime.home, flow_run_id):
+        if self._cancel_child(flow_run_id):
+            return
+        parent = await parent_of(client, flow_run_id)
+        if parent is not None and self._cancel_child(parent):
+            # A runbook's own run: it lives in the process of the run that called it, and both end.
             return
         await client.set_flow_run_state(
             flow_run_id, Cancelled(message="Cancelled; no process ran it any more."), force=True
         )
+
+    def _cancel_child(self, flow_run_id: UUID) -> bool:
+        return self._hands.cancel(flow_run_id) or cancel_elsewhere(self._runtime.home, flow_run_id)
 
     async def _redeploy_on_change(self, client: PrefectClient) -> None:
         while True:
