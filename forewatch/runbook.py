@@ -58,7 +58,7 @@ from forewatch.remedy.replay import as_json
 from forewatch.remedy.run import UNDER_WAY
 from forewatch.runbook_form import COMMON, documented, form_of, problems_with, with_common
 from forewatch.runtime import runtime
-from forewatch.steps import Happened, Step, Taken
+from forewatch.steps import Happened, Step, Taken, reason_of
 from forewatch.store import runs
 from forewatch.units import format_duration, parse_duration
 
@@ -330,7 +330,10 @@ async def _to_its_end(execution: Execution, work: Callable[[], Awaitable[Any]]) 
         raise
     except Exception as error:
         await execution.failed(error)
-        raise
+        if redact(str(error)) == str(error):
+            raise
+        # Prefect keeps and shows what a flow raises.
+        raise RunbookError(reason_of(error)) from error
     await execution.acted(result if isinstance(result, str) else f"{execution.run.runbook} is through its steps")
     await _told()
     return result

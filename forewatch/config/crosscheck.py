@@ -106,9 +106,10 @@ def _services(config: Config, top: Spot, known_runbooks: Collection[str] | None)
                 yield place.at("autonomy").problem(
                     "approve does not exist yet; use shadow (only says what it would do) or auto (acts on its own)"
                 )
-            if _secrets(place, "with"):
+            if _secrets(place, "with", expanded=True):
                 yield place.at("with").problem(
-                    "a runbook's inputs are stored as plain text, so no secret may stand here; let the runbook read it"
+                    "a runbook's inputs are stored and shown as plain text, so neither a secret nor a ${VARIABLE} may "
+                    "stand here; let the runbook read it"
                 )
 
 
@@ -229,12 +230,12 @@ def _matchers(matchers: Matchers, spot: Spot) -> Iterator[Problem]:
             yield place.problem(f"{place.quote()} is not a matcher" if place.expanded else f"not a matcher: {error}")
 
 
-def _secrets(parent: Spot, key: str | int) -> list[Spot]:
-    """Every `!secret` at or below a key."""
+def _secrets(parent: Spot, key: str | int, *, expanded: bool = False) -> list[Spot]:
+    """Every `!secret` at or below a key; with `expanded`, every `${VARIABLE}` too, which may be one."""
     found, left = [], [parent.children[key]] if key in parent.children else []
     while left:
         spot = left.pop()
-        if spot.secret:
+        if spot.secret or (expanded and spot.expanded and "${" in (spot.text or "")):
             found.append(spot)
         left += spot.children.values()
     return found

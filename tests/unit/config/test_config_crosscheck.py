@@ -95,11 +95,19 @@ def test_a_page_must_leave_without_prefect(problems, where):
 
 def test_a_secret_is_refused_where_it_would_be_stored_or_shown(problems):
     [line] = problems("services:\n" + service("web", "remedies: [{on: {}, runbook: r, with: {a: [!secret env:X]}}]"))
-    assert "stored as plain text" in line
+    assert "neither a secret nor a ${VARIABLE} may stand here" in line
     [line] = problems("services:\n" + service("web", "checks: [{tcp: 'a:1', expect: {json: {a: !secret env:X}}}]"))
     assert "shown to people" in line
     [line] = problems("listen: !secret env:X")
     assert line == "forewatch.yaml:1:1: listen: a secret must be text"
+
+
+def test_a_variable_is_refused_as_a_runbooks_input_for_it_may_be_a_secret(problems, monkeypatch):
+    monkeypatch.setenv("API_KEY", "tops3cret")
+    remedy = "remedies: [{on: {}, runbook: r, with: {a: '%s'}}]"
+    [line] = problems("services:\n" + service("web", remedy % "key ${API_KEY}"))
+    assert "neither a secret nor a ${VARIABLE} may stand here" in line
+    assert problems("services:\n" + service("web", remedy % "costs 5$$")) == []
 
 
 def test_matchers_are_parsed(problems):
