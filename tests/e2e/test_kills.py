@@ -14,6 +14,7 @@ import pytest
 from harness import Forewatch, wait_for
 from receiver import Receiver
 from scene import configuration_of
+from slow_runbook import ended, install, run_of, start_slowly
 from victim import Victim
 
 from forewatch.orchestration import leftovers
@@ -25,54 +26,10 @@ PAGED_WITHIN = 10.0
 """Seconds from a fault to its page, whatever was killed just before it."""
 SHIFTS = ("check-health", "collect-metrics", "page-people")
 
-SLOW_RUNBOOK = '''
-import asyncio
-import os
-from pathlib import Path
-
-from forewatch.runbook import runbook, step
-
-
-@step(timeout=60)
-async def first(folder: str) -> str:
-    with (Path(folder) / "first").open("a") as file:
-        file.write("done\\n")
-    return "first"
-
-
-@step(timeout=60, repeatable=True)
-async def slow(folder: str) -> str:
-    with (Path(folder) / "slow").open("a") as file:
-        file.write(f"{os.getpid()}\\n")
-    await asyncio.sleep(4)
-    return "slow"
-
-
-@step(timeout=60)
-async def unclear(folder: str) -> str:
-    with (Path(folder) / "unclear").open("a") as file:
-        file.write(f"{os.getpid()}\\n")
-    await asyncio.sleep(4)
-    return "unclear"
-
-
-@runbook(title="Take its time")
-async def take_time(folder: str, clear: bool = True) -> str:
-    """Two steps: one that is over at once, one that takes its time.
-
-    Args:
-        folder: Where each step leaves a line.
-        clear: Whether the slow step may be done again.
-    """
-    await first(folder)
-    return await (slow(folder) if clear else unclear(folder))
-'''
-
 
 @pytest.fixture(scope="module")
 def configuration(folder: Path, victim: Victim, healable: Victim, receiver: Receiver) -> str:
-    (folder / "books").mkdir()
-    (folder / "books" / "take_time.py").write_text(SLOW_RUNBOOK, encoding="utf-8")
+    install(folder)
     services = victim.watched() + healable.restarted()
     # No scheduled run relieves a watch while a test looks whether it goes on undisturbed.
     return configuration_of(services, receiver, length="2h") + "runbook_folders: [books]\n"
@@ -226,24 +183,6 @@ def test_a_killed_supervisor_disturbs_no_watch_and_the_next_start_takes_over(
     assert_a_service_is_healed(forewatch, healable)
 
 
-def start_slowly(forewatch: Forewatch, folder: Path, *, clear: bool) -> str:
-    """Have `take-time` started, and wait until its slow step is under way. Its run's id."""
-    folder.mkdir()
-    said = forewatch.cli("runbooks", "run", "take-time", "--no-wait", "--with", f"folder={folder}",
-                         "--with", f"clear={str(clear).lower()}")  # fmt: skip
-    assert said.returncode == 0, said.stdout + said.stderr
-    lines = folder / ("slow" if clear else "unclear")
-    wait_for("the slow step", lines.exists, 20)
-    return said.stdout.split()[0]
-
-
-def run_of(forewatch: Forewatch, run_id: str) -> Any:
-    from forewatch.store import runs
-
-    with forewatch.runtime() as runtime, runtime.store.read() as conn:
-        return runs.get(conn, run_id)
-
-
 def receipts_of(forewatch: Forewatch, run_id: str) -> list[Any]:
     with forewatch.runtime() as runtime, runtime.store.read() as conn:
         return receipts.of_run(conn, run_id)
@@ -255,7 +194,7 @@ def test_a_runbook_killed_in_a_step_that_may_be_repeated_is_resumed_without_the_
     run_id = start_slowly(forewatch, tmp_path / "work", clear=True)
     first_flow_run = run_of(forewatch, run_id).flow_run_id
     os.kill(int((tmp_path / "work" / "slow").read_text().split()[0]), signal.SIGKILL)
-    run = wait_for("the run to end", lambda: _ended(forewatch, run_id), 40)
+    run = wait_for("the run to end", lambda: ended(forewatch, run_id), 40)
     assert run.state == "done"
     assert (tmp_path / "work" / "first").read_text() == "done\n"
     assert len((tmp_path / "work" / "slow").read_text().split()) == 2
@@ -273,15 +212,10 @@ def test_a_runbook_killed_in_a_step_that_may_not_be_repeated_is_told_to_a_person
     began = time.monotonic()
     run_id = start_slowly(forewatch, tmp_path / "work", clear=False)
     os.kill(int((tmp_path / "work" / "unclear").read_text().split()[0]), signal.SIGKILL)
-    run = wait_for("the run to end", lambda: _ended(forewatch, run_id), 40)
+    run = wait_for("the run to end", lambda: ended(forewatch, run_id), 40)
     assert run.state == "failed"
     assert len((tmp_path / "work" / "unclear").read_text().split()) == 1
     wait_for("a person to be told", lambda: _told_of(receiver, run_id, began), 10)
-
-
-def _ended(forewatch: Forewatch, run_id: str) -> Any:
-    run = run_of(forewatch, run_id)
-    return run if run.finished_at is not None else None
 
 
 def _told_of(receiver: Receiver, run_id: str, since: float) -> bool:

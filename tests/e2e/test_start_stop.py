@@ -12,6 +12,8 @@ import psutil
 import pytest
 from harness import Forewatch, free_port, wait_for
 from receiver import Receiver
+from scene import configuration_of
+from slow_runbook import ended, install, run_of, start_slowly
 from victim import Victim
 
 from forewatch.orchestration import leftovers
@@ -49,10 +51,27 @@ def assert_stops(forewatch: Forewatch, sign: signal.Signals) -> None:
     assert "Traceback" not in forewatch.output
 
 
+@pytest.fixture(scope="module")
+def configuration(folder: Path, victim: Victim, healable: Victim, receiver: Receiver) -> str:
+    install(folder)
+    return configuration_of(victim.watched() + healable.restarted(), receiver) + "runbook_folders: [books]\n"
+
+
+@pytest.fixture(scope="module")
+def under_way() -> dict[str, str]:
+    """The run that a test leaves to the next one."""
+    return {}
+
+
 def running(forewatch: Forewatch) -> list[Any]:
     filter = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}, "limit": 200}
     found: list[Any] = forewatch.prefect("POST", "/flow_runs/filter", filter)
     return found
+
+
+def shifts_alone(forewatch: Forewatch) -> bool:
+    """Beside what is resumed, one flow run a shift is under way."""
+    return sorted(run["name"] for run in running(forewatch) if "take-time" not in run["name"]) == sorted(SHIFTS)
 
 
 def test_a_second_start_on_the_same_folder_is_refused_and_the_first_does_not_notice(forewatch: Forewatch) -> None:
@@ -80,7 +99,12 @@ def test_a_taken_port_is_refused_by_name(forewatch: Forewatch, tmp_path: Path) -
 
 
 def test_ctrl_c_stops_everything_and_leaves_a_service_that_a_runbook_started(
-    forewatch: Forewatch, victim: Victim, healable: Victim, receiver: Receiver
+    forewatch: Forewatch,
+    folder: Path,
+    victim: Victim,
+    healable: Victim,
+    receiver: Receiver,
+    under_way: dict[str, str],
 ) -> None:
     began = time.monotonic()
     healable.kill()
@@ -89,7 +113,9 @@ def test_ctrl_c_stops_everything_and_leaves_a_service_that_a_runbook_started(
     victim.fault("errors")
     receiver.wait_for(victim.name, "page", since=began, timeout=10)
     wait_for("flow runs to stand", lambda: all(forewatch.shift(shift).flow_run_id for shift in SHIFTS), 60)
+    under_way["run"] = start_slowly(forewatch, folder / "work", clear=True, seconds=12)
     assert_stops(forewatch, signal.SIGINT)
+    assert run_of(forewatch, under_way["run"]).finished_at is None
     assert psutil.pid_exists(started)
     assert healable.pid == started
     assert healable.healthy()
@@ -111,7 +137,16 @@ def test_starting_again_goes_on_where_it_stopped(forewatch: Forewatch, victim: V
     assert resolved.incident == incident.id
     # Of what ran before the stop nothing is left as running in Prefect.
     wait_for("flow runs to stand", lambda: all(forewatch.shift(shift).flow_run_id for shift in SHIFTS), 60)
-    wait_for("only them to run", lambda: sorted(run["name"] for run in running(forewatch)) == sorted(SHIFTS), 40)
+    wait_for("only them to run", lambda: shifts_alone(forewatch), 40)
+
+
+def test_a_runbook_that_was_cut_off_is_resumed_without_the_step_that_was_done(
+    forewatch: Forewatch, folder: Path, under_way: dict[str, str]
+) -> None:
+    run = wait_for("the run to end", lambda: ended(forewatch, under_way["run"]), 40)
+    assert run.state == "done"
+    assert (folder / "work" / "first").read_text() == "done\n"
+    assert len((folder / "work" / "slow").read_text().split()) == 2
 
 
 def test_sigterm_stops_it_just_as_well(forewatch: Forewatch) -> None:
