@@ -25,7 +25,7 @@ from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.home import Home
 from forewatch.orchestration import lifeline
 from forewatch.orchestration.flow_run_notes import CANCEL
-from forewatch.orchestration.leftovers import register_child
+from forewatch.orchestration.leftovers import forget_child, register_child
 from forewatch.orchestration.runs import FlowJob, connect, run_flow_job
 from forewatch.runtime import runtime
 
@@ -53,6 +53,7 @@ def main(pipe: Connection) -> None:
         report(error)
         log.exception("child %d ends with an unexpected error", os.getpid())
     finally:
+        forget_child(home)
         flush(FLUSH)
         logging.shutdown()
         sys.stdout.flush()

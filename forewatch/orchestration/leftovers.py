@@ -43,6 +43,11 @@ def register_child(home: Home) -> None:
     note(home, "children", os.getpid())
 
 
+def forget_child(home: Home) -> None:
+    """A forked child that ends takes its note along; of one that is killed the next `living` removes it."""
+    (_folder(home, "children") / str(os.getpid())).unlink(missing_ok=True)
+
+
 def living(home: Home, role: str) -> list[psutil.Process]:
     """The noted processes that still are the ones that were noted; notes of dead ones are removed."""
     alive = []

@@ -21,7 +21,7 @@ from forewatch.orchestration import leftovers
 
 pytestmark = pytest.mark.e2e
 
-OUTAGE = float(os.environ.get("FOREWATCH_TEST_OUTAGE", "45"))
+OUTAGE = float(os.environ.get("FOREWATCH_TEST_OUTAGE", "30"))
 """Seconds; set the variable to 600 to see ten minutes of it."""
 LENGTH = 10.0
 """Seconds between two scheduled runs of a shift: several fall into the outage."""

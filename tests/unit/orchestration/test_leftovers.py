@@ -59,3 +59,10 @@ def test_a_note_that_cannot_be_written_is_said_and_stops_nobody(home, caplog):
     leftovers.register_child(home)
     note_flow_run(home, FLOW_RUN)
     assert len([record for record in caplog.records if "could not be noted" in record.message]) == 2
+
+
+def test_a_child_that_ends_takes_its_note_along(home):
+    leftovers.register_child(home)
+    assert [process.pid for process in leftovers.living(home, "children")] == [os.getpid()]
+    leftovers.forget_child(home)
+    assert list((home.run / "children").iterdir()) == []
