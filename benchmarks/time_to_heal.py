@@ -160,6 +160,7 @@ async def _judged(forewatch: Forewatch, runtime: Runtime, done: Sequence[Trial])
     lost = [trial for trial in done if trial.healed is None]
     row = _row("Forewatch", [*counted, *lost])
     row["incomplete"] = flaws
+    row["seconds"] = stages
     row["stages"] = {name: summary(each[name] for each in stages) for name in STAGES} if stages else {}
     return [row]
 
