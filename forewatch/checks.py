@@ -150,7 +150,7 @@ def cleared(monitor: Monitor, state: CheckState, result: ProbeResult, now: int) 
 
 def dropped(labels: Labels, now: int) -> AlertCleared:
     """The event of a failing check that is no longer configured, or no longer under these labels."""
-    return AlertCleared(dict(labels), now, {"reason": "the check is no longer configured"})
+    return AlertCleared(dict(labels), now, {"reason": "the check is no longer configured"}, unwatched=True)
 
 
 def _values(state: CheckState, result: ProbeResult) -> dict[str, Any]:

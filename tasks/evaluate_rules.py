@@ -178,7 +178,7 @@ class RuleEngine:
             if states.pop(key).firing:
                 name, labels = _alert_of(key)
                 reason = f"rule {name} is gone or changed, or its series is no longer kept"
-                events.append(AlertCleared(labels, now, {"reason": reason}))
+                events.append(AlertCleared(labels, now, {"reason": reason}, unwatched=True))
         return events
 
     def _disagreements(self, said: Iterable[RuleEvent], now: int) -> list[RuleEvent]:

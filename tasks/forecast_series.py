@@ -114,7 +114,9 @@ def disk_events(store: Store, rows: list[Row], now: int) -> list[AlertRaised | A
         if event is not None:
             events.append(event)
     for mark in firing.keys() - kept:
-        events.append(AlertCleared(firing[mark].labels, now, {"reason": "this disk is no longer measured"}))
+        events.append(
+            AlertCleared(firing[mark].labels, now, {"reason": "this disk is no longer measured"}, unwatched=True)
+        )
     return events
 
 

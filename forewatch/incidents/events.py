@@ -32,12 +32,16 @@ class AlertRaised(Event):
 
 @dataclass(frozen=True)
 class AlertCleared(Event):
-    """The same trouble is over. The labels decide which alert is meant."""
+    """The same trouble is over. The labels decide which alert is meant.
+
+    `unwatched`: not because all was seen to be well, but because nobody looks any more; `values["reason"]` says why.
+    """
 
     source: ClassVar[str] = "alert"
     labels: Labels
     at: int
     values: dict[str, Any] = field(default_factory=dict)
+    unwatched: bool = False
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,9 @@ def alert_cleared(draft: Draft, event: AlertCleared) -> None:
     over = replace(alert, status="resolved", ends_at=max(event.at, alert.starts_at), updated_at=draft.now)
     draft.put_alert(over)
     lasted = format_duration(seconds(max(0, event.at - alert.starts_at)))
-    text = f"{alert.id} is resolved after {lasted}: {telling.summary(alert)}."
+    unwatched = str(event.values.get("reason") or "nobody looks any more") if event.unwatched else ""
+    since = f", since {unwatched}" if unwatched else ""
+    text = f"{alert.id} is resolved after {lasted}{since}: {telling.summary(alert)}."
     draft.because("alert-resolved", text, alert.id, alert.incident_id)
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     if incident is None or not incident.open:
@@ -72,7 +74,7 @@ def alert_cleared(draft: Draft, event: AlertCleared) -> None:
     if any(other.status == "firing" for other in rest):
         _go_on(draft, incident, rest)
     else:
-        close_recovered(draft, incident)
+        close_recovered(draft, incident, unwatched)
 
 
 def _open(draft: Draft, alert: Alert, seen: str) -> Incident:

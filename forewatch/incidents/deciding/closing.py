@@ -11,14 +11,15 @@ from forewatch.remedy.run import Run
 from forewatch.remedy.verification import NOT_HEALED
 
 
-def close_recovered(draft: Draft, incident: Incident) -> None:
-    """Its last alert is over: resolved, its runs verified, its people told."""
+def close_recovered(draft: Draft, incident: Incident, unwatched: str = "") -> None:
+    """Its last alert is over: resolved, its runs verified, its people told. `unwatched` says why nobody looks any more,
+    where that is what ended it."""
     runs = draft.view.runs_of(incident.id)
     for run in runs:
         if run.state == "acted":
             end_healed(draft, run)
     _call_off(draft, runs, f"{incident.id} recovered before")
-    _close(draft, incident, "incident-resolved", _credit(runs))
+    _close(draft, incident, "incident-resolved", unwatched or _credit(runs))
 
 
 def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> None:

@@ -1,6 +1,8 @@
 import pytest
 from memory_view import World, shop
 
+from forewatch.incidents.events import AlertCleared
+
 pytestmark = pytest.mark.unit
 
 
@@ -36,6 +38,16 @@ def test_the_last_alert_to_end_resolves_the_incident():
         world.now,
         "recovered by itself",
     )
+
+
+def test_an_alert_that_nobody_watches_any_more_ends_without_word_of_a_recovery():
+    world = World()
+    world.fails()
+    labels = world.view.alerts["AL-1"].labels
+    world.decide(AlertCleared(labels, world.now, {"reason": "the check is no longer configured"}, unwatched=True))
+    incident = world.view.incidents["INC-1"]
+    assert (incident.status, incident.resolution) == ("resolved", "the check is no longer configured")
+    assert any("since the check is no longer configured" in entry.text for _, entry in world.view.timeline)
 
 
 def test_an_alert_cannot_end_before_it_began_even_if_the_clock_was_set_back():
