@@ -16,7 +16,8 @@ from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import route_for
 from forewatch.bell import ring
 from forewatch.deciding import decide
-from forewatch.errors import DeliveryFailed, StoreUnavailable, TransitionRefused
+from forewatch.errors import DeliveryFailed, Fenced, StoreUnavailable, TransitionRefused
+from forewatch.guard.sentry import report
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event
 from forewatch.incidents.outcome import Dispatch, Notify, Outcome, PutIncident, ReleaseHeld, TurnHeldIntoReport
 from forewatch.runtime import Runtime
@@ -65,6 +66,13 @@ class Decider:
                     log.error("nor after freeing the ballast: %s", again)
             await self._keep(event)
             return None
+        except Fenced:
+            raise
+        except Exception as error:
+            # Our own fault, which may come again with every try: the people must not wait for its repair.
+            if isinstance(event, AlertRaised) and event.labels.get("severity") == "critical":
+                await self._page_directly(event, f"Forewatch failed to decide upon it ({type(error).__name__})")
+            raise
 
     async def retry(self) -> None:
         """Decide what was kept, oldest first, as far as the store takes it. Call it now and then."""
@@ -72,8 +80,14 @@ class Decider:
             while self._kept:
                 try:
                     await self._decide(self._kept[0])
+                except Fenced:
+                    raise
                 except StoreUnavailable:
                     return
+                except Exception as error:
+                    # It would fail for ever and keep all behind it waiting.
+                    report(error, shift=self._fence.shift)
+                    log.exception("a kept event is given up: %s", self._kept[0])
                 self._kept.popleft()
                 if not self._kept:
                     log.warning("the store takes decisions again; all kept events are decided")
@@ -98,6 +112,8 @@ class Decider:
             log.warning("%s", error)
             return Outcome()
         ring_for(runtime, outcome)
+        if isinstance(event, AlertCleared):
+            self._paged_directly.discard(fingerprint(event.labels))
         for change in outcome.changes:
             if isinstance(change, PutIncident):
                 incident = change.incident
@@ -111,20 +127,18 @@ class Decider:
             self._kept.popleft()
         self._kept.append(event)
         if isinstance(event, AlertRaised) and event.labels.get("severity") == "critical":
-            await self._page_directly(event)
+            await self._page_directly(event, "Forewatch's store takes no writes (is the disk full?)")
         elif isinstance(event, AlertCleared):
             self._paged_directly.discard(fingerprint(event.labels))
 
-    async def _page_directly(self, event: AlertRaised) -> None:
+    async def _page_directly(self, event: AlertRaised, because: str) -> None:
+        """Without the store: to the notifiers of its route, once until the alert is over."""
         mark = fingerprint(event.labels)
         if mark in self._paged_directly:
             return
         self._paged_directly.add(mark)
         summary = event.annotations.get("summary", event.labels.get("alertname", "an alert"))
-        text = (
-            f"{summary}. Forewatch's store takes no writes (is the disk full?), so this page is sent directly; "
-            "no incident could be opened and no remedy runs."
-        )
+        text = f"{summary}. {because}, so this page is sent directly; no incident could be opened and no remedy runs."
         now = self._runtime.clock.now()
         _, config = self._runtime.configuration.current()
         for name in route_for(config, event.labels).notify:
@@ -144,7 +158,7 @@ class Decider:
                     "severity": "critical",
                     "service": event.labels.get("service", ""),
                     "alert": {"labels": dict(event.labels), "annotations": dict(event.annotations)},
-                    "reason": "the store refuses commits",
+                    "reason": because,
                 },
                 created_at=now,
             )
