@@ -104,6 +104,10 @@ def read_status(runtime: Runtime) -> dict[str, Any]:
 
 def _print(found: dict[str, Any]) -> None:
     out.print("All stands." if found["ready"] else "Not all stands: " + "; ".join(found["problems"]), markup=False)
+    for part in found["components"]:
+        # Readiness has spoken of the others.
+        if part["state"] != "ok" and part["name"] not in ("prefect", "worker"):
+            out.print(f"{part['name']}: {part['reason']}", markup=False)
     out.print(f"Configuration version {found['config']['version']}, automation {found['automation']}.", markup=False)
     out.print()
     table(

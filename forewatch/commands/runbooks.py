@@ -64,11 +64,17 @@ def register(app: typer.Typer) -> None:
         home: HomeOption = None,
     ) -> None:
         """Start a runbook, as the Prefect UI would."""
-        if name not in _discover(home).runbooks:
-            raise NotFound(f"there is no runbook {name}; see: forewatch runbooks list")
+        found = _discover(home).runbooks
+        if name not in found:
+            raise NotFound(f"there is no runbook {name} (there are: {', '.join(found)})")
+        given = _inputs(inputs or ())
+        if problems := found[name].problems_with(given):
+            raise ActionRefused(
+                f"{name} cannot run with these inputs: {'; '.join(problems)} (see: forewatch runbooks show {name})"
+            )
         with opened(home) as runtime:
             now = runtime.clock.now()
-            event = RunRequested(name, _inputs(inputs or ()), person(), now, service, incident)
+            event = RunRequested(name, given, person(), now, service, incident)
             outcome = decide(runtime.store, event, config=runtime.configuration.current(), now=now)
             run_id = next(change.run.id for change in outcome.changes if isinstance(change, PutRun))
             ring(runtime.home, "worker")
@@ -165,7 +171,9 @@ def _wait(runtime: Runtime, run_id: str) -> None:
         with runtime.store.read() as conn:
             run = runs.get(conn, run_id)
         if run is not None and run.state not in UNDER_WAY:
-            out.print(f"{run_id} is {run.state}: {run.outcome or ''}", markup=False)
+            outcome = run.outcome or ""
+            # The outcome of a run that did not get through is a sentence about it already.
+            out.print(outcome if outcome.startswith(run_id) else f"{run_id} is {run.state}: {outcome}", markup=False)
             if run.state != "done":
                 sys.exit(1)
             return
