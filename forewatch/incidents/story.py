@@ -109,8 +109,10 @@ def _run(run: Run, steps: Sequence[Step], links: Mapping[str, str]) -> list[str]
 
 
 def _step(step: Step) -> str:
-    kind = "changes something" if step.kind == "act" else "only looks"
-    took = f" in {span}" if (span := _span(step.intent_at, step.done_at)) else ""
+    acts = step.kind == "act"
+    kind = "changes something" if acts else "only looks"
+    # A step that only looks is written down once it has looked: there is no telling how long it took.
+    took = f" in {span}" if acts and (span := _span(step.intent_at, step.done_at)) else ""
     error = f": {_text(step.error)}" if step.error else ""
     return f"  - {step.name} ({kind}): {step.state}{took}{error}"
 
