@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,19 +15,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import Forewatch, free_port, wait_for
 from playwright.sync_api import Browser, Page, sync_playwright
+from screenshots import shoot
 
-from examples.shop.shop import ROOT, Shop
+from examples.shop.shop import Shop
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-SCREENSHOTS = ROOT / "test-output"
 PATIENCE = 30_000
 """Milliseconds Playwright waits for what must appear."""
-
-Shoot = Callable[[Page, str], None]
 
 
 @pytest.fixture(scope="session")
@@ -38,17 +36,6 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         yield launched
         launched.close()
-
-
-@pytest.fixture(scope="session")
-def shoot() -> Shoot:
-    """Keep a picture of the page in `test-output/`, for people to look at."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-
-    def take(page: Page, name: str) -> None:
-        page.screenshot(path=SCREENSHOTS / f"{name}.png")
-
-    return take
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +80,7 @@ def strangers() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, forewatch: Forewatch, strangers: list[str], shoot: Shoot) -> Iterator[Page]:
+def page(browser: Browser, forewatch: Forewatch, strangers: list[str]) -> Iterator[Page]:
     """Logged in as `forewatch login` says, at the dashboard."""
     opened = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
     opened.set_default_timeout(PATIENCE)

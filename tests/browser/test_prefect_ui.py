@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Shoot
 from harness import Forewatch, wait_for
 from playwright.sync_api import Page, expect
+from screenshots import shoot
 
 from examples.shop.shop import Shop
 
@@ -46,21 +46,21 @@ def incident(forewatch: Forewatch, shop: Shop) -> Any:
     return healed
 
 
-def test_the_login_is_what_forewatch_login_prints(forewatch: Forewatch, page: Page, ui: str, shoot: Shoot) -> None:
+def test_the_login_is_what_forewatch_login_prints(forewatch: Forewatch, page: Page, ui: str) -> None:
     page.goto(f"{ui}/dashboard")
     expect(page.get_by_text("Event Feed", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Login")).to_have_count(0)
     shoot(page, "dashboard")
 
 
-def test_every_flow_and_every_runbook_has_a_deployment(page: Page, ui: str, shoot: Shoot) -> None:
+def test_every_flow_and_every_runbook_has_a_deployment(page: Page, ui: str) -> None:
     page.goto(f"{ui}/deployments")
     for name in DEPLOYMENTS:
         expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
     shoot(page, "deployments")
 
 
-def test_the_form_of_a_runbook_has_a_typed_field_for_each_parameter(page: Page, ui: str, shoot: Shoot) -> None:
+def test_the_form_of_a_runbook_has_a_typed_field_for_each_parameter(page: Page, ui: str) -> None:
     _open_form(page, ui, "restart-service")
     for name in ("command", "pidfile (Optional)", "stop_signal (Optional)", "grace (Optional)", "dry_run (Optional)"):
         expect(page.get_by_text(name, exact=True)).to_be_visible()
@@ -75,7 +75,7 @@ def test_the_form_of_a_runbook_has_a_typed_field_for_each_parameter(page: Page, 
 
 
 def test_a_run_started_from_the_form_appears_under_its_name_and_completes(
-    forewatch: Forewatch, page: Page, ui: str, shoot: Shoot
+    forewatch: Forewatch, page: Page, ui: str
 ) -> None:
     _open_form(page, ui, "collect-diagnostics")
     page.get_by_role("button", name="Submit").click()
@@ -97,9 +97,7 @@ def test_a_run_started_from_the_form_appears_under_its_name_and_completes(
     expect(page.get_by_text("RUN-1: machine")).to_be_visible()
 
 
-def test_the_runs_page_shows_shifts_and_what_was_done_about_an_incident(
-    incident: Any, page: Page, ui: str, shoot: Shoot
-) -> None:
+def test_the_runs_page_shows_shifts_and_what_was_done_about_an_incident(incident: Any, page: Page, ui: str) -> None:
     page.goto(f"{ui}/runs")
     for name in ("check-health", "collect-metrics", "page-people", f"respond {incident.id} catalogue"):
         expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
@@ -108,7 +106,7 @@ def test_the_runs_page_shows_shifts_and_what_was_done_about_an_incident(
 
 
 def test_a_healed_incident_has_its_story_as_an_artifact(
-    forewatch: Forewatch, incident: Any, page: Page, ui: str, shoot: Shoot
+    forewatch: Forewatch, incident: Any, page: Page, ui: str
 ) -> None:
     page.goto(f"{ui}/artifacts/key/incident-{incident.id.lower()}")
     page.locator("a[href*='/artifacts/artifact/']").first.click()
@@ -121,7 +119,7 @@ def test_a_healed_incident_has_its_story_as_an_artifact(
     shoot(page, "story")
 
 
-def test_a_shift_publishes_its_table(forewatch: Forewatch, page: Page, ui: str, shoot: Shoot) -> None:
+def test_a_shift_publishes_its_table(forewatch: Forewatch, page: Page, ui: str) -> None:
     def published() -> Any:
         body = {"artifacts": {"key": {"any_": ["check-health"]}}}
         return forewatch.prefect("POST", "/artifacts/latest/filter", body)
@@ -134,7 +132,7 @@ def test_a_shift_publishes_its_table(forewatch: Forewatch, page: Page, ui: str, 
 
 
 def test_our_own_pages_tell_the_same_and_lead_to_prefect(
-    forewatch: Forewatch, incident: Any, page: Page, ui: str, shoot: Shoot
+    forewatch: Forewatch, incident: Any, page: Page, ui: str
 ) -> None:
     ours = f"http://127.0.0.1:{forewatch.port}"
     page.goto(ours)
@@ -147,7 +145,7 @@ def test_our_own_pages_tell_the_same_and_lead_to_prefect(
     shoot(page, "own-incident")
 
 
-def test_the_picture_of_a_series_is_drawn(forewatch: Forewatch, page: Page, shoot: Shoot) -> None:
+def test_the_picture_of_a_series_is_drawn(forewatch: Forewatch, page: Page) -> None:
     page.goto(f"http://127.0.0.1:{forewatch.port}/pictures/forecast/1.svg")
     assert page.locator("svg").count() == 1
     assert page.locator("svg path, svg polyline").count() > 0
