@@ -148,3 +148,53 @@ def test_a_broken_dsn_is_one_clear_line_and_no_crash():
 
 def test_a_receiver_that_is_away_costs_the_process_nothing_but_a_moment():
     run(START + "assert report(ValueError('x'))", "http://publickey123@127.0.0.1:9/1")
+
+
+def test_a_worker_that_cannot_begin_says_so_before_it_ends(receiver, tmp_path):
+    run(
+        f"""
+import os
+os.environ["FOREWATCH_HOME"] = {str(tmp_path)!r}
+from forewatch.orchestration import worker
+worker.main()
+""",
+        receiver.dsn,
+        code=1,
+    )
+    [event] = receiver.events
+    assert event["tags"]["process"] == "worker"
+    assert event["exception"]["values"][-1]["type"] == "StoreError"
+
+
+def test_a_job_of_the_supervisor_that_breaks_off_is_reported_said_and_begun_anew(receiver, tmp_path):
+    done = run(
+        f"""
+import asyncio
+from pathlib import Path
+from forewatch.guard.sentry import start_sentry, flush
+from forewatch.home import Home
+from forewatch.orchestration import supervisor
+from forewatch.orchestration.settings import Settings
+start_sentry("supervisor")
+supervisor.JOB_AGAIN = 0.01
+made = supervisor.Supervisor(Home(Path({str(tmp_path)!r})), Settings(config="x"), print)
+tries = []
+async def job():
+    tries.append(1)
+    if len(tries) < 3:
+        raise LookupError("password=hunter2")
+    await asyncio.sleep(60)
+async def main():
+    task = asyncio.create_task(made._keep_at(job))
+    while len(tries) < 3:
+        await asyncio.sleep(0.01)
+    task.cancel()
+asyncio.run(main())
+flush()
+""",
+        receiver.dsn,
+    )
+    assert {event["tags"]["process"] for event in receiver.events} == {"supervisor"}
+    assert b"hunter2" not in receiver.raw
+    [line] = done.stdout.splitlines()
+    assert line.startswith("forewatch: an unexpected error of the supervisor: LookupError")
