@@ -9,6 +9,7 @@ import json
 import os
 import pkgutil
 import platform
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,8 @@ def main() -> int:
     unknown = [name for name in options.names if name not in known]
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)} (there are: {', '.join(known)})")
+    # As Ctrl-C: what a benchmark has started ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     OUTPUT.mkdir(exist_ok=True)
     results: dict[str, Any] = {}
     for name in options.names or known:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import tempfile
 import time
@@ -169,7 +170,7 @@ async def _row(who: str, folder: Path, runs: int, ask: Ask, prepare: Callable[[]
             took.append(await _noted(path) - asked)
         except (TimeoutError, httpx.HTTPError) as error:
             lost.append(str(error) or f"not started within {GIVE_UP:.0f} s")
-    return {"who": who, "seconds": summary(took), "lost": lost, "runs": took}
+    return {"who": who, "load": os.getloadavg()[1], "seconds": summary(took), "lost": lost, "runs": took}
 
 
 async def _noted(path: Path) -> float:
@@ -198,8 +199,8 @@ def _kill_spares(runtime: Runtime) -> None:
 
 
 def table(result: dict[str, Any]) -> str:
-    lines = [f"{'asked for to first line, seconds':34}{HEAD}"]
+    lines = [f"{'asked for to first line, seconds':34}{HEAD}{'load':>9}"]
     for row in result["rows"]:
         never = f"   never: {len(row['lost'])} ({row['lost'][0]})" if row["lost"] else ""
-        lines.append(f"{row['who']:34}{line(row['seconds'])}{never}")
+        lines.append(f"{row['who']:34}{line(row['seconds'])}{row['load']:>9.1f}{never}")
     return "\n".join(lines)

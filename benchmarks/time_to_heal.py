@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import tempfile
 import time
@@ -245,6 +246,7 @@ def _row(who: str, done: Sequence[Trial]) -> dict[str, Any]:
     healed = [trial.healed for trial in done if trial.healed is not None]
     return {
         "who": who,
+        "load": os.getloadavg()[1],
         "lost": len(done) - len(healed),
         "to_healthy": summary(each.took for each in healed),
         "to_command": summary(each.started for each in healed),
@@ -253,13 +255,13 @@ def _row(who: str, done: Sequence[Trial]) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    lines = [f"{'kill -9 to healthy, seconds':34}{HEAD}   (a check every {result['every']:.0f} s)"]
+    lines = [f"{'kill -9 to healthy, seconds':34}{HEAD}{'load':>9}   (a check every {result['every']:.0f} s)"]
     for row in result["rows"]:
         if "missing" in row:
             lines.append(f"{row['who']:34}   not measured: {row['missing']}")
             continue
         never = f"   never: {row['lost']}" if row["lost"] else ""
-        lines.append(f"{row['who']:34}{line(row['to_healthy'])}{never}")
+        lines.append(f"{row['who']:34}{line(row['to_healthy'])}{row['load']:>9.1f}{never}")
         for flaw in row.get("incomplete", ()):
             lines.append(f"    not counted, {flaw['incident']}: {', '.join(flaw['missing'])}")
     for row in result["rows"]:
