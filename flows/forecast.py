@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact
@@ -18,7 +19,9 @@ from forewatch.notifying.content import Links
 from forewatch.runtime import Runtime, runtime
 from forewatch.units import format_duration
 from tasks.duties.decider import ring_for
-from tasks.forecast_series import Row, disk_events, due, forecast_batch, score_due
+
+if TYPE_CHECKING:
+    from tasks.forecast_series import Row
 
 BUDGET = 200.0
 """Seconds a run works at most; what it does not reach is first in the next one."""
@@ -29,6 +32,9 @@ ROWS_SHOWN = 300
 @flow(name="forecast", flow_run_name="forecast")
 async def forecast() -> str:
     """Forecasts every series an hour ahead, scores the forecasts that came due and warns of disks that will be full."""
+    # Imported here: statsmodels weighs 120 MB, and every process forked for other work would carry it (preload.py).
+    from tasks.forecast_series import disk_events
+
     context = runtime()
     version, config = context.configuration.current()
     rows = await forecast_series()
@@ -46,6 +52,8 @@ async def forecast() -> str:
 @task(name="forecast series", cache_policy=NO_CACHE, persist_result=False)
 async def forecast_series() -> list[Row]:
     """Score, then forecast batch by batch on the store's thread until done or out of time."""
+    from tasks.forecast_series import due, forecast_batch, score_due
+
     context = runtime()
     store, begun = context.store, context.clock.monotonic()
     coverage = await store.run(score_due, store, context.clock.now())

@@ -11,7 +11,6 @@ import typer
 from forewatch import __version__
 from forewatch.clock import seconds
 from forewatch.commands.common import HomeOption, home_of, local, opened, out, settings_of, table
-from forewatch.doctor import examine
 from forewatch.orchestration.readiness import assess
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, check_states, components, config_versions, incidents, outbox, runs, shifts, switches
@@ -37,6 +36,9 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def doctor(home: HomeOption = None) -> None:
         """Examine the installation: versions, ports, stores, Prefect, clock, permissions, notifiers."""
+        # Imported here: httpx need not stay in the memory of `forewatch up`, which is this same program.
+        from forewatch.doctor import examine
+
         findings = examine(home_of(home))
         table(
             ("", "WHAT", "FOUND"),

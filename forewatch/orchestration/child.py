@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import uvloop
+from prefect.client.orchestration import get_client
 
 from forewatch import registry
 from forewatch.errors import Fenced, ForewatchError
@@ -150,5 +151,13 @@ class Child:
         if kind == "run":
             (job,) = details
             return await run_flow_job(FlowJob(**job))
+        if kind == "deploy":
+            from forewatch.orchestration.deployments import deploy
+
+            _, config = runtime().configuration.current()
+            async with get_client() as client:
+                deployed = await deploy(client, config)
+            self.tell("deployed", [(one.key, str(one.id), one.entrypoint) for one in deployed.values()])
+            return 0
         log.error("child %d does not know the command %r", os.getpid(), kind)
         return NOT_ONE_OF_OURS

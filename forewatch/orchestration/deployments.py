@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -19,11 +18,10 @@ from prefect.types.entrypoint import EntrypointType
 
 from forewatch import __version__, registry
 from forewatch.config.models import Config
+from forewatch.orchestration.deployed import TAG, Deployed
 from forewatch.orchestration.prefect_settings import WORK_POOL
 
 log = logging.getLogger("forewatch.deployments")
-
-TAG = "forewatch"
 
 
 @dataclass(frozen=True)
@@ -71,15 +69,6 @@ def planned(config: Config) -> list[Planned]:
 SHIFT_NAMES = frozenset({"check-health", "collect-metrics", "page-people"})
 
 
-@dataclass(frozen=True)
-class Deployed:
-    """What the worker needs to know of a deployment."""
-
-    id: UUID
-    key: str
-    entrypoint: str
-
-
 async def deploy(client: PrefectClient, config: Config) -> Mapping[str, Deployed]:
     """Make or update the work pool and all deployments; those of runbooks that are gone are deleted. By key."""
     try:
@@ -105,13 +94,6 @@ async def deploy(client: PrefectClient, config: Config) -> Mapping[str, Deployed
         deployed[plan.key] = Deployed(await deployment.aapply(), plan.key, plan.entrypoint)
     await _delete_stale(client, deployed)
     return deployed
-
-
-async def still_there(client: PrefectClient, deployed: Mapping[str, Deployed]) -> bool:
-    """Whether the server has all of them: after an outage it has, unless its database was lost."""
-    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    known = {found.id for found in await client.read_deployments(deployment_filter=ours, limit=200)}
-    return bool(deployed) and all(entry.id in known for entry in deployed.values())
 
 
 async def _delete_stale(client: PrefectClient, deployed: Mapping[str, Deployed]) -> None:

@@ -24,7 +24,7 @@ from forewatch.bell import Bell, ring
 from forewatch.deciding import decide
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import RunFailed
-from forewatch.orchestration.deployments import Deployed
+from forewatch.orchestration.deployed import Deployed
 from forewatch.orchestration.hands import Hands
 from forewatch.orchestration.runs import AWAY
 from forewatch.orchestration.watch import DEAD_AFTER

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
 
+from forewatch.orchestration.deployed import Deployed
 from forewatch.orchestration.runs import FlowJob
 from forewatch.orchestration.spares import Child, Spares
 from forewatch.orchestration.stand_in import ShiftGuard
@@ -20,6 +21,9 @@ log = logging.getLogger("forewatch.hands")
 
 CANCEL_GRACE = 20.0
 """Seconds a cancelled flow run gets to end by itself before its process is killed."""
+
+DEPLOY_TIMEOUT = 90.0
+"""Seconds for all deployments; a server that has just started takes its time."""
 
 
 @dataclass(eq=False)
@@ -61,6 +65,32 @@ class Hands:
         work = FlowJob(flow_run=flow_run.model_dump_json(), entrypoint=entrypoint)
         self._begin(job, "run", asdict(work))
         return job
+
+    async def deploy(self) -> dict[str, Deployed]:
+        """Have a spare make all deployments: it has the flows imported, the worker need not. By key.
+
+        Raises ConnectionError where the spare ends without an answer, TimeoutError where it takes too long.
+        """
+        child = await self._spares.take()
+        answer: asyncio.Future[dict[str, Deployed]] = asyncio.get_running_loop().create_future()
+
+        def hear(message: tuple[Any, ...]) -> None:
+            if message[0] == "deployed" and not answer.done():
+                answer.set_result({key: Deployed(UUID(id), key, entrypoint) for key, id, entrypoint in message[1]})
+
+        def ended(_: object) -> None:
+            if not answer.done():
+                answer.set_exception(ConnectionError("the deployments could not be made; the log says why"))
+
+        child.on_message = hear
+        child.exited.add_done_callback(ended)
+        child.send("deploy")
+        try:
+            async with asyncio.timeout(DEPLOY_TIMEOUT):
+                return await answer
+        except TimeoutError:
+            child.kill()
+            raise
 
     def _begin(self, job: Job, *command: Any) -> None:
         def hear(message: tuple[Any, ...]) -> None:

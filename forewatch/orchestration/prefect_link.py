@@ -26,7 +26,7 @@ from prefect.states import Cancelled
 
 from forewatch.errors import StoreUnavailable
 from forewatch.orchestration.books import Books, parent_of
-from forewatch.orchestration.deployments import Deployed, deploy, still_there
+from forewatch.orchestration.deployed import Deployed, still_there
 from forewatch.orchestration.flow_run_notes import cancel_elsewhere
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.prefect_settings import WORK_POOL
@@ -138,7 +138,7 @@ class PrefectLink:
         worker.start_run = self._start_run
         async with worker:
             if self._redeploy.is_set() or not await still_there(worker.prefect, self.deployments):
-                await self._deploy(worker.prefect)
+                await self._deploy()
             await self.books.close_stale(worker.prefect)
             await self.books.skip_superseded(worker.prefect)
             self.client = worker.prefect
@@ -150,7 +150,7 @@ class PrefectLink:
                 group.create_task(_every(SYNC_EVERY, worker.sync_with_backend))
                 group.create_task(_every(BOOKS_EVERY, lambda: self.books.close_stale(worker.prefect)))
                 group.create_task(_every(CANCEL_POLL_EVERY, lambda: self._cancel_asked(worker.prefect)))
-                group.create_task(self._redeploy_on_change(worker.prefect))
+                group.create_task(self._redeploy_on_change())
 
     async def _start_run(self, flow_run: FlowRun) -> Job:
         entrypoint = next(
@@ -206,15 +206,15 @@ class PrefectLink:
     def _cancel_child(self, flow_run_id: UUID) -> bool:
         return self._hands.cancel(flow_run_id) or cancel_elsewhere(self._runtime.home, flow_run_id)
 
-    async def _redeploy_on_change(self, client: PrefectClient) -> None:
+    async def _redeploy_on_change(self) -> None:
         while True:
             await self._redeploy.wait()
-            await self._deploy(client)
+            await self._deploy()
 
-    async def _deploy(self, client: PrefectClient) -> None:
+    async def _deploy(self) -> None:
         self._redeploy.clear()
         try:
-            self.deployments = await deploy(client, self._runtime.configuration.current()[1])
+            self.deployments = await self._hands.deploy()
         except BaseException:
             # The next link begins with it.
             self._redeploy.set()

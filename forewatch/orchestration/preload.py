@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 from importlib import import_module
 
+# Without numpy and statsmodels: they would add 120 MB for all, to spare the one flow that forecasts a second every five
+# minutes. It imports them itself.
 MODULES = (
     "aiohttp",
     "anyio._backends._asyncio",
@@ -16,15 +18,14 @@ MODULES = (
     # Prefect imports it lazily, to serialize the parameters of the first subflow: 0.2 s in the middle of a remedy.
     "fastapi.encoders",
     "httpx",
-    "numpy",
     "prefect.artifacts",
     "prefect.client.orchestration",
+    "prefect.deployments.runner",
     "prefect.engine",
     "prefect.events.clients",
     "prefect.flow_engine",
     "prefect.task_engine",
     "psutil",
-    "statsmodels.tsa.ar_model",
     "forewatch.orchestration.child",
     "flows",
     "runbooks",

@@ -1,6 +1,6 @@
 """Children forked from a forkserver that has everything imported already, and a stock of them kept ready.
 
-The forkserver is one process with exactly one thread that has imported Prefect, statsmodels and our packages; a child
+The forkserver is one process with exactly one thread that has imported Prefect and our packages; a child
 forked from it is at its first line within milliseconds. It is never the worker itself that is forked: its event loop,
 connections and threads would not survive that.
 """

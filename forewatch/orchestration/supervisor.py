@@ -166,7 +166,9 @@ class Supervisor:
         surroundings = environment(self._home, self._settings.prefect_port)
         commands = {
             "server": ["-m", "prefect", "server", "start", "--log-level", "WARNING"],
-            "worker": ["-m", "forewatch.orchestration.worker"],
+            # Not by `-m`: multiprocessing would import the worker's own module again in every child it forks, which
+            # cost each of them 35 MB that it shares with nobody.
+            "worker": ["-c", "from forewatch.orchestration.worker import main; main()"],
             "serve": ["-m", "forewatch.console.serve"],
         }
         for role, arguments in commands.items():

@@ -1,7 +1,7 @@
 """The worker process: spares, the shifts' guard, dispatch and the link to Prefect, side by side.
 
 Only the link needs Prefect to answer; the guard and its stand-ins work from the first second, before the server is up.
-Run as `python -m forewatch.orchestration.worker`.
+The supervisor runs `main`; this module must not be the process's main module (see there).
 """
 
 from __future__ import annotations
@@ -202,7 +202,3 @@ class Worker:
                 await self._link.books.report_end(ready[0], job, code)
         except AWAY as error:
             log.warning("the end of a flow run could not be reported yet: %s", error)
-
-
-if __name__ == "__main__":
-    main()

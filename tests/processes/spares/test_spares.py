@@ -43,7 +43,7 @@ async def ask(child: Child, *command: Any) -> Any:
 async def test_the_forkserver_has_one_thread_and_all_that_flows_need(spares: Spares) -> None:
     child = await spares.take()
     assert await ask(child, "threads of the forkserver") == 1
-    needed = ["prefect.flow_engine", "statsmodels.tsa.ar_model", "flows.respond", "tasks.probes", "fastapi.encoders"]
+    needed = ["prefect.flow_engine", "flows.respond", "runbooks.restart_service", "tasks.probes", "fastapi.encoders"]
     assert await ask(child, "imported", needed) == needed
 
 
