@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 from importlib import import_module
 
+from forewatch import registry
+
 # Without numpy and statsmodels: they would add 120 MB for all, to spare the one flow that forecasts a second every five
 # minutes. It imports them itself.
 MODULES = (
@@ -37,6 +39,7 @@ MODULES = (
 
 for _module in MODULES:
     import_module(_module)
+registry.load("runbooks")()
 
 # What is there now stays for ever; keeping the collector off it keeps its pages shared between all children.
 gc.collect()
