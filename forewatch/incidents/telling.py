@@ -9,6 +9,9 @@ from forewatch.alerting.alert import Alert
 from forewatch.clock import iso
 from forewatch.incidents.incident import Incident
 
+INSTANTS = 10**15
+"""Whole numbers beyond this are instants in microseconds (2001 and later); nothing we count comes near it."""
+
 Content = dict[str, Any]
 """`title`, `text`, `severity`, `service`, `incident_id`, `alert` (`labels`, `annotations`), `reason`, `runbook`."""
 
@@ -27,6 +30,11 @@ def joined(*texts: str) -> str:
 def summary(alert: Alert) -> str:
     """What is wrong, in a line: the alert's own summary, else its name and service."""
     return alert.annotations.get("summary") or f"{alert.name or 'an alert without a name'} on {alert.service}"
+
+
+def named(alert: Alert) -> str:
+    """`AL-7 (DiskFilling)`."""
+    return f"{alert.id} ({alert.name})" if alert.name else alert.id
 
 
 def content(
@@ -59,7 +67,7 @@ def trouble(alert: Alert, incident_id: str, values: Mapping[str, Any], automatio
     text = joined(
         summary(alert),
         alert.annotations.get("description", ""),
-        " ".join(filter(None, (f"{alert.id} fires since {iso(alert.starts_at)}", measured(values)))),
+        " ".join(filter(None, (f"{named(alert)} fires since {iso(alert.starts_at)}", measured(values)))),
         automation,
     )
     return content(
@@ -109,5 +117,8 @@ def measured(values: Mapping[str, Any]) -> str:
 
 
 def number(value: object) -> str:
-    """A measured value as a person reads it: four significant digits of a fraction, anything else as it is."""
+    """A measured value as a person reads it: four significant digits of a fraction, an instant as its time, anything
+    else as it is."""
+    if isinstance(value, int) and value > INSTANTS:
+        return iso(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

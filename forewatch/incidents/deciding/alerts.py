@@ -88,16 +88,16 @@ def _open(draft: Draft, alert: Alert, seen: str) -> Incident:
         opened_at=draft.now,
         revision=1,
     )
-    text = (
-        f"{alert.id} fires and {alert.service} has no open incident, so {incident.id} opens ({alert.severity}): {seen}."
-    )
+    because = f"{telling.named(alert)} fires and {alert.service} has no open incident"
+    text = f"{because}, so {incident.id} opens ({alert.severity}): {seen}."
     draft.open_incident(incident, text)
     draft.because("incident-opened", text, alert.id, incident.id)
     return incident
 
 
 def _join(draft: Draft, incident: Incident, alert: Alert, seen: str) -> None:
-    text = f"{alert.id} fires and joins {incident.id}, the open incident of {alert.service} ({alert.severity}): {seen}."
+    joins = f"{telling.named(alert)} fires and joins {incident.id}, the open incident of {alert.service}"
+    text = f"{joins} ({alert.severity}): {seen}."
     draft.because("incident-joined", text, alert.id, incident.id)
     severity = worst([incident.severity, alert.severity])
     if incident.status == "mitigated":

@@ -4,6 +4,7 @@ import pytest
 from memory_view import World, shop
 
 from forewatch.clock import micros
+from forewatch.incidents import telling
 from forewatch.incidents.outcome import Dispatch, SetTimer
 
 pytestmark = pytest.mark.unit
@@ -210,7 +211,7 @@ class TestPaging:
         content = world.view.outbox["NT-1"].content
         assert content["text"] == (
             "http of shop fails: 503 after 120 ms. "
-            "AL-1 fires since 2026-11-03T09:00:00.000Z (status 503, duration 0.12). "
+            "AL-1 (CheckFailing) fires since 2026-11-03T09:00:00.000Z (status 503, duration 0.12). "
             "RUN-1 (restart-service) was sent to fix it, and had not when this left."
         )
         assert content["title"] == "http of shop fails: 503 after 120 ms"
@@ -262,3 +263,9 @@ class TestPaging:
         world.fails()
         assert world.told() == []
         assert "nobody-routed" in world.codes()
+
+
+def test_instants_among_the_measured_values_are_told_as_times():
+    assert telling.measured({"value": 0.93, "samples": 7, "newest": 1_793_869_440_000_000}) == (
+        "(value 0.93, samples 7, newest 2026-11-05T09:04:00.000Z)"
+    )
