@@ -165,7 +165,7 @@ def test_a_remedy_that_does_not_heal_is_paged_at_once(
     began = time.monotonic()
     services["doomed"].kill()
     page = receiver.wait_for("doomed", "page", since=began, timeout=25)
-    [incident] = forewatch.incidents("doomed")
+    incident = forewatch.incidents("doomed")[0]
     [run, *_] = forewatch.runs(incident.id)
     assert (run.state, run.verified) == ("failed", "not healed")
     # Not the hold of 30 s: the verification gave it 2 s.
@@ -185,7 +185,7 @@ def test_shadow_says_what_it_would_do_and_pages_at_once(
     services["shadowed"].kill()
     page = receiver.wait_for("shadowed", "page", since=began, timeout=10)
     assert "it would have run restart-service" in page.body["text"]
-    [incident] = forewatch.incidents("shadowed")
+    incident = forewatch.incidents("shadowed")[0]
     assert not services["shadowed"].healthy()
     assert [run for run in forewatch.runs(incident.id) if run.started_at] == []
     assert "it would have run restart-service" in forewatch.cli("why", incident.id).stdout

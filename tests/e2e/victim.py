@@ -78,7 +78,8 @@ class Victim:
     checks:
       - http: http://127.0.0.1:{self.port}/health
         every: 1s
-        timeout: 900ms
+        timeout: 1s
+        retries: 1
         fails_after: 1
         recovers_after: 1
         severity: critical
