@@ -63,7 +63,7 @@ class Dispatcher:
         self._worker = worker
         self._ready = ready
         self._pulses: dict[str, _Pulse] = {}
-        self._starting: set[str] = set()
+        self._starting: dict[str, asyncio.Task[None]] = {}
         """Claimed by us and not with a child yet; the server may take its time."""
 
     async def dispatch_for_ever(self) -> None:
@@ -85,18 +85,32 @@ class Dispatcher:
         if ready is None:
             return 0
         client, deployments = ready
-        claimed = await self._runtime.store.run(self._claim)
+        free = AT_ONCE - len(self._starting)
+        claimed = await self._runtime.store.run(self._claim, free) if free > 0 else []
         for run in claimed:
-            await self._start(run, client, deployments)
+            # Side by side: a server that takes its time over one run must not hold up the next one.
+            self._starting[run.id] = asyncio.create_task(self._start(run, client, deployments), name=f"start {run.id}")
+            self._starting[run.id].add_done_callback(functools.partial(self._started, run.id))
         return len(claimed)
 
-    def _claim(self) -> list[Run]:
+    def _started(self, run_id: str, task: asyncio.Task[None]) -> None:
+        del self._starting[run_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The run stays claimed and silent, which is how it is found and dispatched again.
+            log.error("%s could not be dispatched: %s", run_id, error)
+
+    def lost(self, run_id: str) -> None:
+        """The child that carried this run has died: the next look need not wait for its silence."""
+        if run_id in self._pulses:
+            self._pulses[run_id].at = float("-inf")
+
+    def _claim(self, limit: int) -> list[Run]:
         store, now = self._runtime.store, self._runtime.clock.now()
         with store.read() as conn:
             if not runs.any_waiting(conn):
                 return []
         with store.decide() as conn:
-            return runs.claim(conn, self._worker, now, AT_ONCE)
+            return runs.claim(conn, self._worker, now, limit)
 
     async def _start(self, run: Run, client: PrefectClient, deployments: Mapping[str, Deployed]) -> None:
         deployed = deployments.get("respond" if run.kind == "respond" else run.runbook)
@@ -115,7 +129,6 @@ class Dispatcher:
             name=name,
             tags=[tag for tag in (run.incident_id, run.service, run.id) if tag],
         )
-        self._starting.add(run.id)
         try:
             async with asyncio.timeout(START_PATIENCE):
                 if run.flow_run_id is not None and await _was_cancelled(client, UUID(run.flow_run_id)):
@@ -133,8 +146,6 @@ class Dispatcher:
             # A client that the link closes meanwhile, because Prefect fell silent, raises RuntimeError.
             log.warning("%s could not be dispatched and waits: %s", run.id, error or type(error).__name__)
             await self._release(run.id, "claimed", tried=False)
-        finally:
-            self._starting.discard(run.id)
 
     async def watch_pulses(self) -> None:
         """One look at every run under way; call it once a second."""
@@ -162,7 +173,8 @@ class Dispatcher:
         if run.attempts >= MOST_ATTEMPTS:
             await self._fail(run, f"its process died {run.attempts} times")
             return
-        log.warning("%s has been silent for %.1f s and is dispatched again", run.id, silent)
+        why = "its process has died" if silent == float("inf") else f"it has been silent for {silent:.1f} s"
+        log.warning("%s is dispatched again: %s", run.id, why)
         await self._release(run.id, run.state)
 
     async def _release(self, run_id: str, expected: str, *, tried: bool = True) -> None:
