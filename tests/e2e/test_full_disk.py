@@ -102,13 +102,17 @@ def test_with_nothing_left_a_critical_page_leaves_directly_and_once(
     assert page.incident is None
     assert "store takes no writes" in page.body["text"]
 
-    # Half a minute of a full disk, over the end of a watch: nobody is told again and nobody stops watching.
-    time.sleep(30)
+    # A while with a full disk, over the end of a watch: nobody is told again and nobody stops watching.
+    time.sleep(25)
     assert len(receiver.of("victim", since=hurt)) == 1
     assert len(forewatch.incidents("victim")) == known
     assert forewatch.process is not None
     assert forewatch.process.poll() is None
     assert {name: forewatch.shift(name).term for name in terms} == terms, forewatch.tail()
+
+    status, health = forewatch.health()
+    assert status == 503
+    assert any("is full; free some space" in problem for problem in health["problems"])
 
     # It recovers and fails again: that is news.
     victim.fault("none")
@@ -121,13 +125,13 @@ def test_with_nothing_left_a_critical_page_leaves_directly_and_once(
 def test_when_there_is_room_again_everything_is_decided_and_normal(
     forewatch: Forewatch, disk: Disk, victim: Victim, receiver: Receiver
 ) -> None:
+    known = len(forewatch.incidents("victim"))
     disk.free()
     room = time.monotonic()
-    opened = wait_for(
-        "the kept events to be decided",
-        lambda: [one for one in forewatch.incidents("victim") if one.status != "resolved"],
-        timeout=15,
-    )
+    # Both faults of the full disk were kept, with the recovery between them.
+    wait_for("the kept events to be decided", lambda: len(forewatch.incidents("victim")) == known + 2, timeout=15)
+    opened = forewatch.incidents("victim")
+    assert [one.status for one in opened[:2]] == ["triggered", "resolved"]
     receiver.wait_for("victim", "page", since=room, timeout=PAGED_WITHIN)
     victim.fault("none")
     wait_for("the incident to end", lambda: forewatch.incidents("victim")[0].status == "resolved", timeout=15)
