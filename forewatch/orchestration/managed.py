@@ -95,6 +95,12 @@ class Managed:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGTERM)
 
+    def recycle(self) -> None:
+        """SIGKILL to its whole session because it hangs; it is started again at once."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+
     def signal_stop(self) -> None:
         """Stop caring and send SIGTERM, without waiting."""
         if self._care is not None:
@@ -107,9 +113,7 @@ class Managed:
         """SIGKILL to its whole session, at once."""
         if self._care is not None:
             self._care.cancel()
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+        self.recycle()
 
     async def stop(self, timeout: float) -> None:
         """SIGTERM, wait, SIGKILL to its whole session. Forewatch's own parts only: services have their own sessions."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import http.client
 import os
 import signal
 import socket
 import sys
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +47,11 @@ LOG_LIMIT = 20 * 1024 * 1024
 ROLES = ("worker", "serve", "server")
 STOP_SHIFTS = 4.0
 STOP_PART = 2.5
+PING_EVERY = 5.0
+PING_TIMEOUT = 5.0
+HUNG_AFTER = 180.0
+"""Seconds of silence after which the server counts as hung. Its own wait for SQLite's lock ends after 60 s (seen once,
+on a machine under load), and its first start on a busy machine takes as long."""
 IMPATIENT_AFTER = 1.0
 """Seconds after which a second Ctrl-C means "at once"; `make` and `timeout` send the same signal twice within
 moments."""
@@ -80,6 +87,7 @@ class Supervisor:
                     self._keep_logs_small,
                     lambda: follow_notifications(self._home, self._say),
                     lambda: self._announce(runtime),
+                    self._mind_server,
                 )
             ]
             try:
@@ -229,6 +237,18 @@ class Supervisor:
                 self._say("Code or runbooks have changed: the worker starts anew, the watch goes on.")
                 self._parts["worker"].restart()
 
+    async def _mind_server(self) -> None:
+        """A server that lives and answers nobody for minutes is ended; it starts again, and the watch never stopped."""
+        url = f"http://127.0.0.1:{self._settings.prefect_port}/api/health"
+        silence = Silence(time.monotonic())
+        while True:
+            await asyncio.sleep(PING_EVERY)
+            server = self._parts["server"]
+            answers = await asyncio.to_thread(_answers, url)
+            if silence.too_long(server.pid, answers, time.monotonic()):
+                self._say(f"The Prefect server has not answered for {HUNG_AFTER:.0f} s; it is ended and starts again.")
+                server.recycle()
+
     async def _keep_logs_small(self) -> None:
         while True:
             await asyncio.sleep(LOGS_EVERY)
@@ -252,6 +272,29 @@ class Supervisor:
             await self._parts[part].stop(STOP_PART)
         await asyncio.to_thread(leftovers.end, left, 0.5)
         self._say(f"Stopped after {time.monotonic() - began:.1f} s.")
+
+
+class Silence:
+    """How long a process has lived without answering. Pure: what was seen and the monotonic time come in."""
+
+    def __init__(self, now: float) -> None:
+        self._pid: int | None = None
+        self._heard = now
+
+    def too_long(self, pid: int | None, answers: bool, now: float) -> bool:
+        """Whether the process of this pid has been silent for HUNG_AFTER. A new process begins anew."""
+        if pid != self._pid or answers or pid is None:
+            self._pid, self._heard = pid, now
+        return now - self._heard > HUNG_AFTER
+
+
+def _answers(url: str) -> bool:
+    # urllib: httpx would stay in this process's memory for one request every few seconds.
+    try:
+        with urllib.request.urlopen(url, timeout=PING_TIMEOUT) as answer:
+            return bool(answer.status == 200)
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def _check_port(port: int, option: str) -> None:
