@@ -3,7 +3,9 @@
     held ──(not_before passed, or released)──┐
     due ─────────────────────────────────────┼─> claimed(term, until) ─> sent
     failed ──(not_before passed)─────────────┘        │  └─> failed ─> ... ─> dead
-                                                      └─(30 s without an answer)─> claimed again
+                                                      └─(30 s without an answer, or a later term)─> claimed again
+
+A later term has begun because the sender handed over or died: what it left under way is taken at once, not after 30 s.
 
 Times are wall-clock times, and a wall clock can be set back: then `created_at` lies in the future, or `not_before` and
 `claimed_until` further ahead than anything may wait. Such rows are taken at once: early is harmless, an hour late is
@@ -53,6 +55,7 @@ _INSERT = insert(outbox)
 _WAITING = ("held", "due", "failed")
 
 _NOW: BindParameter[int] = bindparam("now", type_=outbox.c.created_at.type)
+_TERM: BindParameter[int] = bindparam("term", type_=outbox.c.claimed_term.type)
 # May go out now: its time has come, its claim ran out, or its times are impossible (see above).
 _READY = or_(
     outbox.c.state.in_(_WAITING) & ((outbox.c.not_before <= _NOW) | (outbox.c.created_at > _NOW + micros(CLOCK_SLACK))),
@@ -63,9 +66,10 @@ _READY = or_(
 _SINCE = case((outbox.c.state == "claimed", outbox.c.claimed_until), else_=outbox.c.not_before)
 _OLDEST = select(func.min(_SINCE)).where(_READY)
 _RANK = case({"critical": 0, "warning": 1}, value=outbox.c.severity, else_=2)
+_LEFT_BEHIND = (outbox.c.state == "claimed") & (outbox.c.claimed_term < _TERM)
 _NEXT = (
     select(outbox.c.id)
-    .where(_READY)
+    .where(or_(_READY, _LEFT_BEHIND))
     .order_by(_RANK, outbox.c.not_before, outbox.c.id)
     .limit(bindparam("limit", type_=Integer))
 )
@@ -91,11 +95,12 @@ def of_incident(conn: Connection, incident_id: str) -> list[Notification]:
 
 
 def claim(conn: Connection, *, now: int, term: int, limit: int) -> list[Notification]:
-    """Take up to `limit` that may go out now, the most severe first, for 30 s; each claim is an attempt.
+    """Take up to `limit` that may go out now or that an earlier term left under way, the most severe first, for 30 s;
+    each claim is an attempt.
 
     Whoever claims must answer with `mark_sent` or `mark_failed` under the same `term`.
     """
-    ids = conn.execute(_NEXT, {"now": now, "limit": limit}).scalars().all()
+    ids = conn.execute(_NEXT, {"now": now, "term": term, "limit": limit}).scalars().all()
     if not ids:
         return []
     taken = conn.execute(

@@ -75,6 +75,16 @@ def test_a_claim_runs_out_after_30_seconds_and_the_late_sender_cannot_answer_for
     assert claimed(conn, NOW + 24 * HOUR) == []
 
 
+def test_what_a_dead_sender_left_under_way_goes_out_as_soon_as_the_next_term_begins(conn: Connection) -> None:
+    outbox.add(conn, notification())
+    assert claimed(conn, NOW, term=1) == ["NT-1"]
+    assert claimed(conn, NOW + 3 * SECOND, term=1) == []
+    assert claimed(conn, NOW + 3 * SECOND, term=2) == ["NT-1"]
+    assert claimed(conn, NOW + 3 * SECOND, term=1) == []
+    assert not outbox.mark_sent(conn, "NT-1", 1, NOW, {"status": 200})
+    assert outbox.mark_sent(conn, "NT-1", 2, NOW + 4 * SECOND, {"status": 200})
+
+
 def test_a_failed_one_is_tried_again_after_1_2_4_seconds_up_to_5_minutes(conn: Connection) -> None:
     outbox.add(conn, notification())
     waits, now = [], NOW
