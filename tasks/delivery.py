@@ -1,6 +1,7 @@
 """The outbox's hand: takes notifications that are due and gives each to its notifier, or to another that will take it.
 
 * Each attempt is claimed in the store first (30 s, see `store.outbox`) and is over well before the claim.
+* While the store refuses claims (disk full), critical pages leave unclaimed, once; that is recorded when it can be.
 * A slow receiver delays nobody: sending goes on in the background, `deliver_due` waits for it a moment only.
 * What a notifier will never take (its configuration or secret is gone, a 4xx) goes at once to the others of its route,
   at last to the console, and says so. What it does not take for now is tried again, and after a few attempts the others
@@ -30,7 +31,7 @@ from forewatch.notifying.content import Links, complete
 from forewatch.notifying.rendering import render
 from forewatch.notifying.sender import Receipt, Sender
 from forewatch.registry import load
-from forewatch.store import alerts, outbox, runs
+from forewatch.store import alerts, ballast, outbox, runs
 
 if TYPE_CHECKING:
     from forewatch.runtime import Runtime
@@ -88,14 +89,13 @@ class Delivery:
         self._done = Delivered()
 
     async def deliver_due(self, now: int) -> Delivered:
-        """Claim what is due at `now` and send it. Raises StoreUnavailable where the store refuses the claim: then
-        use `deliver_directly`."""
+        """Claim what is due at `now` and send it. Raises StoreUnavailable where the store cannot even be read."""
         store = self._runtime.store
         free = AT_ONCE - len(self._under_way)
         if free > 0:
             term = self._term()
             _, config = await store.run(self._runtime.configuration.current)
-            parcels = await store.run(self._claim, now, term, free)
+            parcels = await self._take(now, term, free)
             started = [self._start(parcel, config, term) for parcel in parcels if self._is_new(parcel)]
             if started:
                 await asyncio.wait(started, timeout=WAIT)
@@ -110,6 +110,31 @@ class Delivery:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    async def _take(self, now: int, term: int, limit: int) -> list[Parcel]:
+        store = self._runtime.store
+        try:
+            return await store.run(self._claim, now, term, limit)
+        except StoreUnavailable as error:
+            log.error("nothing in the outbox can be claimed: %s", error)
+        if await store.run(ballast.free, self._runtime.home):
+            log.error("the ballast file was freed to make room; the disk needs space")
+            try:
+                return await store.run(self._claim, now, term, limit)
+            except StoreUnavailable as error:
+                log.error("nor after freeing the ballast: %s", error)
+        return await store.run(self._critical_unclaimed, now, term, limit)
+
+    def _critical_unclaimed(self, now: int, term: int, limit: int) -> list[Parcel]:
+        with self._runtime.store.read() as conn:
+            return [
+                # Its failure could not be recorded and tried again, so the others are told of it at once.
+                _parcel(conn, replace(notification, attempts=outbox.MOST_ATTEMPTS))
+                for notification in outbox.claimable(conn, now=now, term=term, limit=limit)
+                if notification.severity == "critical"
+                and notification.kind in ("page", "failure")
+                and notification.id not in self._unrecorded
+            ]
 
     def _claim(self, now: int, term: int, limit: int) -> list[Parcel]:
         with self._runtime.store.decide() as conn:
@@ -132,6 +157,9 @@ class Delivery:
             # Sent before, when the store could not record it: record it now, do not send it twice.
             receipt = self._unrecorded.get(notification.id) or await hand_over(parcel, config, self._runtime.home)
             self._unrecorded[notification.id] = receipt
+            if notification.claimed_term != term:
+                log.warning("%s sent to %s, to be recorded once the store allows", notification.id, receipt.notifier)
+                return
             await self._record_sent(notification, term, receipt)
             del self._unrecorded[notification.id]
         except DeliveryFailed as error:

@@ -68,11 +68,12 @@ _OLDEST = select(func.min(_SINCE)).where(_READY)
 _RANK = case({"critical": 0, "warning": 1}, value=outbox.c.severity, else_=2)
 _LEFT_BEHIND = (outbox.c.state == "claimed") & (outbox.c.claimed_term < _TERM)
 _NEXT = (
-    select(outbox.c.id)
+    select(outbox)
     .where(or_(_READY, _LEFT_BEHIND))
     .order_by(_RANK, outbox.c.not_before, outbox.c.id)
     .limit(bindparam("limit", type_=Integer))
 )
+_NEXT_IDS = _NEXT.with_only_columns(outbox.c.id)
 
 
 def back_off(attempts: int) -> float:
@@ -100,7 +101,7 @@ def claim(conn: Connection, *, now: int, term: int, limit: int) -> list[Notifica
 
     Whoever claims must answer with `mark_sent` or `mark_failed` under the same `term`.
     """
-    ids = conn.execute(_NEXT, {"now": now, "term": term, "limit": limit}).scalars().all()
+    ids = conn.execute(_NEXT_IDS, {"now": now, "term": term, "limit": limit}).scalars().all()
     if not ids:
         return []
     taken = conn.execute(
@@ -116,6 +117,11 @@ def claim(conn: Connection, *, now: int, term: int, limit: int) -> list[Notifica
     )
     claimed = {row.id: Notification(**row._mapping) for row in taken}
     return [claimed[id] for id in ids]
+
+
+def claimable(conn: Connection, *, now: int, term: int, limit: int) -> list[Notification]:
+    """What `claim` would take, left as it is: all a sender has to go by while the store takes no writes."""
+    return [Notification(**row._mapping) for row in conn.execute(_NEXT, {"now": now, "term": term, "limit": limit})]
 
 
 def mark_sent(conn: Connection, notification_id: str, term: int, now: int, receipt: dict[str, Any] | None) -> bool:

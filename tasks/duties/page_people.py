@@ -75,6 +75,9 @@ class PagePeople:
         now = self._runtime.clock.now()
         await self._decider.retry()
         for timer in await self._runtime.store.run(self._due, now):
+            if self._decider.kept:
+                # While the store takes no decision a timer stays due in it; keeping it here too would add up.
+                break
             await self._decide(TimerDue(timer.id, timer.kind, timer.subject, now))
         delivered = await self._delivery.deliver_due(self._runtime.clock.now())
         self.sent += len(delivered.sent)

@@ -210,15 +210,7 @@ async def test_what_was_sent_but_could_not_be_recorded_is_not_sent_again(world, 
     assert stored(world).state == "sent"
 
 
-async def test_a_store_that_refuses_the_claim_says_so_and_pages_leave_directly(
-    world, channels, a_notification, monkeypatch
-):
-    def full(*args, **kwargs):
-        raise StoreUnavailable("decisions.db: the disk is full; free some space")
-
-    monkeypatch.setattr(outbox, "claim", full)
-    with pytest.raises(StoreUnavailable):
-        await Delivery(world, 1).deliver_due(world.clock.now())
+async def test_what_is_in_no_outbox_leaves_directly(world, channels, a_notification):
     assert (await deliver_directly(a_notification("NT-direct"), CONFIG, world.home)).notifier == "hook"
     channels.answers["hook"] = down()
     receipt = await deliver_directly(a_notification("NT-direct"), CONFIG, world.home)
@@ -252,3 +244,50 @@ async def test_a_missing_secret_falls_back_with_the_real_senders(world, a_notifi
     put(world, a_notification(attempts=0))
     assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-1"]
     assert "the environment variable NO_SUCH_SECRET is not set" in capsys.readouterr().out
+
+
+@pytest.fixture
+def full_disk(world, monkeypatch):
+    """`full_disk()` has the store refuse every write, `full_disk(False)` ends that."""
+    decide = world.store.decide
+
+    def refuse():
+        raise StoreUnavailable("decisions.db: the disk is full; free some space")
+
+    def be(full=True):
+        monkeypatch.setattr(world.store, "decide", refuse if full else decide)
+
+    return be
+
+
+async def test_a_critical_page_leaves_once_though_the_store_takes_no_claim(world, channels, a_notification, full_disk):
+    put(world, a_notification(), a_notification("NT-2", severity="warning"), a_notification("NT-3", kind="resolved"))
+    carrier = Delivery(world, 1)
+    full_disk()
+    for _ in range(3):
+        await carrier.deliver_due(world.clock.now())
+    assert [id for _, id, _ in channels.given] == ["NT-1"]
+
+    full_disk(False)
+    delivered = await carrier.deliver_due(world.clock.now())
+    assert sorted(delivered.sent) == ["NT-1", "NT-2", "NT-3"]
+    assert [id for _, id, _ in channels.given].count("NT-1") == 1
+    with world.store.read() as conn:
+        assert outbox.get(conn, "NT-1").state == "sent"
+
+
+async def test_a_page_that_cannot_be_claimed_nor_handed_over_goes_to_the_others(
+    world, channels, a_notification, full_disk
+):
+    put(world, a_notification())
+    channels.answers["hook"] = DeliveryFailed("hook: 503", permanent=False)
+    full_disk()
+    await Delivery(world, 1).deliver_due(world.clock.now())
+    assert channels.told() == ["hook", "terminal"]
+
+
+async def test_the_ballast_makes_room_for_claims(world, channels, a_notification, full_disk, monkeypatch):
+    put(world, a_notification("NT-2", severity="warning"))
+    monkeypatch.setattr(delivery.ballast, "free", lambda home: full_disk(False) or True)
+    full_disk()
+    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-2"]

@@ -1,0 +1,51 @@
+"""Paging while the store takes no decisions."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from forewatch.clock import FakeClock, micros
+from forewatch.config.models import Config
+from forewatch.errors import StoreUnavailable
+from forewatch.home import Home
+from forewatch.store import timers
+from forewatch.store.engine import Store
+from forewatch.store.shifts import Fence
+from tasks.duties import decider
+from tasks.duties.page_people import PagePeople
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    home = Home(tmp_path)
+    home.create()
+    store = Store.open(home, migrate=True)
+    yield SimpleNamespace(
+        home=home, store=store, clock=FakeClock(), configuration=SimpleNamespace(current=lambda: (1, Config()))
+    )
+    store.close()
+
+
+async def test_due_timers_do_not_add_up_while_the_store_takes_no_decision(runtime, monkeypatch):
+    def refuse(*_, **__):
+        raise StoreUnavailable("decisions.db: the disk is full; free some space")
+
+    now = runtime.clock.now()
+    with runtime.store.decide() as conn:
+        for run in ("RUN-1", "RUN-2"):
+            timers.add(conn, "verification", run, now - micros(1), now - micros(2))
+    duty = PagePeople(runtime, Fence("page-people", 1))
+    monkeypatch.setattr(decider, "decide", refuse)
+    for _ in range(5):
+        await duty._once()
+    assert duty.rows()[0]["kept for the store"] == 1
+
+    decided = []
+    monkeypatch.setattr(decider, "decide", lambda store, event, **_: decided.append(event.subject))
+    monkeypatch.setattr(decider, "ring_for", lambda runtime, outcome: None)
+    await duty._decider.retry()
+    assert decided == ["RUN-1"]
