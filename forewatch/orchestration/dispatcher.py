@@ -172,17 +172,20 @@ class Dispatcher:
     async def _again(self, run: Run, silent: float) -> None:
         if run.attempts >= MOST_ATTEMPTS:
             await self._fail(run, f"its process died {run.attempts} times")
+            self._hands.kill_run(run.id)
             return
         why = "its process has died" if silent == float("inf") else f"it has been silent for {silent:.1f} s"
         log.warning("%s is dispatched again: %s", run.id, why)
-        await self._release(run.id, run.state)
+        # Not where the store refuses: then the run cannot show life, and is most likely well.
+        if await self._release(run.id, run.state):
+            self._hands.kill_run(run.id)
 
-    async def _release(self, run_id: str, expected: str, *, tried: bool = True) -> None:
+    async def _release(self, run_id: str, expected: str, *, tried: bool = True) -> bool:
         def write() -> bool:
             with self._runtime.store.decide() as conn:
                 return runs.release(conn, run_id, expected, tried=tried)
 
-        await self._runtime.store.run(write)
+        return await self._runtime.store.run(write)
 
     async def _fail(self, run: Run, reason: str, *, cancelled: bool = False) -> None:
         log.error("%s (%s): %s", run.id, run.runbook, reason)

@@ -117,6 +117,11 @@ class Hands:
     def find_run(self, run_id: str) -> Job | None:
         return next((job for job in self._jobs if job.run_id == run_id), None)
 
+    def kill_run(self, run_id: str) -> None:
+        """End the child that carries a run and shows no life: hung, it might come back and act beside its successor."""
+        if (job := self.find_run(run_id)) is not None:
+            job.child.kill()
+
     @property
     def jobs(self) -> list[Job]:
         return list(self._jobs)

@@ -29,6 +29,7 @@ from forewatch.orchestration.books import Books, parent_of
 from forewatch.orchestration.deployed import Deployed, still_there
 from forewatch.orchestration.flow_run_notes import cancel_elsewhere
 from forewatch.orchestration.hands import Hands, Job
+from forewatch.orchestration.prefect_private import retry_at_once
 from forewatch.orchestration.prefect_settings import WORK_POOL
 from forewatch.orchestration.prefect_worker import PREFETCH_SECONDS, ForewatchWorker
 from forewatch.orchestration.runs import AWAY
@@ -137,6 +138,7 @@ class PrefectLink:
         worker = ForewatchWorker(WORK_POOL, name=self._name, prefetch_seconds=PREFETCH_SECONDS)
         worker.start_run = self._start_run
         async with worker:
+            retry_at_once(worker.prefect)
             if self._redeploy.is_set() or not await still_there(worker.prefect, self.deployments):
                 await self._deploy()
             await self.books.close_stale(worker.prefect)

@@ -5,7 +5,10 @@ each of them to what we need, so that an upgrade that moves one fails loudly the
 from __future__ import annotations
 
 from prefect._internal import control_listener
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
+
+from forewatch.orchestration.retry_at_once import RetryAtOnce
 
 
 def mark_cancelled() -> None:
@@ -25,3 +28,13 @@ def without_suspension_observer(flow_run: FlowRun) -> FlowRun:
     the whole run again before it calls the flow.
     """
     return flow_run.model_copy(update={"deployment_id": None})
+
+
+def retry_at_once(client: PrefectClient) -> None:
+    """Have a client try again within milliseconds where the server's SQLite was busy, see `retry_at_once.py`.
+
+    Done on the made client: one that was given a transport is not the one Prefect looks for, and it opens another.
+    """
+    http = client._client
+    if not isinstance(http._transport, RetryAtOnce):
+        http._transport = RetryAtOnce(http._transport)

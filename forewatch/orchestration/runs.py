@@ -25,7 +25,7 @@ from forewatch.errors import ActionRefused, Fenced
 from forewatch.guard import sentry
 from forewatch.home import Home
 from forewatch.orchestration.flow_run_notes import forget_flow_run, note_flow_run
-from forewatch.orchestration.prefect_private import without_suspension_observer
+from forewatch.orchestration.prefect_private import retry_at_once, without_suspension_observer
 
 log = logging.getLogger("forewatch.runs")
 
@@ -61,7 +61,9 @@ async def connect(stack: contextlib.AsyncExitStack) -> bool:
         return False
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            context = await stack.enter_async_context(AsyncClientContext())
+            context = AsyncClientContext()
+            retry_at_once(context.client)
+            await stack.enter_async_context(context)
             # The first POST fetches the token that the server's CSRF protection asks for; have that behind us.
             await context.client.read_flow_runs(limit=1)
     except AWAY as error:
