@@ -26,7 +26,7 @@ from benchmarks._linking import RESTART_STEP, Records, missing
 from benchmarks._victim import Healed, Victim, adopt_orphans
 from forewatch.explaining import why
 from forewatch.runtime import Runtime
-from forewatch.store import check_states, decision_log, incidents, observations, receipts, runs
+from forewatch.store import check_states, decision_log, incidents, observations, receipts, runs, timeline
 from tests.e2e.harness import Forewatch
 
 NAME = "time_to_heal"
@@ -35,6 +35,7 @@ SEED = 20
 SETTLE = 1.0
 """Seconds of peace before a trial; a random share of the check's interval comes on top."""
 GIVE_UP = 30.0
+CALM_PATIENCE = 60.0
 LINK_PATIENCE = 20.0
 """Seconds for Prefect to have written its records after the last trial; it does so in the background."""
 
@@ -135,15 +136,23 @@ def _checked(runtime: Runtime) -> bool:
 
 
 async def _calm(runtime: Runtime) -> None:
-    await until("peace after a trial", lambda: runtime.store.run(_at_peace, runtime), GIVE_UP)
+    """No incident is open, and a spare is ready. Raises TimeoutError that says what is not so."""
+
+    async def look() -> bool:
+        return not await runtime.store.run(_unrest, runtime)
+
+    try:
+        await until("peace after a trial", look, CALM_PATIENCE)
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}: {await runtime.store.run(_unrest, runtime)}") from error
 
 
-def _at_peace(runtime: Runtime) -> bool:
-    """No incident is open, and a spare is ready."""
+def _unrest(runtime: Runtime) -> str:
     with runtime.store.read() as conn:
-        if incidents.listing(conn, open_only=True, limit=1):
-            return False
-    return bool(idle(runtime))
+        for one in incidents.listing(conn, open_only=True, limit=1):
+            last = timeline.of_incident(conn, one.id)[-1].text
+            return f"{one.id} is {one.status}; the last of it: {last}"
+    return "" if idle(runtime) else "no spare is ready"
 
 
 async def _judged(forewatch: Forewatch, runtime: Runtime, done: Sequence[Trial]) -> list[dict[str, Any]]:
