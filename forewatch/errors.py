@@ -99,6 +99,10 @@ class ActionRefused(RunbookError):
     pass
 
 
+class TakenOver(ActionRefused):
+    """The run is another flow run's by now, or waits for one: how it ends is not this one's to say."""
+
+
 class Interrupted(ActionRefused):
     permanent = False
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from forewatch.bell import ring
 from forewatch.deciding import decide
-from forewatch.errors import ActionRefused, ForewatchError, Interrupted, RunbookError, StoreUnavailable
+from forewatch.errors import ActionRefused, ForewatchError, Interrupted, RunbookError, StoreUnavailable, TakenOver
 from forewatch.guard import sentry
 from forewatch.guard.redact import redact
 from forewatch.incidents.events import Event, RunActed, RunFailed, RunStarting
@@ -103,7 +103,7 @@ async def at_work(execution: Execution) -> AsyncIterator[None]:
         with sentry.scope(**about):
             yield
     except Interrupted as error:
-        await runtime.store.run(_put_back, runtime, run_id)
+        await runtime.store.run(_put_back, execution)
         log.warning("%s: %s", run_id, error)
         raise
     except Exception as error:
@@ -116,7 +116,7 @@ async def at_work(execution: Execution) -> AsyncIterator[None]:
         if cancelled and execution.ended is None:
             execution.ended = "failed"
             reason = lifeline.runbook_should_stop() or "it was cancelled"
-            _failed(runtime, RunFailed(run_id, reason, runtime.clock.now(), cancelled=True))
+            _failed(runtime, RunFailed(run_id, reason, runtime.clock.now(), True, execution.flow_run_id))
         raise
     else:
         await execution.acted(f"{run.runbook} is through its steps")
@@ -133,10 +133,10 @@ def _failed(runtime: Runtime, event: RunFailed) -> None:
         log.error("%s failed (%s), which could not be recorded: %s", event.run_id, event.reason, error)
 
 
-def _put_back(runtime: Runtime, run_id: str) -> None:
-    with runtime.store.decide() as conn:
-        runs.release(conn, run_id, "started")
-    ring(runtime.home, "worker")
+def _put_back(execution: Execution) -> None:
+    with execution.runtime.store.decide() as conn:
+        runs.release(conn, execution.run_id, "started", flow_run_id=execution.flow_run_id)
+    ring(execution.runtime.home, "worker")
 
 
 class Execution:
@@ -169,16 +169,23 @@ class Execution:
         """Decide that the run is through its steps. The first end stays: `at_work` decides only where nobody has."""
         if self.ended is None:
             self.ended = "acted"
-            event = RunActed(self.run_id, redact(outcome), self.runtime.clock.now())
+            event = RunActed(self.run_id, redact(outcome), self.runtime.clock.now(), self.flow_run_id)
             await self.runtime.store.run(decide_and_ring, self.runtime, event)
 
     async def failed(self, error: Exception) -> None:
-        """Decide that the run failed, and report the error unless it is a refusal. The first end stays."""
+        """Decide that the run failed, and report the error unless it is a refusal. The first end stays.
+
+        A run that was taken over has not failed: whoever has it now says how it ends.
+        """
         if self.ended is None:
             self.ended = "failed"
+            if isinstance(error, TakenOver):
+                log.warning("%s", error)
+                return
             if not isinstance(error, ActionRefused):
                 sentry.report(error)
-            event = RunFailed(self.run_id, reason_of(error), self.runtime.clock.now())
+            now = self.runtime.clock.now()
+            event = RunFailed(self.run_id, reason_of(error), now, flow_run_id=self.flow_run_id)
             await self.runtime.store.run(_failed, self.runtime, event)
 
     async def note(self, text: str) -> None:

@@ -14,7 +14,15 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from forewatch.errors import ActionRefused, ForewatchError, Interrupted, NotFound, StepFailed, StepUnknown
+from forewatch.errors import (
+    ActionRefused,
+    ForewatchError,
+    Interrupted,
+    NotFound,
+    StepFailed,
+    StepUnknown,
+    TakenOver,
+)
 from forewatch.guard import sentry
 from forewatch.guard.redact import redact
 from forewatch.orchestration import lifeline
@@ -171,7 +179,9 @@ class Steps:
         if run is None:
             raise NotFound(f"{self._run_id} is not in the store any more")
         if run.flow_run_id != self._flow_run_id:
-            raise ActionRefused(f"{self._run_id} has been taken over by flow run {run.flow_run_id}")
+            raise TakenOver(f"{self._run_id} has been taken over by flow run {run.flow_run_id}")
+        if run.state in ("waiting", "claimed"):
+            raise TakenOver(f"{self._run_id} was put back for another flow run: this one showed no life")
         if run.state != "started":
             raise ActionRefused(f"{self._run_id} may not act any more: it is {run.state}")
         switch = switches.get(conn, switches.AUTOMATION)

@@ -62,6 +62,8 @@ class RunActed(Event):
     run_id: str
     outcome: str
     at: int
+    flow_run_id: str | None = None
+    """Who says so, where it is the run's own flow run: once another has taken the run over, it has no say."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class RunFailed(Event):
     reason: str
     at: int
     cancelled: bool = False
+    flow_run_id: str | None = None
+    """Who says so, where it is the run's own flow run: once another has taken the run over, it has no say."""
 
 
 @dataclass(frozen=True)

@@ -175,15 +175,21 @@ def stale(conn: Connection, seen: Mapping[str, int]) -> list[Run]:
     return [Run(**row._mapping) for row in conn.execute(found)] if silent else []
 
 
-def release(conn: Connection, run_id: str, expected: str, *, tried: bool = True) -> bool:
-    """Put a run whose flow run died back to waiting. False if it is not in state `expected` any more.
+def release(
+    conn: Connection, run_id: str, expected: str, *, tried: bool = True, flow_run_id: str | None = None
+) -> bool:
+    """Put a run whose flow run died back to waiting. False if it is not in state `expected` any more, or not
+    `flow_run_id`'s where that is given.
 
     `tried` False: no process ever got it, so the attempt does not count.
     """
+    meant = and_(runs.c.id == run_id, runs.c.state == expected)
+    if flow_run_id is not None:
+        meant = and_(meant, runs.c.flow_run_id == flow_run_id)
     return bool(
         conn.execute(
             update(runs)
-            .where(runs.c.id == run_id, runs.c.state == expected)
+            .where(meant)
             .values(state="waiting", claimed_by=None, claimed_at=None, attempts=runs.c.attempts - (0 if tried else 1))
         ).rowcount
     )

@@ -63,6 +63,8 @@ def run_acted(draft: Draft, event: RunActed) -> None:
         draft.because("run-over", text, run.id, run.incident_id)
         draft.log(run.incident_id, "run", text, run=run.id)
         return
+    if _is_anothers(draft, run, event, "is through"):
+        return
     text = telling.sentence(f"{run.id} ({run.runbook}) acted: {event.outcome}")
     draft.because("run-acted", text, run.id, run.incident_id)
     draft.log(run.incident_id, "run", text, run=run.id)
@@ -89,6 +91,8 @@ def run_failed(draft: Draft, event: RunFailed) -> None:
         text = telling.sentence(f"{run.id} was {run.state} already when it {how}: {event.reason}")
         draft.because("run-over", text, run.id, run.incident_id)
         draft.log(run.incident_id, "run", text, run=run.id)
+        return
+    if _is_anothers(draft, run, event, how):
         return
     incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
     text = telling.sentence(f"{run.id} ({run.runbook}) {how}: {event.reason}")
@@ -162,6 +166,16 @@ def _refuse(draft: Draft, run: Run, refused: Refused) -> None:
     because = f"Automation did not act after all: {refused.reason}."
     if not release(draft, incident, because, run.id):
         tell_of_failure(draft, incident, run, because)
+
+
+def _is_anothers(draft: Draft, run: Run, event: RunActed | RunFailed, what: str) -> bool:
+    """Whether a flow run that was thought dead speaks of a run which another carries out by now."""
+    if event.flow_run_id is None or event.flow_run_id == run.flow_run_id:
+        return False
+    text = f"Flow run {event.flow_run_id} {what}, but {run.id} is flow run {run.flow_run_id}'s by now and goes on."
+    draft.because("taken-over", text, run.id, run.incident_id)
+    draft.log(run.incident_id, "run", text, run=run.id)
+    return True
 
 
 def _run(draft: Draft, run_id: str) -> Run:

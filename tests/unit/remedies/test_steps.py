@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -262,13 +263,33 @@ async def test_a_run_whose_worker_is_gone_is_put_back_for_another(runtime, run_a
     assert done == ["first"]
 
 
-async def test_a_run_taken_over_by_another_flow_run_acts_no_more(runtime, run_at_work):
+async def test_a_run_taken_over_by_another_flow_run_acts_no_more_and_has_no_say(runtime, run_at_work, stored_run):
     with pytest.raises(ActionRefused, match="RUN-1 has been taken over by flow run flow-b"):
         async with run_at_work():
             crash(runtime)
             await admit(runtime, "RUN-1", "flow-b")
             await act("never")
     assert done == []
+    assert (stored_run().state, stored_run().flow_run_id) == ("started", "flow-b")
+
+
+@pytest.mark.parametrize("ending", [StepFailed("it broke"), Interrupted("the worker is gone"), None])
+async def test_however_the_first_flow_run_ends_a_run_taken_over_goes_on(runtime, run_at_work, stored_run, ending):
+    with contextlib.suppress(StepFailed, Interrupted):
+        async with run_at_work():
+            crash(runtime)
+            await admit(runtime, "RUN-1", "flow-b")
+            if ending is not None:
+                raise ending
+    assert (stored_run().state, stored_run().flow_run_id) == ("started", "flow-b")
+
+
+async def test_a_run_put_back_as_silent_waits_on_though_its_process_comes_back(runtime, run_at_work, stored_run):
+    with pytest.raises(ActionRefused, match="RUN-1 was put back for another flow run"):
+        async with run_at_work():
+            crash(runtime)
+            await act("never")
+    assert (done, stored_run().state) == ([], "claimed")
 
 
 async def test_results_and_inputs_must_be_json(run_at_work):

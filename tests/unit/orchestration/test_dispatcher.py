@@ -1,0 +1,79 @@
+"""Runs that fall silent are dispatched again, and never beside a process that may come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from forewatch.clock import FakeClock
+from forewatch.errors import StoreUnavailable
+from forewatch.home import Home
+from forewatch.orchestration.dispatcher import Dispatcher
+from forewatch.orchestration.watch import DEAD_AFTER
+from forewatch.remedy.run import Run
+from forewatch.store import runs
+from forewatch.store.engine import Store
+
+pytestmark = pytest.mark.unit
+
+
+class Hands:
+    def __init__(self) -> None:
+        self.killed: list[str] = []
+
+    def find_run(self, run_id: str) -> object:
+        return object()
+
+    def kill_run(self, run_id: str) -> None:
+        self.killed.append(run_id)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    home = Home(tmp_path)
+    home.create()
+    store = Store.open(home, migrate=True)
+    with store.decide() as conn:
+        run: dict[str, Any] = dict.fromkeys(Run.__dataclass_fields__)
+        run |= {"id": "RUN-1", "kind": "runbook", "runbook": "restart-service", "inputs": {}, "autonomy": "person"}
+        run |= {"requested_by": "ada", "state": "started", "attempts": 1, "flow_run_id": "flow-a", "created_at": 1}
+        runs.put(conn, Run(**run))
+    yield SimpleNamespace(home=home, store=store, clock=FakeClock())
+    store.close()
+
+
+def state(runtime: SimpleNamespace) -> str:
+    with runtime.store.read() as conn:
+        run = runs.get(conn, "RUN-1")
+    assert run is not None
+    return run.state
+
+
+async def fall_silent(runtime: SimpleNamespace, hands: Hands) -> None:
+    dispatcher = Dispatcher(runtime, hands, "worker", lambda: None)  # type: ignore[arg-type]
+    for _ in range(3):
+        await dispatcher.watch_pulses()
+        runtime.clock.advance(DEAD_AFTER + 1)
+
+
+async def test_a_run_that_shows_no_life_is_put_back_and_its_hung_process_ended(runtime: SimpleNamespace) -> None:
+    hands = Hands()
+    await fall_silent(runtime, hands)
+    assert (state(runtime), hands.killed) == ("waiting", ["RUN-1"])
+
+
+async def test_a_run_that_shows_no_life_because_the_store_takes_no_beat_is_left_alone(
+    runtime: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise StoreUnavailable("decisions.db: the disk is full; free some space")
+
+    hands = Hands()
+    monkeypatch.setattr(runtime.store, "decide", refuse)
+    with pytest.raises(StoreUnavailable):
+        await fall_silent(runtime, hands)
+    assert (state(runtime), hands.killed) == ("started", [])
