@@ -9,6 +9,7 @@ import gc
 from importlib import import_module
 
 from forewatch import registry
+from forewatch.orchestration.prefect_private import look_up_no_result_storage
 
 # Without numpy and statsmodels: they would add 120 MB for all, to spare the one flow that forecasts a second every five
 # minutes. It imports them itself.
@@ -40,6 +41,7 @@ MODULES = (
 for _module in MODULES:
     import_module(_module)
 registry.load("runbooks")()
+look_up_no_result_storage()
 
 # What is there now stays for ever; keeping the collector off it keeps its pages shared between all children.
 gc.collect()

@@ -111,7 +111,11 @@ class Watch:
         return row
 
     async def _wanted(self) -> bool:
-        return await self.runtime.store.run(watch_wanted, self.runtime)
+        try:
+            return await self.runtime.store.run(watch_wanted, self.runtime)
+        except StoreUnavailable as error:
+            log.error("%s: whether to watch on cannot be read, so the watch goes on: %s", self.fence.shift, error)
+            return True
 
     async def _hand_over(self, successor: str) -> None:
         store, clock = self.runtime.store, self.runtime.clock

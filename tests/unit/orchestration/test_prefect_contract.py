@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 
 import pytest
+from prefect import results
 from prefect._internal import control_listener
 from prefect.context import AsyncClientContext
 from prefect.flow_engine import run_flow, run_flow_async
@@ -33,6 +35,14 @@ def test_the_engine_observes_suspensions_of_deployments_only_and_reads_the_run_a
     engine = run_flow_async.__globals__["AsyncFlowRunEngine"]
     assert "if self.flow_run.deployment_id:" in inspect.getsource(engine.setup_flow_run_suspension_request)
     assert "self.flow_run = await client.read_flow_run(" in inspect.getsource(engine.setup_run_context)
+
+
+def test_the_engine_asks_for_a_result_storage_only_where_we_answer_for_it() -> None:
+    for name in ("_get_default_result_storage", "_aget_default_result_storage"):
+        assert "read_server_default_result_storage_block_id()" in inspect.getsource(getattr(results, name))
+    prefect_private.look_up_no_result_storage()
+    assert results._read_server_default_result_storage_block_id() is None
+    assert asyncio.run(results._aread_server_default_result_storage_block_id()) is None
 
 
 def test_an_async_flow_can_be_run_for_an_existing_flow_run() -> None:

@@ -145,6 +145,29 @@ async def test_a_watch_goes_on_when_its_beat_cannot_be_stored(
         await holder
 
 
+async def test_a_watch_goes_on_when_the_store_cannot_be_read(
+    runtime: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fence = await stand_in(runtime, SHIFT)
+    assert fence is not None
+    holder = asyncio.create_task(Watch(runtime, fence).stand(Duty()))
+    await until_beating(runtime)
+
+    def refuse(*_: object) -> None:
+        raise watching.StoreUnavailable("the disk reports an error")
+
+    monkeypatch.setattr(watching.switches, "get", refuse)
+    before = row(runtime).beat
+    for _ in range(200):
+        await asyncio.sleep(0.01)
+        if holder.done() or row(runtime).beat > before + 3:
+            break
+    assert not holder.done()
+    holder.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await holder
+
+
 async def test_a_cancelled_watch_stops_its_duty(runtime: SimpleNamespace) -> None:
     fence = await stand_in(runtime, SHIFT)
     assert fence is not None
