@@ -29,7 +29,8 @@ from tasks.delivery import deliver_directly
 log = logging.getLogger("forewatch.decider")
 
 MOST_KEPT = 10_000
-"""Events kept in memory while the store refuses; then the oldest that is not critical would go, and that is said."""
+"""Events kept in memory while the store refuses; then the oldest goes, and that is said. What was critical
+in it has been paged directly."""
 
 
 class Decider:
@@ -94,7 +95,13 @@ class Decider:
                     self._paged_directly.clear()
 
     async def close(self) -> None:
-        """Let what is being recorded for people end."""
+        """The watch ends: decide what is kept, while its term still allows that, and let records for people end."""
+        try:
+            await self.retry()
+        except Fenced as error:
+            log.warning("%s", error)
+        if self._kept:
+            log.error("%d events could not be decided; the next watch finds out anew what is wrong", len(self._kept))
         await self._audit.close()
 
     async def _decide(self, event: Event) -> Outcome:

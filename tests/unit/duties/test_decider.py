@@ -135,3 +135,19 @@ async def test_a_watch_that_is_over_decides_and_pages_nothing(decider, told, tro
     with pytest.raises(Fenced):
         await decider.decide(raised("A"))
     assert told == []
+
+
+async def test_what_is_kept_is_decided_before_the_watch_ends(decider, decided, trouble):
+    trouble["A"] = FULL
+    await decider.decide(raised("A"))
+    trouble.clear()
+    await decider.close()
+    assert [event.labels["alertname"] for event in decided] == ["A"]
+
+
+async def test_a_watch_that_is_over_ends_quietly_with_what_it_kept(decider, decided, trouble):
+    trouble["A"] = FULL
+    await decider.decide(raised("A"))
+    trouble["A"] = Fenced("term 2 has begun")
+    await decider.close()
+    assert decided == []
