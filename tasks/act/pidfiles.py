@@ -44,12 +44,6 @@ def recycled(path: Path, process: Identity) -> bool:
         return False
 
 
-def remove_stale(path: Path) -> None:
-    """Take away a file whose process is gone, so that a careful start script does not refuse."""
-    if living(path) is None:
-        path.unlink(missing_ok=True)
-
-
 def write_if_missing(path: Path, pid: int) -> None:
     """Write a pid file unless the command has written it by now, in one indivisible step."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -259,16 +259,6 @@ def test_a_pid_file_the_command_wrote_is_left_alone(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_only_a_dead_process_loses_its_pid_file(started, tmp_path):
-    path = tmp_path / "a.pid"
-    path.write_text(str(started(SLEEP).pid))
-    pidfiles.remove_stale(path)
-    assert path.exists()
-    path.write_text("4194304")
-    pidfiles.remove_stale(path)
-    assert not path.exists()
-
-
 def test_a_record_is_read_back_and_a_damaged_one_forgotten(started, tmp_path):
     records = Records(tmp_path / "started")
     key = key_of("storefront", None)
