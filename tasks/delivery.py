@@ -51,6 +51,9 @@ WAIT = 0.5
 TELL_OTHERS_AFTER = 3
 """Attempts (3 s, more if the receiver hangs) after which somebody else is told too, while we go on trying."""
 
+LONG_WAIT = 10.0
+"""Seconds a receiver may ask us to wait before somebody else is told too, at whichever attempt."""
+
 FALLBACK = Notifier(name="console", console=Console())
 """There without being configured."""
 
@@ -252,7 +255,8 @@ async def hand_over(parcel: Parcel, config: Config, home: Home) -> Receipt:
         service = notification.content.get("service")
         report(error, notifier=notification.notifier, incident=notification.incident_id, service=service)
         last = notification.attempts >= outbox.MOST_ATTEMPTS
-        if not (error.permanent or last or notification.attempts == TELL_OTHERS_AFTER):
+        told_to_wait = notification.attempts < TELL_OTHERS_AFTER and (error.retry_after or 0.0) > LONG_WAIT
+        if not (error.permanent or last or told_to_wait or notification.attempts == TELL_OTHERS_AFTER):
             raise
         receipt = await _tell_another(parcel, config, home, error)
         if error.permanent or last:

@@ -118,13 +118,27 @@ async def test_what_fails_for_now_is_tried_again_later(world, channels, a_notifi
 
 async def test_a_receiver_that_asks_for_time_gets_it(world, channels, a_notification):
     put(world, a_notification(attempts=0))
-    channels.answers["hook"] = down(retry_after=120.0)
+    channels.answers["hook"] = down(retry_after=delivery.LONG_WAIT)
     sender = Delivery(world, 1)
     await sender.deliver_due(world.clock.now())
-    await sender.deliver_due(world.clock.advance(119))
+    await sender.deliver_due(world.clock.advance(delivery.LONG_WAIT - 1))
     assert channels.told() == ["hook"]
     await sender.deliver_due(world.clock.advance(1))
     assert channels.told() == ["hook", "hook"]
+
+
+async def test_a_receiver_that_asks_for_much_time_gets_it_and_somebody_else_is_told_at_once(
+    world, channels, a_notification
+):
+    put(world, a_notification(attempts=0))
+    channels.answers["hook"] = down(retry_after=120.0)
+    sender = Delivery(world, 1)
+    assert (await sender.deliver_due(world.clock.now())).failed == ["NT-1"]
+    assert channels.told() == ["hook", "terminal"]
+    await sender.deliver_due(world.clock.advance(119))
+    assert channels.told() == ["hook", "terminal"]
+    channels.answers.clear()
+    assert (await sender.deliver_due(world.clock.advance(1))).sent == ["NT-1"]
 
 
 async def test_after_a_few_attempts_somebody_else_is_told_once_while_trying_goes_on(world, channels, a_notification):
