@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.runtime import Runtime
-from forewatch.store import shifts, switches
+from forewatch.store import ballast, shifts, switches
 from forewatch.store.shifts import Fence, ShiftRow
 
 log = logging.getLogger("forewatch.watch")
@@ -140,7 +140,10 @@ def watch_wanted(runtime: Runtime) -> bool:
 
 
 async def stand_in(runtime: Runtime, shift: str) -> Fence | None:
-    """Take a watch nobody holds, or whose holder is dead, as seen by the caller. None if another was faster."""
+    """Take a watch nobody holds, or whose holder is dead, as seen by the caller. None if another was faster.
+
+    On a full disk the ballast makes room for it: nobody would watch otherwise.
+    """
 
     def write() -> Fence | None:
         with runtime.store.decide() as conn:
@@ -155,7 +158,13 @@ async def stand_in(runtime: Runtime, shift: str) -> Fence | None:
                 now=runtime.clock.now(),
             )
 
-    return await runtime.store.run(write)
+    try:
+        return await runtime.store.run(write)
+    except StoreUnavailable as error:
+        if not await runtime.store.run(ballast.free, runtime.home):
+            raise
+        log.error("%s: %s; the ballast file was freed to make room", shift, error)
+        return await runtime.store.run(write)
 
 
 async def relieve(runtime: Runtime, shift: str, scheduled_for: int) -> Fence | None:

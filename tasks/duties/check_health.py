@@ -75,8 +75,13 @@ class CheckHealth:
         ]
 
     def _left_by_the_watch_before(self) -> tuple[dict[CheckKey, CheckState], list[Labels]]:
-        with self._runtime.store.read_metrics() as conn:
-            states = memory.load(conn)
+        states: dict[CheckKey, CheckState] = {}
+        try:
+            with self._runtime.store.read_metrics() as conn:
+                states = memory.load(conn)
+        except StoreUnavailable as error:
+            # Every check is found out anew, and what fires is known from the alerts.
+            log.error("what the checks said last cannot be read, the watch begins without: %s", error)
         with self._runtime.store.read() as conn:
             firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name == ALERT_NAME]
         return states, firing

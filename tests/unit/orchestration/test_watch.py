@@ -80,6 +80,21 @@ async def test_a_stand_in_takes_a_watch_nobody_has_and_is_relieved_by_the_next_r
     assert (row(runtime).holder, row(runtime).scheduled_for) == ("elsewhere:2", 1000)
 
 
+async def test_the_ballast_makes_room_for_a_stand_in(runtime: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = shifts.take
+
+    def refuse(*_: object, **__: object) -> None:
+        raise watching.StoreUnavailable("the disk is full; free some space")
+
+    def free(_: Home) -> bool:
+        monkeypatch.setattr(watching.shifts, "take", take)
+        return True
+
+    monkeypatch.setattr(watching.shifts, "take", refuse)
+    monkeypatch.setattr(watching.ballast, "free", free)
+    assert await stand_in(runtime, SHIFT) == Fence(SHIFT, 1)
+
+
 async def test_a_run_scheduled_no_later_than_the_holder_leaves_at_once(runtime: SimpleNamespace) -> None:
     assert await relieve(runtime, SHIFT, scheduled_for=1000) == Fence(SHIFT, 1)
     assert await relieve(runtime, SHIFT, scheduled_for=1000) is None
