@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forewatch.guard.redact import redact
 from forewatch.runbook import attach, current_run, runbook, step
 from tasks.act.records import Records
 from tasks.diagnostics import collect
@@ -10,7 +11,9 @@ from tasks.diagnostics import collect
 @step(changes=False, timeout=30)
 async def look_at_machine(service: str | None) -> dict[str, str]:
     """Take top processes, sockets, disks, memory, load and the service's recent output."""
-    return await collect(service, Records(current_run().runtime.home.started))
+    texts = await collect(service, Records(current_run().runtime.home.started))
+    # Command lines and logs hold secrets, and a step's result is kept in its receipt.
+    return {name: redact(text) for name, text in texts.items()}
 
 
 @runbook(title="Collect diagnostics", timeout=60)

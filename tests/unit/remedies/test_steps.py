@@ -14,6 +14,7 @@ from forewatch.execution import admit
 from forewatch.orchestration import lifeline
 from forewatch.runbook import Happened, attach, current_run, note, step, still_allowed
 from forewatch.store import attachments, receipts, runs, switches
+from runbooks import collect_diagnostics
 
 pytestmark = pytest.mark.unit
 
@@ -322,6 +323,19 @@ async def test_notes_and_attachments_are_written_once_and_masked(runtime, run_at
         attached = attachments.of_run(conn, "RUN-1")
     assert len(attached) == 1
     assert "abcdef0123456789" not in attached[0].text
+
+
+async def test_diagnostics_are_masked_in_their_receipt_too(runtime, run_at_work, monkeypatch):
+    async def collect(*_):
+        return {"processes": "deploy --token abc Authorization: Bearer abcdef0123456789abcdef0123456789"}
+
+    monkeypatch.setattr(collect_diagnostics, "collect", collect)
+    async with run_at_work():
+        await collect_diagnostics.look_at_machine("storefront")
+    with runtime.store.read() as conn:
+        [receipt] = receipts.of_run(conn, "RUN-1")
+    assert "Authorization" in receipt.result["processes"]
+    assert "abcdef0123456789" not in receipt.result["processes"]
 
 
 async def test_still_allowed_says_so_between_steps(runtime, run_at_work):
