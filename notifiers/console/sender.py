@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ from forewatch.errors import DeliveryFailed
 from forewatch.home import Home
 from forewatch.notifying.sender import Receipt, Rendered
 
-TIMEOUT = 5.0
-"""Seconds a terminal that takes no output (stopped with Ctrl-S, a full pipe) may hold us up."""
+TIMEOUT = 3.0
+"""Seconds a terminal that takes no output (stopped with Ctrl-S, a full pipe) may hold us up: less than a stand-in for
+another notifier gets, or what the log has would count as failed."""
 
 LOG = "notifications.log"
+
+# Not the event loop's own threads: where names cannot be resolved, the look-ups of other notifiers hold all of those,
+# and this is the notifier that must be left then. A stuck terminal in turn must not hold up the log.
+_LOG_THREAD = ThreadPoolExecutor(1, thread_name_prefix="console-log")
+_TERMINAL_THREAD = ThreadPoolExecutor(1, thread_name_prefix="console-terminal")
 
 
 class ConsoleSender:
@@ -32,7 +39,9 @@ class ConsoleSender:
         line = one_line(f"{iso(SystemClock().now())} {notification.id} {rendered.text}")
         # The log first: it must hold what a stuck terminal did not show.
         outcomes = await asyncio.gather(
-            _within(TIMEOUT, self._append, line), _within(TIMEOUT, _print, line), return_exceptions=True
+            _within(TIMEOUT, _LOG_THREAD, self._append, line),
+            _within(TIMEOUT, _TERMINAL_THREAD, _print, line),
+            return_exceptions=True,
         )
         failures = [str(outcome) or "no answer" for outcome in outcomes if isinstance(outcome, BaseException)]
         if len(failures) == len(outcomes):
@@ -55,6 +64,6 @@ def _print(line: str) -> None:
     print(line, file=sys.stdout, flush=True)
 
 
-async def _within(timeout: float, work: Any, line: str) -> None:
+async def _within(timeout: float, thread: Executor, work: Callable[[str], None], line: str) -> None:
     async with asyncio.timeout(timeout):
-        await asyncio.to_thread(work, line)
+        await asyncio.get_running_loop().run_in_executor(thread, work, line)

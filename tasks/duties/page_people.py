@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 from forewatch.bell import Bell
 from forewatch.errors import Fenced, StoreUnavailable
@@ -15,7 +16,7 @@ from forewatch.store.shifts import Fence
 from forewatch.store.timers import Timer
 from tasks import heartbeat
 from tasks.audit import Audit
-from tasks.delivery import Delivery
+from tasks.delivery import AT_ONCE, Delivery
 from tasks.duties.decider import Decider
 
 log = logging.getLogger("forewatch.page_people")
@@ -24,6 +25,8 @@ LOOK_EVERY = 0.5
 """Seconds between two looks for due timers and notifications where nobody rings."""
 LAST_PATIENCE = 2.0
 """Seconds that deliveries under way get when the watch ends; the next watch sends what did not make it."""
+LOOK_UPS = 4 * AT_ONCE
+"""Threads for name look-ups, made as they are needed."""
 STANDING_WITHIN = 10.0
 """A heartbeat leaves only while every shift has beaten within these seconds."""
 
@@ -42,6 +45,9 @@ class PagePeople:
         self.failed = 0
 
     async def start(self) -> None:
+        # Names are looked up in the loop's threads, by default hardly more than the machine has cores. Where nobody
+        # answers for one name, each look-up holds its thread longer than its delivery: there must be one for others.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="page-people"))
         self._bell = Bell(self._runtime.home, "page-people")
         self._tasks = [asyncio.create_task(self._page()), asyncio.create_task(self._heartbeat())]
 

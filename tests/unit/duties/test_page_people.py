@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +15,7 @@ from forewatch.home import Home
 from forewatch.store import timers
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence
+from tasks.delivery import AT_ONCE
 from tasks.duties import decider
 from tasks.duties.page_people import PagePeople
 
@@ -49,3 +52,18 @@ async def test_due_timers_do_not_add_up_while_the_store_takes_no_decision(runtim
     monkeypatch.setattr(decider, "ring_for", lambda runtime, outcome: None)
     await duty._decider.retry()
     assert decided == ["RUN-1"]
+
+
+async def test_names_that_nobody_resolves_leave_threads_for_the_others(runtime):
+    duty = PagePeople(runtime, Fence("page-people", 1))
+    await duty.start()
+    resolver = threading.Event()
+    hanging = [asyncio.create_task(asyncio.to_thread(resolver.wait)) for _ in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(lambda: "resolved") == "resolved"
+    finally:
+        resolver.set()
+        await asyncio.gather(*hanging)
+        await duty.stop()

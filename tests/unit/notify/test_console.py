@@ -1,11 +1,15 @@
+import asyncio
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from forewatch.errors import DeliveryFailed
 from forewatch.home import Home
 from forewatch.notifying.sender import Rendered
-from notifiers.console.sender import ConsoleSender, one_line
+from notifiers.console.sender import TIMEOUT, ConsoleSender, one_line
+from tasks.delivery import PATIENCE_OTHERS
 
 pytestmark = pytest.mark.unit
 
@@ -34,6 +38,24 @@ async def test_a_terminal_that_is_gone_leaves_the_log(home, monkeypatch, a_notif
     receipt = await ConsoleSender("terminal", home).send(a_notification(), {}, Rendered("t", "x"))
     assert receipt.detail == "shown; the terminal is gone"
     assert "NT-1 x" in (home.logs / "notifications.log").read_text()
+
+
+async def test_look_ups_that_hold_all_threads_of_the_loop_do_not_silence_it(home, a_notification):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    resolver = threading.Event()
+    hanging = asyncio.create_task(asyncio.to_thread(resolver.wait))
+    await asyncio.sleep(0)
+    try:
+        receipt = await ConsoleSender("terminal", home).send(a_notification(), {}, Rendered("t", "x"))
+    finally:
+        resolver.set()
+    assert receipt.detail == "shown"
+    assert "NT-1 x" in (home.logs / "notifications.log").read_text()
+    await hanging
+
+
+def test_it_gives_up_on_a_terminal_before_a_stand_in_is_given_up():
+    assert TIMEOUT < PATIENCE_OTHERS
 
 
 async def test_a_log_that_cannot_be_written_leaves_the_terminal_and_neither_is_a_failure(
