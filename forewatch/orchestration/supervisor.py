@@ -254,9 +254,7 @@ class Supervisor:
             await asyncio.sleep(LOGS_EVERY)
             for path in self._home.logs.glob("*.log"):
                 if path.stat().st_size > LOG_LIMIT:
-                    # All writers append, so they go on in the emptied file.
-                    path.with_suffix(".log.1").write_bytes(path.read_bytes())
-                    os.truncate(path, 0)
+                    await asyncio.to_thread(empty_log, path)
 
     async def _stop_all(self, runtime: Runtime) -> None:
         began = time.monotonic()
@@ -286,6 +284,21 @@ class Silence:
         if pid != self._pid or answers or pid is None:
             self._pid, self._heard = pid, now
         return now - self._heard > HUNG_AFTER
+
+
+def empty_log(path: Path) -> None:
+    """Empty a log that has grown beyond its limit; its last part stays beside it, if the disk has room for that."""
+    kept = path.with_suffix(".log.1")
+    try:
+        with path.open("rb") as log:
+            # A service may have written gigabytes since the last look.
+            log.seek(-LOG_LIMIT, os.SEEK_END)
+            kept.write_bytes(log.read(LOG_LIMIT))
+    except OSError:
+        # The disk is full, most likely of this very log.
+        kept.unlink(missing_ok=True)
+    # All writers append, so they go on in the emptied file.
+    os.truncate(path, 0)
 
 
 def _answers(url: str) -> bool:
