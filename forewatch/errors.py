@@ -59,6 +59,10 @@ class StoreUnavailable(StoreError):
     permanent = False
 
 
+class StoreBusy(StoreUnavailable):
+    """Others hold its lock: space would not help."""
+
+
 class Fenced(StoreError):
     pass
 

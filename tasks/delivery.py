@@ -120,7 +120,8 @@ class Delivery:
             return await store.run(self._claim, now, term, limit)
         except StoreUnavailable as error:
             log.error("nothing in the outbox can be claimed: %s", error)
-        if await store.run(ballast.free, self._runtime.home):
+            freed = await store.run(ballast.make_room, self._runtime.home, error)
+        if freed:
             log.error("the ballast file was freed to make room; the disk needs space")
             try:
                 return await store.run(self._claim, now, term, limit)

@@ -161,7 +161,7 @@ async def stand_in(runtime: Runtime, shift: str) -> Fence | None:
     try:
         return await runtime.store.run(write)
     except StoreUnavailable as error:
-        if not await runtime.store.run(ballast.free, runtime.home):
+        if not await runtime.store.run(ballast.make_room, runtime.home, error):
             raise
         log.error("%s: %s; the ballast file was freed to make room", shift, error)
         return await runtime.store.run(write)

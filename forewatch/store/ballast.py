@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from forewatch.errors import StoreBusy, StoreUnavailable
 from forewatch.home import Home
 
 SIZE = 64 * 1024 * 1024
@@ -48,6 +49,12 @@ def free(home: Home) -> bool:
     except OSError:
         return False
     return had
+
+
+def make_room(home: Home, trouble: StoreUnavailable) -> bool:
+    """Drop the ballast where that may help a store that refuses writes: not where it only is busy, for the ballast is
+    not made again before the night. True if that gave space back."""
+    return not isinstance(trouble, StoreBusy) and free(home)
 
 
 def _allocate(descriptor: int) -> None:

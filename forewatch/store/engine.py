@@ -28,7 +28,7 @@ from typing import Any, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from forewatch.errors import StoreError, StoreTooNew, StoreUnavailable
+from forewatch.errors import StoreBusy, StoreError, StoreTooNew, StoreUnavailable
 from forewatch.home import Home
 from forewatch.store.revisions import REVISIONS, File
 
@@ -279,12 +279,12 @@ def explained(path: Path) -> Iterator[None]:
 
 def explain(error: BaseException | None, path: Path) -> StoreUnavailable | None:
     """The sentence for an error of SQLite's about the file itself; None for one about a statement."""
-    code = getattr(error, "sqlite_errorcode", None)
-    known = _TROUBLE.get(code & 0xFF) if code is not None else None
-    if known is None:
+    extended = getattr(error, "sqlite_errorcode", None)
+    if extended is None or (code := extended & 0xFF) not in _TROUBLE:
         return None
-    sentence, permanent = known
-    return StoreUnavailable(f"{path}: {sentence}", permanent=permanent)
+    sentence, permanent = _TROUBLE[code]
+    kind = StoreBusy if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else StoreUnavailable
+    return kind(f"{path}: {sentence}", permanent=permanent)
 
 
 def _prepare_file(conn: Connection) -> None:

@@ -59,7 +59,7 @@ class Decider:
             return await self._decide(event)
         except StoreUnavailable as error:
             log.error("a decision cannot be stored: %s", error)
-            if await self._runtime.store.run(ballast.free, self._runtime.home):
+            if await self._runtime.store.run(ballast.make_room, self._runtime.home, error):
                 log.error("the ballast file was freed to make room; the disk needs space")
                 try:
                     return await self._decide(event)

@@ -4,7 +4,7 @@ import pytest
 
 from forewatch.clock import FakeClock
 from forewatch.config.models import Config
-from forewatch.errors import Fenced, StoreUnavailable
+from forewatch.errors import Fenced, StoreBusy, StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.incidents.outcome import Outcome
 from forewatch.store.shifts import Fence
@@ -151,3 +151,15 @@ async def test_a_watch_that_is_over_ends_quietly_with_what_it_kept(decider, deci
     trouble["A"] = Fenced("term 2 has begun")
     await decider.close()
     assert decided == []
+
+
+async def test_a_busy_store_does_not_cost_the_ballast(decider, monkeypatch, trouble):
+    freed = []
+    monkeypatch.setattr(module.ballast, "free", lambda home: freed.append(home) or True)
+    trouble["A"] = StoreBusy("another process holds its lock")
+    await decider.decide(raised("A", "warning"))
+    assert (freed, decider.kept) == ([], 1)
+    trouble["B"] = FULL
+    decider = Decider(Runtime(), Fence("check-health", 1))
+    await decider.decide(raised("B", "warning"))
+    assert len(freed) == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from forewatch.errors import StoreError, StoreTooNew, StoreUnavailable
+from forewatch.errors import StoreBusy, StoreError, StoreTooNew, StoreUnavailable
 from forewatch.home import Home
 from forewatch.store import audit, engine, ids
 from forewatch.store.engine import Store
@@ -155,7 +155,7 @@ def test_a_lock_held_too_long_is_said(store: Store, home: Home) -> None:
         conn.exec_driver_sql("PRAGMA busy_timeout=10")
     other = sqlite3.connect(home.decisions_db, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreUnavailable, match="another process has held its lock"), store.decide():
+    with pytest.raises(StoreBusy, match="another process has held its lock"), store.decide():
         pytest.fail("two processes decide at once")
     other.close()
 
