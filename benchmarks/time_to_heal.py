@@ -32,6 +32,8 @@ from tests.e2e.harness import Forewatch
 NAME = "time_to_heal"
 TRIALS = 20
 SEED = 20
+STARTS = 5
+"""How often a peer is started anew: how far Prometheus' scrapes and evaluations lie apart is drawn once a start."""
 SETTLE = 1.0
 """Seconds of peace before a trial; a random share of the check's interval comes on top."""
 GIVE_UP = 30.0
@@ -81,8 +83,9 @@ class Trial:
     healed: Healed | None
 
 
-async def _kill_again_and_again(victim: Victim, trials: int, calm: Callable[[], Awaitable[None]]) -> list[Trial]:
-    moments = random.Random(SEED)
+async def _kill_again_and_again(
+    victim: Victim, trials: int, moments: random.Random, calm: Callable[[], Awaitable[None]]
+) -> list[Trial]:
     done = []
     for _ in range(trials):
         await calm()
@@ -101,13 +104,23 @@ async def _peer(who: str, healer: Healer, programs: Sequence[str], trials: int) 
     if (absent := _healers.missing(programs)) is not None:
         return {"who": who, "missing": absent}
     named = f"{who} {_healers.version(programs[0])}" if programs else who
+    moments = random.Random(SEED)
+    done: list[Trial] = []
+    for start in range(STARTS):
+        share = trials // STARTS + (start < trials % STARTS)
+        if share:
+            done += await _one_start(healer, share, moments)
+    return _row(named, done)
+
+
+async def _one_start(healer: Healer, trials: int, moments: random.Random) -> list[Trial]:
     with tempfile.TemporaryDirectory(prefix="forewatch-bench-") as name:
         folder = Path(name)
         victim = Victim(folder / "victim")
         try:
             await victim.start()
             async with healer(victim, folder) as calm:
-                return _row(named, await _kill_again_and_again(victim, trials, calm))
+                return await _kill_again_and_again(victim, trials, moments, calm)
         finally:
             victim.stop()
 
@@ -123,7 +136,7 @@ async def _forewatch(trials: int) -> list[dict[str, Any]]:
             async with standing(folder / "forewatch", config) as forewatch:
                 with forewatch.runtime() as runtime:
                     await until("the first check", lambda: runtime.store.run(_checked, runtime))
-                    done = await _kill_again_and_again(victim, trials, lambda: _calm(runtime))
+                    done = await _kill_again_and_again(victim, trials, random.Random(SEED), lambda: _calm(runtime))
                     await asyncio.sleep(SETTLE)
                     return await _judged(forewatch, runtime, done)
         finally:
