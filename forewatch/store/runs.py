@@ -23,12 +23,21 @@ _OF_INCIDENT = select(*_COLUMNS).where(runs.c.incident_id == bindparam("of")).or
 _COUNTED = (
     select(*_COLUMNS)
     .where(
-        runs.c.remedy == bindparam("of"),
-        runs.c.autonomy != "shadow",
         or_(
-            runs.c.started_at >= bindparam("since"),
-            runs.c.acted_at >= bindparam("since"),
-            runs.c.state.in_(UNDER_WAY),
+            and_(
+                runs.c.remedy == bindparam("of"),
+                runs.c.autonomy != "shadow",
+                or_(
+                    runs.c.started_at >= bindparam("since"),
+                    runs.c.acted_at >= bindparam("since"),
+                    runs.c.state.in_(UNDER_WAY),
+                ),
+            ),
+            and_(
+                runs.c.remedy.is_(None),
+                runs.c.service + "/" + runs.c.runbook == bindparam("of"),
+                runs.c.state.in_(UNDER_WAY),
+            ),
         ),
     )
     .order_by(runs.c.created_at, runs.c.id)
@@ -81,7 +90,8 @@ def counted(conn: Connection, remedy: str, since: int) -> list[Run]:
     """What limits count: runs of a remedy that started or acted at `since` or later, or are under way. Oldest first.
 
     There is no upper bound, so rows dated in the future by a clock that was set back count. One that started and failed
-    counts too: it may have acted before it could say so. Shadow runs do not act and are left out.
+    counts too: it may have acted before it could say so. Shadow runs do not act and are left out. The same runbook that
+    a person has at work on the service is among them: two at once would be in each other's way.
     """
     return [Run(**row._mapping) for row in conn.execute(_COUNTED, {"of": remedy, "since": since})]
 

@@ -36,6 +36,7 @@ from forewatch.incidents.outcome import (
     SetTimer,
     TurnHeldIntoReport,
 )
+from forewatch.remedy.run import UNDER_WAY
 
 NINE_O_CLOCK = 1_793_696_400 * MICROSECONDS
 
@@ -84,7 +85,12 @@ class MemoryView:
         return [run for run in self.runs.values() if run.incident_id == incident_id]
 
     def runs_counted(self, remedy, since):
-        return [run for run in self.runs.values() if run.remedy == remedy]
+        return [
+            run
+            for run in self.runs.values()
+            if run.remedy == remedy
+            or (run.remedy is None and f"{run.service}/{run.runbook}" == remedy and run.state in UNDER_WAY)
+        ]
 
     def notifications_of(self, incident_id):
         return [notification for notification in self.outbox.values() if notification.incident_id == incident_id]

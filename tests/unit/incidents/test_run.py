@@ -16,6 +16,16 @@ def dispatched(**config):
     return world
 
 
+class TestBesideAPerson:
+    def test_no_remedy_is_sent_while_a_person_has_the_same_runbook_at_work_on_the_service(self):
+        world = World(shop())
+        world.request("restart-service", service="shop", flow_run_id="flow-1")
+        world.fails()
+        assert "run-under-way" in world.codes()
+        assert list(world.view.runs) == ["RUN-1"]
+        assert world.told() == [("page", "ops", "due")]
+
+
 class TestStarting:
     def test_nothing_against_it_the_run_starts_in_its_flow_run(self):
         world = dispatched()

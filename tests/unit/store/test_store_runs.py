@@ -116,6 +116,15 @@ def test_limits_count_what_acted_since_and_what_is_about_to(conn: Connection) ->
     assert sorted(counted(conn, since)) == ["RUN-2", "RUN-3", "RUN-5"]
 
 
+def test_what_a_person_has_at_work_on_the_service_counts_until_it_ends(conn: Connection) -> None:
+    person = {"kind": "runbook", "remedy": None, "autonomy": "person", "incident_id": None, "alert_id": None}
+    runs.put(conn, run("RUN-1", state="started", started_at=NOW, **person))
+    runs.put(conn, run("RUN-2", state="done", started_at=NOW, acted_at=NOW, **person))
+    runs.put(conn, run("RUN-3", state="started", service="stock", **person))
+    runs.put(conn, run("RUN-4", state="started", runbook="collect-diagnostics", **person))
+    assert counted(conn, NOW - HOUR) == ["RUN-1"]
+
+
 def test_runs_dated_in_the_future_count_when_the_clock_was_set_back(conn: Connection) -> None:
     runs.put(conn, run(state="done", started_at=NOW, acted_at=NOW))
     assert counted(conn, since=NOW - 2 * HOUR) == ["RUN-1"]
