@@ -51,6 +51,10 @@ WAIT = 0.5
 TELL_OTHERS_AFTER = 3
 """Attempts (3 s, more if the receiver hangs) after which somebody else is told too, while we go on trying."""
 
+TELL_OTHERS_EVERY = 8
+"""Further attempts (some 20 min at first, then 40) after which they are told again: the process that should have told
+them may have died in the attempt."""
+
 LONG_WAIT = 10.0
 """Seconds a receiver may ask us to wait before somebody else is told too, at whichever attempt."""
 
@@ -257,7 +261,9 @@ async def hand_over(parcel: Parcel, config: Config, home: Home) -> Receipt:
         report(error, notifier=notification.notifier, incident=notification.incident_id, service=service)
         last = notification.attempts >= outbox.MOST_ATTEMPTS
         told_to_wait = notification.attempts < TELL_OTHERS_AFTER and (error.retry_after or 0.0) > LONG_WAIT
-        if not (error.permanent or last or told_to_wait or notification.attempts == TELL_OTHERS_AFTER):
+        since = notification.attempts - TELL_OTHERS_AFTER
+        turn = since >= 0 and since % TELL_OTHERS_EVERY == 0
+        if not (error.permanent or last or told_to_wait or turn):
             raise
         receipt = await _tell_another(parcel, config, home, error)
         if error.permanent or last:

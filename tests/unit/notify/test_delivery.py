@@ -153,6 +153,15 @@ async def test_after_a_few_attempts_somebody_else_is_told_once_while_trying_goes
     assert (await sender.deliver_due(world.clock.advance(400))).sent == ["NT-1"]
 
 
+async def test_somebody_else_is_told_again_later_for_the_attempt_that_should_have_told_them_may_have_died(
+    world, channels, a_notification
+):
+    put(world, a_notification(attempts=delivery.TELL_OTHERS_AFTER + delivery.TELL_OTHERS_EVERY - 1))
+    channels.answers["hook"] = down()
+    await Delivery(world, 1).deliver_due(world.clock.now())
+    assert channels.told() == ["hook", "terminal"]
+
+
 @pytest.mark.parametrize(
     "failure",
     [down(permanent=True), SecretError("secret env:X: the environment variable X is not set"), RuntimeError("a fault")],
