@@ -35,8 +35,8 @@ class View(Protocol):
         """All runs of an incident, oldest first."""
 
     def runs_counted(self, remedy: str, since: int) -> list[Run]:
-        """Runs of a remedy that acted (or are about to) at `since` or later, rows dated in the future included; and runs
-        under way of the same runbook on the same service that a person started.
+        """Runs of a remedy that acted (or are about to) at `since` or later, rows dated in the future included; and
+        runs under way of the same runbook on the same service that a person started.
 
         `remedy.limits.acted_or_may` says exactly which runs count and from when; more may be given, fewer may not.
         """

@@ -8,6 +8,7 @@ after three attempts a person is told.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import psutil
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Pending
@@ -25,6 +27,7 @@ from forewatch.deciding import decide
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import RunFailed
 from forewatch.orchestration.deployed import Deployed
+from forewatch.orchestration.flow_run_notes import runner_of
 from forewatch.orchestration.hands import Hands
 from forewatch.orchestration.runs import AWAY
 from forewatch.orchestration.watch import DEAD_AFTER
@@ -172,13 +175,24 @@ class Dispatcher:
     async def _again(self, run: Run, silent: float) -> None:
         if run.attempts >= MOST_ATTEMPTS:
             await self._fail(run, f"its process died {run.attempts} times")
-            self._hands.kill_run(run.id)
+            self._end_hung(run)
             return
         why = "its process has died" if silent == float("inf") else f"it has been silent for {silent:.1f} s"
         log.warning("%s is dispatched again: %s", run.id, why)
         # Not where the store refuses: then the run cannot show life, and is most likely well.
         if await self._release(run.id, run.state):
-            self._hands.kill_run(run.id)
+            self._end_hung(run)
+
+    def _end_hung(self, run: Run) -> None:
+        """End the process that carries a silent run: it might come back and act beside its successor."""
+        self._hands.kill_run(run.id)
+        if run.flow_run_id is None:
+            return
+        # It may be the child of an earlier worker, which our hands know nothing of.
+        process = runner_of(self._runtime.home, run.flow_run_id)
+        if process is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
     async def _release(self, run_id: str, expected: str, *, tried: bool = True) -> bool:
         def write() -> bool:

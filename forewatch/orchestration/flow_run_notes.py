@@ -36,7 +36,7 @@ def forget_flow_run(home: Home, flow_run_id: UUID) -> None:
     (home.run / "flow-runs" / str(flow_run_id)).unlink(missing_ok=True)
 
 
-def runner_of(home: Home, flow_run_id: UUID) -> psutil.Process | None:
+def runner_of(home: Home, flow_run_id: UUID | str) -> psutil.Process | None:
     """The living process, perhaps of an earlier worker, that runs this flow run; the note of a dead one is removed."""
     path = home.run / "flow-runs" / str(flow_run_id)
     try:

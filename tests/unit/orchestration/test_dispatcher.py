@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +17,7 @@ from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.watch import DEAD_AFTER
+from forewatch.process_start import start_mark
 from forewatch.remedy.run import Run
 from forewatch.store import runs
 from forewatch.store.engine import Store
@@ -64,6 +68,18 @@ async def test_a_run_that_shows_no_life_is_put_back_and_its_hung_process_ended(r
     hands = Hands()
     await fall_silent(runtime, hands)
     assert (state(runtime), hands.killed) == ("waiting", ["RUN-1"])
+
+
+async def test_a_hung_process_of_an_earlier_worker_is_ended_too(runtime: SimpleNamespace) -> None:
+    hung = subprocess.Popen(["sleep", "60"])
+    try:
+        note = runtime.home.run / "flow-runs" / "flow-a"
+        note.parent.mkdir(parents=True)
+        note.write_text(json.dumps([hung.pid, start_mark(hung.pid)]))
+        await fall_silent(runtime, Hands())
+        assert hung.wait(5) == -signal.SIGKILL
+    finally:
+        hung.kill()
 
 
 async def test_a_run_that_shows_no_life_because_the_store_takes_no_beat_is_left_alone(
