@@ -97,8 +97,9 @@ async def _ask_for_relief(shift: str) -> None:
                     deployment = await client.read_deployment_by_name(f"{shift}/{shift}")
                     await client.create_flow_run_from_deployment(deployment.id)
                 return
-            except AWAY as error:
-                log.debug("%s: no relief yet: %s", shift, error)
+            except Exception as error:  # noqa: BLE001 - whatever Prefect's trouble is, relief must be asked for again
+                level = logging.DEBUG if isinstance(error, AWAY) else logging.WARNING
+                log.log(level, "%s: no relief yet: %s", shift, error)
         await asyncio.sleep(ASK_RELIEF_EVERY)
 
 
@@ -114,7 +115,7 @@ async def _publish(shift: str, duty: ShownDuty) -> None:
         async with asyncio.timeout(PUBLISH_TIMEOUT):
             if await server_listens():
                 await acreate_table_artifact(table=duty.rows(), key=shift, description=DESCRIPTIONS[shift])
-    except AWAY as error:
+    except Exception as error:  # noqa: BLE001 - no trouble of a picture may become the watch's
         log.warning("%s: the table was not published: %s", shift, error)
 
 
