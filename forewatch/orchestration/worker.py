@@ -31,7 +31,7 @@ from forewatch.store.shifts import ShiftRow
 
 log = logging.getLogger("forewatch.worker")
 
-GUARD_EVERY = 0.25
+GUARD_EVERY = 0.5
 REPORT_EVERY = 5.0
 """Seconds between two notes of the worker that it is alive; `/healthz` looks at their age."""
 STOP_TIMEOUT = 4.0
