@@ -151,7 +151,7 @@ class Spares:
             theirs.close()
             child = Child(process, ours)
         self._children.add(child)
-        child.exited.add_done_callback(lambda _: self._children.discard(child))
+        child.exited.add_done_callback(lambda _: self._gone(child))
         try:
             async with asyncio.timeout(READY_TIMEOUT):
                 await asyncio.shield(child.ready)
@@ -159,6 +159,14 @@ class Spares:
             child.kill()
             raise
         return child
+
+    def _gone(self, child: Child) -> None:
+        self._children.discard(child)
+        if child in self._ready:
+            # A spare that died in stock is replaced before somebody needs it.
+            self._ready.remove(child)
+            if not self._closed and (self._refill is None or self._refill.done()):
+                self._refill = asyncio.create_task(self._fill())
 
     async def retire(self) -> None:
         """Let the spares go and make new ones: configuration has changed since they were forked."""

@@ -58,6 +58,17 @@ async def test_a_spare_is_handed_out_at_once_and_replaced(spares: Spares) -> Non
     assert second.pid != first.pid
 
 
+async def test_a_spare_that_dies_in_stock_is_replaced(spares: Spares) -> None:
+    async with asyncio.timeout(30):
+        while not spares.ready:
+            await asyncio.sleep(0.02)
+    before = spares.children[0].pid
+    os.kill(before, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while not spares.ready or spares.children[0].pid == before:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_kill_is_seen_within_moments(spares: Spares) -> None:
     child = await spares.take()
     child.send("sleep")
