@@ -28,7 +28,7 @@ PATIENCE = 30_000
 """Milliseconds Playwright waits for what must appear."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"the Prefect UI is not driven: there is no {CHROMIUM} (on Debian: apt-get install chromium)")

@@ -86,11 +86,11 @@ def wait_in_force(what: str, look: object, since: float) -> None:
 def test_a_new_check_is_probed_within_five_seconds(
     forewatch: Forewatch, victim: Victim, other: Victim, receiver: Receiver
 ) -> None:
-    holder = forewatch.shift("check-health").holder
+    worker = forewatch.pid("worker")
     changed = time.monotonic()
     forewatch.write_config(configuration_of(victim.watched() + other.watched(), receiver))
     wait_in_force("the new check to be probed", lambda: "other" in watched(forewatch), changed)
-    assert forewatch.shift("check-health").holder == holder
+    assert forewatch.pid("worker") == worker
     assert "Configuration version 2 is in force." in forewatch.output
     other.fault("errors")
     receiver.wait_for("other", "page", since=changed, timeout=10)
