@@ -141,7 +141,7 @@ def test_a_page_that_waits_is_not_delayed_by_an_hour(
         "a failed attempt",
         lambda: any(
             notification.state == "failed"
-            for incident in forewatch.incidents("victim")[:1]
+            for incident in forewatch.incidents("victim")
             for notification in forewatch.notifications(incident.id)
         ),
     )
