@@ -11,14 +11,13 @@ from prefect.cache_policies import NO_CACHE
 
 from forewatch.clock import seconds
 from forewatch.config.models import Config
-from forewatch.deciding import decide
+from forewatch.deciding import decide, wake
 from forewatch.detection.band import NotYet
 from forewatch.detection.quantity import show, unit_of
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.notifying.content import Links
 from forewatch.runtime import Runtime, runtime
 from forewatch.units import format_duration
-from tasks.duties.decider import ring_for
 
 if TYPE_CHECKING:
     from tasks.forecast_series import Row
@@ -69,7 +68,7 @@ async def forecast_series() -> list[Row]:
 
 async def _decide(context: Runtime, event: AlertRaised | AlertCleared, config: tuple[int, Config]) -> None:
     outcome = await context.store.run(decide, context.store, event, config=config, now=context.clock.now())
-    ring_for(context, outcome)
+    wake(context.home, outcome)
 
 
 def _page(rows: Sequence[Row], now: int, address: str) -> str:

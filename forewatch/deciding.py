@@ -13,7 +13,9 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from forewatch.alerting.notification import Notification
+from forewatch.bell import ring
 from forewatch.config.models import Config
+from forewatch.home import Home
 from forewatch.incidents import decide as incidents_decide
 from forewatch.incidents.events import Event, TimerDue
 from forewatch.incidents.outcome import (
@@ -40,8 +42,8 @@ from forewatch.store.view import StoreView
 def decide(store: Store, event: Event, *, config: tuple[int, Config], now: int, fence: Fence | None = None) -> Outcome:
     """Decide upon an event. Blocks for a few milliseconds and a disk sync; call it through `store.run` in async code.
 
-    `config` is (version, configuration). A shift passes its `fence`. The caller rings the worker where the outcome has
-    a Dispatch, and `page-people` where it has a Notify; a lost ring costs a poll interval. A timer that fired already
+    `config` is (version, configuration). A shift passes its `fence`. The caller then wakes who has work
+    (`wake`); a lost ring costs a poll interval. A timer that fired already
     is no news: the outcome is empty and nothing is stored.
 
     Raises Fenced if the shift's term is over, TransitionRefused if the event asks for a step that may not be taken,
@@ -49,6 +51,14 @@ def decide(store: Store, event: Event, *, config: tuple[int, Config], now: int, 
     """
     with store.decide() as conn:
         return decide_in(conn, event, config=config, now=now, fence=fence)
+
+
+def wake(home: Home, outcome: Outcome) -> None:
+    """Wake those who have work from an outcome: the worker for a run, `page-people` for what is to be sent."""
+    if any(isinstance(effect, Dispatch) for effect in outcome.effects):
+        ring(home, "worker")
+    if any(isinstance(effect, Notify | ReleaseHeld | TurnHeldIntoReport) for effect in outcome.effects):
+        ring(home, "page-people")
 
 
 def decide_in(

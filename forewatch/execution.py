@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 from forewatch.bell import ring
-from forewatch.deciding import decide
+from forewatch.deciding import decide, wake
 from forewatch.errors import ActionRefused, ForewatchError, Interrupted, RunbookError, StoreUnavailable, TakenOver
 from forewatch.guard import sentry
 from forewatch.guard.redact import redact
 from forewatch.incidents.events import Event, RunActed, RunFailed, RunStarting
-from forewatch.incidents.outcome import Dispatch, Notify, Outcome, ReleaseHeld, TurnHeldIntoReport
+from forewatch.incidents.outcome import Outcome
 from forewatch.orchestration import lifeline
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
@@ -53,11 +53,7 @@ def run_under_way() -> Execution | None:
 def decide_and_ring(runtime: Runtime, event: Event) -> Outcome:
     """Decide upon an event and wake who must act on it. Blocks for a few milliseconds, as `deciding.decide`."""
     outcome = decide(runtime.store, event, config=runtime.configuration.current(), now=runtime.clock.now())
-    effects = outcome.effects
-    if any(isinstance(effect, Notify | ReleaseHeld | TurnHeldIntoReport) for effect in effects):
-        ring(runtime.home, "page-people")
-    if any(isinstance(effect, Dispatch) for effect in effects):
-        ring(runtime.home, "worker")
+    wake(runtime.home, outcome)
     return outcome
 
 

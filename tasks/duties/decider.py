@@ -14,12 +14,11 @@ from collections import deque
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import route_for
-from forewatch.bell import ring
-from forewatch.deciding import decide
+from forewatch.deciding import decide, wake
 from forewatch.errors import DeliveryFailed, Fenced, StoreUnavailable, TransitionRefused
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event
-from forewatch.incidents.outcome import Dispatch, Notify, Outcome, PutIncident, ReleaseHeld, TurnHeldIntoReport
+from forewatch.incidents.outcome import Outcome, PutIncident
 from forewatch.runtime import Runtime
 from forewatch.store import ballast
 from forewatch.store.shifts import Fence
@@ -118,7 +117,7 @@ class Decider:
         except TransitionRefused as error:
             log.warning("%s", error)
             return Outcome()
-        ring_for(runtime, outcome)
+        wake(runtime.home, outcome)
         if isinstance(event, AlertCleared):
             self._paged_directly.discard(fingerprint(event.labels))
         for change in outcome.changes:
@@ -173,11 +172,3 @@ class Decider:
                 await deliver_directly(notification, config, self._runtime.home)
             except DeliveryFailed as error:
                 log.critical("nobody could be told that %s: %s", summary, error)
-
-
-def ring_for(runtime: Runtime, outcome: Outcome) -> None:
-    """Wake those who have work from an outcome."""
-    if any(isinstance(effect, Dispatch) for effect in outcome.effects):
-        ring(runtime.home, "worker")
-    if any(isinstance(effect, Notify | ReleaseHeld | TurnHeldIntoReport) for effect in outcome.effects):
-        ring(runtime.home, "page-people")

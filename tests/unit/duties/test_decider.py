@@ -43,7 +43,7 @@ def decided(monkeypatch, trouble):
         return Outcome()
 
     monkeypatch.setattr(module, "decide", decide)
-    monkeypatch.setattr(module, "ring_for", lambda runtime, outcome: None)
+    monkeypatch.setattr(module, "wake", lambda home, outcome: None)
     monkeypatch.setattr(module.ballast, "free", lambda home: False)
     return decided
 

@@ -49,7 +49,7 @@ async def test_due_timers_do_not_add_up_while_the_store_takes_no_decision(runtim
 
     decided = []
     monkeypatch.setattr(decider, "decide", lambda store, event, **_: decided.append(event.subject))
-    monkeypatch.setattr(decider, "ring_for", lambda runtime, outcome: None)
+    monkeypatch.setattr(decider, "wake", lambda home, outcome: None)
     await duty._decider.retry()
     assert decided == ["RUN-1"]
 
