@@ -45,6 +45,20 @@ def holder_name(pid: int | None = None) -> str:
     return f"{socket.gethostname()}:{os.getpid() if pid is None else pid}"
 
 
+def ended_here(holder: str) -> bool:
+    """Whether a holder was a process of this host that is gone. False says nothing: its pid may be another's by now."""
+    host, _, pid = holder.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
 @dataclass
 class Watch:
     """A fenced watch that has been won. `on_beat` tells the worker over the pipe, which works without a store."""

@@ -23,7 +23,7 @@ from forewatch.orchestration.prefect_link import PrefectLink
 from forewatch.orchestration.runs import AWAY
 from forewatch.orchestration.spares import Spares
 from forewatch.orchestration.stand_in import ShiftGuard
-from forewatch.orchestration.watch import watch_wanted
+from forewatch.orchestration.watch import ended_here, watch_wanted
 from forewatch.runtime import Runtime, runtime
 from forewatch.store import components, shifts
 from forewatch.store.components import ComponentState
@@ -31,7 +31,7 @@ from forewatch.store.shifts import ShiftRow
 
 log = logging.getLogger("forewatch.worker")
 
-GUARD_EVERY = 0.5
+GUARD_EVERY = 0.25
 REPORT_EVERY = 5.0
 """Seconds between two notes of the worker that it is alive; `/healthz` looks at their age."""
 STOP_TIMEOUT = 4.0
@@ -66,6 +66,7 @@ class Worker:
         _, config = runtime.configuration.current()
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._guard = ShiftGuard()
+        self._found_ended: dict[str, str] = {}
         self._spares = Spares(config.shifts.spares)
         self._hands = Hands(self._spares, self._guard, runtime.clock.monotonic, self._ended)
         self._link = PrefectLink(runtime, self._hands, self._name)
@@ -128,7 +129,15 @@ class Worker:
                     task = starting.get(shift)
                     if task is None or task.done():
                         starting[shift] = asyncio.create_task(self._stand_in(shift))
+                self._find_ended(rows)
             await asyncio.sleep(GUARD_EVERY)
+
+    def _find_ended(self, rows: list[ShiftRow]) -> None:
+        """Holders that an earlier worker started end unheard by our hands; each is told to the guard once."""
+        for row in rows:
+            if self._found_ended.get(row.shift) != row.holder and ended_here(row.holder):
+                self._found_ended[row.shift] = row.holder
+                self._guard.lost(row.shift, row.holder)
 
     def _rows(self) -> list[ShiftRow] | None:
         if not watch_wanted(self._runtime):

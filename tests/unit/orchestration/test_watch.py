@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 from forewatch.clock import SystemClock
 from forewatch.home import Home
 from forewatch.orchestration import watch as watching
-from forewatch.orchestration.watch import Watch, relieve, stand_in
+from forewatch.orchestration.watch import Watch, ended_here, holder_name, relieve, stand_in
 from forewatch.store import shifts, switches
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence, ShiftRow
@@ -181,6 +182,15 @@ async def test_a_watch_goes_on_when_the_store_cannot_be_read(
     holder.cancel()
     with pytest.raises(asyncio.CancelledError):
         await holder
+
+
+def test_a_holder_of_this_host_that_is_gone_is_known_to_be() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert ended_here(holder_name(ended.pid))
+    assert not ended_here(holder_name())
+    assert not ended_here(f"another-host:{ended.pid}")
+    assert not ended_here("nonsense")
 
 
 async def test_a_cancelled_watch_stops_its_duty(runtime: SimpleNamespace) -> None:
