@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
@@ -49,6 +50,8 @@ BOOKS_EVERY = 10.0
 CANCEL_POLL_EVERY = 10.0
 RETRY_EVERY = 1.0
 LEAST_BETWEEN_POLLS = 0.2
+BE_SEEN = 1.0
+"""Seconds for what the server does in background after the first poll."""
 
 KICKS = ["prefect.flow-run.Scheduled", "prefect.flow-run.AwaitingRetry", "prefect.flow-run.Resuming"]
 CANCELLING = "prefect.flow-run.Cancelling"
@@ -141,6 +144,7 @@ class PrefectLink:
             retry_at_once(worker.prefect)
             if self._redeploy.is_set() or not await still_there(worker.prefect, self.deployments):
                 await self._deploy()
+            await _be_seen(worker.prefect)
             await self.books.close_stale(worker.prefect)
             await self.books.skip_superseded(worker.prefect)
             self.client = worker.prefect
@@ -221,6 +225,16 @@ class PrefectLink:
             # The next link begins with it.
             self._redeploy.set()
             raise
+
+
+async def _be_seen(client: PrefectClient) -> None:
+    """Ask for runs of long ago, of which there are none, so that the server notes us before there is one to submit.
+
+    At the first poll it marks queue and deployments ready and tells itself so, in background. Twice that met the first
+    submission, and the server stood still for 60 s, waiting for its own SQLite lock.
+    """
+    await client.get_scheduled_flow_runs_for_work_pool(WORK_POOL, scheduled_before=datetime(2000, 1, 1, tzinfo=UTC))
+    await asyncio.sleep(BE_SEEN)
 
 
 async def _every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:

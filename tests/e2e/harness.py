@@ -21,6 +21,7 @@ import psutil
 from forewatch.home import Home
 from forewatch.orchestration import leftovers
 from forewatch.orchestration.prefect_settings import keys
+from forewatch.orchestration.stand_in import SHIFTS
 from forewatch.runtime import Runtime, open_runtime
 from forewatch.store import incidents, outbox, runs, shifts, timeline
 from forewatch.store.shifts import ShiftRow
@@ -79,7 +80,11 @@ class Forewatch:
         self.config.write_text(text, encoding="utf-8")
 
     def up(self, *, wait: bool = True) -> None:
-        """`forewatch up`; waits until `/healthz` says 200."""
+        """`forewatch up`; waits until `/healthz` says 200 and every watch is stood by a flow run.
+
+        The second wait is long: now and then Prefect's server stands still for a minute right after its start, waiting
+        for its own SQLite lock. Forewatch watches on meanwhile, but what needs Prefect has to wait.
+        """
         with (self.folder / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [str(Path(sys.executable).with_name("forewatch")), "up", "--config", str(self.config),
@@ -88,6 +93,8 @@ class Forewatch:
                 env={**os.environ, **self.environment},
             )  # fmt: skip
         if wait:
+            self.wait_ready()
+            wait_for("flow runs to stand", lambda: all(self.shift(name).flow_run_id for name in SHIFTS), 150, every=0.2)
             self.wait_ready()
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> None:
