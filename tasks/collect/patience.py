@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,12 +17,11 @@ T = TypeVar("T")
 
 class Patience:
     def __init__(self) -> None:
-        self._hanging: dict[str, threading.Thread] = {}
+        self._hanging: set[str] = set()
 
     async def call(self, key: str, fn: Callable[[], T], timeout: float) -> T:
         """`fn()`, and what it raises. Raises TimeoutError after `timeout` seconds, at once if it hangs from before."""
-        earlier = self._hanging.get(key)
-        if earlier is not None and earlier.is_alive():
+        if key in self._hanging:
             raise TimeoutError(f"{key} has not answered since an earlier round")
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[T] = loop.create_future()
@@ -31,22 +31,21 @@ class Patience:
                 loop.call_soon_threadsafe(lambda: None if outcome.done() else act())
 
         def work() -> None:
+            act: Callable[[], None]
             try:
-                value = fn()
+                act = partial(outcome.set_result, fn())
             except BaseException as error:  # noqa: BLE001 it belongs to the caller, who gets it
-                deliver(lambda error=error: outcome.set_exception(error))  # type: ignore[misc]
-            else:
-                deliver(lambda: outcome.set_result(value))
+                act = partial(outcome.set_exception, error)
+            # Before the answer: a thread still counts as alive for a moment after its caller has gone on.
+            self._hanging.discard(key)
+            deliver(act)
 
-        thread = threading.Thread(target=work, name=f"collect {key}", daemon=True)
-        self._hanging[key] = thread
-        thread.start()
+        self._hanging.add(key)
+        threading.Thread(target=work, name=f"collect {key}", daemon=True).start()
         try:
             async with asyncio.timeout(timeout):
-                result = await outcome
+                return await outcome
         except TimeoutError:
             if outcome.done() and not outcome.cancelled():
                 raise
             raise TimeoutError(f"{key} has not answered within {timeout:g}s") from None
-        del self._hanging[key]
-        return result

@@ -19,6 +19,13 @@ async def test_it_returns_what_the_call_returns_and_raises_what_it_raises() -> N
     assert await patience.call("a", lambda: 43, 5) == 43
 
 
+async def test_a_call_that_failed_may_be_made_again_at_once() -> None:
+    patience = Patience()
+    for _ in range(2_000):
+        with pytest.raises(ZeroDivisionError):
+            await patience.call("a", lambda: 1 // 0, 5)
+
+
 async def test_a_hanging_call_fails_in_time_and_the_next_one_at_once() -> None:
     patience, release, calls = Patience(), threading.Event(), []
 
