@@ -26,6 +26,14 @@ class Alert:
     ends_at: int | None
     updated_at: int
     incident_id: str | None
+    source: str = ""
+    """Who sent it: the name of a source in the configuration; empty for our own checks, rules and forecasts."""
+    generator_url: str = ""
+    until: int | None = None
+    """When it is over unless it is heard of again; None: only its source says so."""
+    timeout: bool = False
+    """`until` is our own patience, not what the sender said."""
+    classification: str = "availability"
 
     @property
     def name(self) -> str:

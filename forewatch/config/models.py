@@ -9,55 +9,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    StringConstraints,
-    ValidationInfo,
     model_validator,
 )
 
+from forewatch.config.base import Duration, Model, Name, Quantity
 from forewatch.config.secrets import Secret
-from forewatch.guard.redact import redact
-from forewatch.units import parse_duration, parse_quantity
+from forewatch.config.sources import Source
 
-FROM_FILE = "read from a file"
-"""The validation context of values a person wrote: a bare number is no duration there."""
-
-
-def _duration(value: object, info: ValidationInfo) -> object:
-    # Code says seconds as floats; in YAML a number without a unit is the usual slip.
-    bare = (int, float) if info.context == FROM_FILE else int
-    if isinstance(value, bare) and not isinstance(value, bool):
-        raise ValueError(f"{value} has no unit (try {value}s)")
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-def _quantity(value: object) -> object:
-    return parse_quantity(value) if isinstance(value, str) else value
-
-
-Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
-Quantity = Annotated[float, BeforeValidator(_quantity), Field(allow_inf_nan=False)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$", max_length=63)]
 Severity = Literal["critical", "warning", "info"]
 Autonomy = Literal["shadow", "approve", "auto"]
 Statistic = Literal["mean", "max", "min", "p50", "p95", "p99", "rate", "sum", "count", "last", "ratio"]
 Matchers = dict[str, str] | list[str]
 """A mapping (equality) or a list of matcher strings such as `service=~"web.*"`."""
-
-
-class Model(BaseModel):
-    """Says nothing of secrets, in errors or otherwise: what came from `${VARIABLE}` is masked wherever it is shown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
-
-    def __repr__(self) -> str:
-        return redact(super().__repr__())
-
-    def __str__(self) -> str:
-        return redact(super().__str__())
 
 
 class Expectation(Model):
@@ -173,6 +137,8 @@ class Service(Model):
     processes: list[ProcessTarget] = Field(default_factory=list)
     checks: list[Check] = Field(default_factory=list)
     remedies: list[Remedy] = Field(default_factory=list)
+    maintenance: list[Name] = Field(default_factory=list)
+    """Names of `times` of planned maintenance: its alerts tell nobody then, and no remedy acts."""
 
 
 class Rule(Model):
@@ -248,12 +214,76 @@ NOTIFIER_KINDS = ("console", "webhook")
 
 
 class Route(Model):
-    """Who is told of alerts that match; the first match wins."""
+    """Who is told of alerts that match. Children are tried in order; the first match wins unless it says `continue`.
+
+    What a child does not say it inherits. Without `group_by` notifications follow the incident: one page each, whatever
+    joins it. With `group_by` they follow Alertmanager: one notice a group of labels, on its ticks.
+    """
 
     match: Matchers = Field(default_factory=dict)
-    notify: list[Name]
+    notify: list[Name] | None = None
+    """Default: the parent's; of the first level: every notifier there is."""
     hold: Duration | None = None
     """How long a page waits while an `auto` remedy works on it. Default: 0 s for critical, 60 s otherwise."""
+    continue_: bool = Field(default=False, alias="continue")
+    group_by: list[str] | None = None
+    """Label names; `['...']` is every label, so that each alert is told by itself."""
+    group_wait: Duration | None = None
+    """From the first alert of a group to its first notice. Default 30 s."""
+    group_interval: Annotated[Duration, Field(gt=0)] | None = None
+    """From tick to tick after that. Default 5 m."""
+    repeat_interval: Annotated[Duration, Field(gt=0)] | None = None
+    """Tell again of what still fires after this long, looked at on ticks only. Default 4 h."""
+    mute: list[Name] = Field(default_factory=list)
+    """Names of `times` in which the route tells nobody. Not inherited."""
+    active: list[Name] = Field(default_factory=list)
+    """Names of `times` outside which the route tells nobody. Not inherited."""
+    routes: list[Route] = Field(default_factory=list)
+
+
+class TimeRange(Model):
+    """A part of the calendar: every field that is set must hold. Ranges are written as in Alertmanager."""
+
+    times: list[str] = Field(default_factory=list)
+    """`22:00-06:00`: from, up to; past midnight where the end is the earlier one. `24:00` is the end of the day."""
+    weekdays: list[str] = Field(default_factory=list)
+    """`monday:friday`, `saturday`."""
+    days_of_month: list[str] = Field(default_factory=list)
+    """`1:5`, `-3:-1` (from the end)."""
+    months: list[str] = Field(default_factory=list)
+    """`january:march`, `12`."""
+    years: list[str] = Field(default_factory=list)
+    """`2026`, `2026:2028`."""
+
+
+class Times(Model):
+    """A named set of times, in a zone: `mute`, `active` and `maintenance` speak of it by name."""
+
+    name: Name
+    zone: str = "UTC"
+    ranges: list[TimeRange] = Field(min_length=1)
+
+
+class Inhibition(Model):
+    """While an alert matches `source`, alerts that match `target` and agree in the labels `equal` tell nobody."""
+
+    source: Matchers
+    target: Matchers
+    equal: list[str] = Field(default_factory=list)
+
+
+class Flapping(Model):
+    """An alert that fires `after` times `within` a while flaps: told once, then nothing until it is `calm` so long."""
+
+    after: int = Field(default=5, ge=2)
+    within: Annotated[Duration, Field(gt=0)] = 1800.0
+    calm: Annotated[Duration, Field(gt=0)] = 900.0
+
+
+class Correlation(Model):
+    """Alerts of services joined by `depends_on` that come within this time of each other are one incident."""
+
+    within: Duration = 300.0
 
 
 class Retention(Model):
@@ -302,6 +332,12 @@ class Config(Model):
     retention: Retention = Retention()
     heartbeat: Heartbeat | None = None
     shifts: Shifts = Shifts()
+    times: list[Times] = Field(default_factory=list)
+    inhibitions: list[Inhibition] = Field(default_factory=list)
+    flapping: Flapping = Flapping()
+    correlation: Correlation = Correlation()
+    sources: list[Source] = Field(default_factory=list)
+    """Who may send us alerts, and in which form."""
     listen: str = "127.0.0.1"
     public_url: str | None = None
     """How people reach our pages from elsewhere; default http://127.0.0.1:<port>."""

@@ -28,6 +28,16 @@ class AlertRaised(Event):
     """When the trouble was seen, which may lie before now."""
     values: dict[str, Any] = field(default_factory=dict)
     """What was measured, kept so that the decision can be explained and replayed."""
+    sender: str = ""
+    """The configured source it came from; empty for our own."""
+    service: str | None = None
+    """The service it belongs to, where that is not the label `service`."""
+    identity: Labels | None = None
+    """What makes it the same alert again, where that is not all its labels."""
+    generator_url: str = ""
+    until: int | None = None
+    """It is over then unless heard of again. `timeout`: that is our patience, the sender named no end."""
+    timeout: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,91 @@ class AlertCleared(Event):
     at: int
     values: dict[str, Any] = field(default_factory=dict)
     unwatched: bool = False
+    sender: str = ""
+    identity: Labels | None = None
+
+
+@dataclass(frozen=True)
+class AlertsRefreshed(Event):
+    """Firing alerts were heard of again and nothing but their end has moved: fingerprint -> (until, timeout)."""
+
+    source: ClassVar[str] = "alert"
+    untils: dict[str, tuple[int | None, bool]]
+    at: int
+
+
+@dataclass(frozen=True)
+class AlertTimedOut(Event):
+    """Nothing was heard of a firing alert until its end."""
+
+    source: ClassVar[str] = "alert"
+    fingerprint: str
+    at: int
+
+
+@dataclass(frozen=True)
+class AlertAcknowledged(Event):
+    """Somebody acknowledged an alert in the tool it came from: its incident is acknowledged here too."""
+
+    source: ClassVar[str] = "alert"
+    identity: Labels
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True)
+class ChangeReported(Event):
+    """Somebody changed something (a deployment, a configuration): no alert, but a likely cause."""
+
+    source: ClassVar[str] = "change"
+    summary: str
+    service: str | None
+    sender: str
+    at: int
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SilenceSet(Event):
+    """A silence is made or replaced. `silence` as `silence_as_json` writes it; `replaces` ends at the same instant."""
+
+    source: ClassVar[str] = "person"
+    silence: dict[str, Any]
+    actor: str
+    at: int
+    replaces: str | None = None
+
+
+@dataclass(frozen=True)
+class SilenceExpired(Event):
+    """A person ends a silence now."""
+
+    source: ClassVar[str] = "person"
+    silence_id: str
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True)
+class IncidentsMerged(Event):
+    """A person says that two open incidents are one: `merged` goes into `incident_id`."""
+
+    source: ClassVar[str] = "person"
+    incident_id: str
+    merged: str
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True)
+class IncidentSplit(Event):
+    """A person says that some alerts are another incident."""
+
+    source: ClassVar[str] = "person"
+    incident_id: str
+    alert_ids: list[str]
+    actor: str
+    at: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +176,12 @@ class RunFailed(Event):
 
 @dataclass(frozen=True)
 class TimerDue(Event):
-    """A timer ran out: `start` (a dispatched run has not started), `verification` (it acted; is it healed?)."""
+    """A timer ran out.
+
+    `start`: a dispatched run has not started; `verification`: it acted, is it healed? `group`: a notification group's
+    tick; `review`: look again at an alert nobody was told of; `calm`: a flapping alert may have calmed down;
+    `silence-warning`, `silence-end`: a silence is about to end, or ended.
+    """
 
     source: ClassVar[str] = "timer"
     timer_id: int
@@ -135,7 +235,8 @@ _TYPES: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
-        RunRequested,
+        RunRequested, AlertsRefreshed, AlertTimedOut, AlertAcknowledged, ChangeReported, SilenceSet, SilenceExpired,
+        IncidentsMerged, IncidentSplit,
     )
 }  # fmt: skip
 

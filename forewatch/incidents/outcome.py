@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forewatch.alerting.alert import Alert
+from forewatch.alerting.flapping import Flap
+from forewatch.alerting.group import Group
+from forewatch.alerting.grouping import Notice
+from forewatch.alerting.silence import Silence
+from forewatch.alerting.suppression import Withheld
+from forewatch.incidents.events import ChangeReported
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
 
@@ -52,7 +58,102 @@ class AddEntry:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-Change = PutAlert | PutIncident | PutRun | AddEntry
+@dataclass(frozen=True)
+class RefreshAlerts:
+    """Firing alerts were heard of again: fingerprint -> (until, timeout)."""
+
+    untils: dict[str, tuple[int | None, bool]]
+
+
+@dataclass(frozen=True)
+class PutSilence:
+    silence: Silence
+
+
+@dataclass(frozen=True)
+class PutWithheld:
+    """Store why a route (or every route: "") tells nobody of an alert; with no reasons left, forget that it did."""
+
+    withheld: Withheld
+    incident_id: str | None
+
+
+@dataclass(frozen=True)
+class PutGroup:
+    group: Group
+
+
+@dataclass(frozen=True)
+class DropGroup:
+    """The group is empty. What its notifiers were told last is kept for its next life."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class AddMember:
+    group: str
+    alert_id: str
+
+
+@dataclass(frozen=True)
+class DropMembers:
+    group: str
+    alert_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PutNotice:
+    """What a notifier was told of a group last."""
+
+    group: str
+    notifier: str
+    notice: Notice
+
+
+@dataclass(frozen=True)
+class PutFlap:
+    flap: Flap
+
+
+@dataclass(frozen=True)
+class DropFlap:
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class AddChange:
+    """A change somebody reported."""
+
+    event: ChangeReported
+
+
+@dataclass(frozen=True)
+class MoveNotices:
+    """What was sent of one incident counts as sent of another, into which it was merged."""
+
+    incident_id: str
+    into: str
+
+
+Change = (
+    PutAlert
+    | PutIncident
+    | PutRun
+    | AddEntry
+    | RefreshAlerts
+    | PutSilence
+    | PutWithheld
+    | PutGroup
+    | DropGroup
+    | AddMember
+    | DropMembers
+    | PutNotice
+    | PutFlap
+    | DropFlap
+    | AddChange
+    | MoveNotices
+)
 
 
 @dataclass(frozen=True)

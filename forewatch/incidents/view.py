@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
-from forewatch.alerting.alert import Alert
+from forewatch.alerting.alert import Alert, Labels
+from forewatch.alerting.flapping import Flap
+from forewatch.alerting.group import Group
+from forewatch.alerting.grouping import Notice
 from forewatch.alerting.notification import Notification
+from forewatch.alerting.silence import Silence
+from forewatch.alerting.suppression import Withheld
 from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
@@ -25,7 +31,46 @@ class View(Protocol):
     def alerts_of(self, incident_id: str) -> list[Alert]:
         """All alerts of an incident, firing and resolved, oldest first."""
 
-    def open_incident(self, group_key: str) -> Incident | None: ...
+    def open_incidents_with(self, services: Collection[str]) -> list[tuple[Incident, str, int]]:
+        """Open incidents with an alert of one of `services`: (incident, service, when its last such alert began), oldest
+        incident first."""
+
+    def firing_of(self, service: str) -> list[Alert]:
+        """What fires of a service, oldest first; at most a thousand."""
+
+    def firing_where(self, equal: Mapping[str, str]) -> Iterator[Alert]:
+        """Firing alerts that have all these labels, read as they are asked for; all that fire where `equal` is empty.
+
+        A value of "" means the label is absent.
+        """
+
+    def silences_on(self, labels: Labels, now: int) -> list[Silence]:
+        """Silences active at `now` that match, oldest first."""
+
+    def silence(self, silence_id: str) -> Silence | None: ...
+
+    def withheld(self, alert_id: str) -> list[Withheld]:
+        """Of which routes nobody was told of the alert, and why."""
+
+    def withheld_by(self, subject: str) -> list[str]:
+        """The firing alerts withheld because of a silence, an alert, ...: their ids."""
+
+    def hidden_by(self, silence_id: str) -> list[str]:
+        """The incidents a silence has hidden alerts of, over its whole life."""
+
+    def group(self, key: str) -> Group | None: ...
+
+    def groups_of(self, alert_id: str) -> list[Group]: ...
+
+    def members(self, group: str) -> list[Alert]:
+        """The alerts of a group, firing and just resolved, oldest first."""
+
+    def last_notice(self, group: str, notifier: str) -> Notice | None: ...
+
+    def flap(self, fingerprint: str) -> Flap | None: ...
+
+    def alert_last(self, fingerprint: str) -> Alert | None:
+        """The last episode of a fingerprint, firing or over."""
 
     def incident(self, incident_id: str) -> Incident | None: ...
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -59,6 +60,8 @@ observations = Table(
     Column("event", JSON, nullable=False),
     Column("config_version", BigInteger, nullable=False),
     Column("code_version", String, nullable=False),
+    # what else the decision saw that no decision made: how deliveries and runs stood, whether automation may act
+    Column("facts", JSON, nullable=False),
     Index("ix_observations_at", "at"),
     sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
@@ -99,8 +102,27 @@ alerts = Table(
     Column("ends_at", BigInteger),
     Column("updated_at", BigInteger, nullable=False),
     Column("incident_id", String),
+    Column("source", String, nullable=False),
+    Column("generator_url", Text, nullable=False),
+    Column("until", BigInteger),
+    Column("timeout", Boolean, nullable=False),
+    Column("classification", String, nullable=False),
     Index("ix_alerts_incident_id", "incident_id"),
     Index("ix_alerts_starts_at", "starts_at"),
+    Index("ix_alerts_fingerprint", "fingerprint", "starts_at"),
+    Index(
+        "ix_alerts_service",
+        "service",
+        "starts_at",
+        sqlite_where=text("status = 'firing'"),
+        postgresql_where=text("status = 'firing'"),
+    ),
+    Index(
+        "ix_alerts_until",
+        "until",
+        sqlite_where=text("status = 'firing' AND until IS NOT NULL"),
+        postgresql_where=text("status = 'firing' AND until IS NOT NULL"),
+    ),
     Index(
         "uq_alerts_firing",
         "fingerprint",
@@ -108,6 +130,123 @@ alerts = Table(
         sqlite_where=text("status = 'firing'"),
         postgresql_where=text("status = 'firing'"),
     ),
+)
+
+alert_labels = Table(
+    "alert_labels",
+    decisions,
+    # of firing alerts only: the index by which inhibition, silences and the API find them
+    Column("name", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("alert_id", String, primary_key=True),
+    Index("ix_alert_labels_alert_id", "alert_id"),
+    sqlite_with_rowid=False,
+)
+
+silences = Table(
+    "silences",
+    decisions,
+    Column("id", String, primary_key=True),  # a UUID
+    Column("kind", String, nullable=False),  # silence | maintenance
+    Column("matchers", JSON, nullable=False),
+    Column("starts_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("annotations", JSON, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("ix_silences_ends_at", "ends_at"),
+)
+
+silenced = Table(
+    "silenced",
+    decisions,
+    # what a silence has hidden over its life
+    Column("silence_id", String, primary_key=True),
+    Column("alert_id", String, primary_key=True),
+    Column("incident_id", String),
+    Column("at", BigInteger, nullable=False),
+)
+
+withheld = Table(
+    "withheld",
+    decisions,
+    # firing alerts somebody was not told of
+    Column("alert_id", String, primary_key=True),
+    Column("route", String, primary_key=True),  # "": all routes
+    Column("since", BigInteger, nullable=False),
+    Column("reasons", JSON, nullable=False),  # [{kind, by, text, until}]
+)
+
+withheld_by = Table(
+    "withheld_by",
+    decisions,
+    Column("subject", String, primary_key=True),  # the silence, alert or times a reason rests on
+    Column("alert_id", String, primary_key=True),
+    Column("route", String, primary_key=True),
+    Index("ix_withheld_by_alert_id", "alert_id"),
+)
+
+notification_groups = Table(
+    "notification_groups",
+    decisions,
+    Column("key", Text, primary_key=True),
+    Column("route", String, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("flushed_at", BigInteger),
+)
+
+group_members = Table(
+    "group_members",
+    decisions,
+    Column("group", Text, primary_key=True),
+    Column("alert_id", String, primary_key=True),
+    Index("ix_group_members_alert_id", "alert_id"),
+    sqlite_with_rowid=False,
+)
+
+notices = Table(
+    "notices",
+    decisions,
+    # what each notifier was told of a group last
+    Column("group", Text, primary_key=True),
+    Column("notifier", String, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("firing", JSON, nullable=False),  # fingerprints
+    Column("resolved", JSON, nullable=False),
+)
+
+flaps = Table(
+    "flaps",
+    decisions,
+    Column("fingerprint", String, primary_key=True),
+    Column("fired_at", JSON, nullable=False),
+    Column("flapping_since", BigInteger),
+)
+
+changes = Table(
+    "changes",
+    decisions,
+    # deployments and the like, as they were reported
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("service", String),
+    Column("sender", String, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Index("ix_changes_at", "at"),
+)
+
+incident_services = Table(
+    "incident_services",
+    decisions,
+    # of open incidents only: the services they have alerts of
+    Column("service", String, primary_key=True),
+    Column("incident_id", String, primary_key=True),
+    Column("last_at", BigInteger, nullable=False),
+    Index("ix_incident_services_incident_id", "incident_id"),
 )
 
 incidents = Table(

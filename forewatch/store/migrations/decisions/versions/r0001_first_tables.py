@@ -11,6 +11,15 @@ down_revision: str | None = None
 
 def upgrade() -> None:
     op.create_table(
+        "alert_labels",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("value", sa.String(), nullable=False),
+        sa.Column("alert_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "value", "alert_id", name=op.f("pk_alert_labels")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_alert_labels_alert_id", "alert_labels", ["alert_id"], unique=False)
+    op.create_table(
         "alerts",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("fingerprint", sa.String(), nullable=False),
@@ -23,10 +32,32 @@ def upgrade() -> None:
         sa.Column("ends_at", sa.BigInteger(), nullable=True),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("incident_id", sa.String(), nullable=True),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("generator_url", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.Column("timeout", sa.Boolean(), nullable=False),
+        sa.Column("classification", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
     )
+    op.create_index("ix_alerts_fingerprint", "alerts", ["fingerprint", "starts_at"], unique=False)
     op.create_index("ix_alerts_incident_id", "alerts", ["incident_id"], unique=False)
+    op.create_index(
+        "ix_alerts_service",
+        "alerts",
+        ["service", "starts_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'firing'"),
+        postgresql_where=sa.text("status = 'firing'"),
+    )
     op.create_index("ix_alerts_starts_at", "alerts", ["starts_at"], unique=False)
+    op.create_index(
+        "ix_alerts_until",
+        "alerts",
+        ["until"],
+        unique=False,
+        sqlite_where=sa.text("status = 'firing' AND until IS NOT NULL"),
+        postgresql_where=sa.text("status = 'firing' AND until IS NOT NULL"),
+    )
     op.create_index(
         "uq_alerts_firing",
         "alerts",
@@ -57,6 +88,17 @@ def upgrade() -> None:
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
+    op.create_table(
+        "changes",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("service", sa.String(), nullable=True),
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_changes")),
+    )
+    op.create_index("ix_changes_at", "changes", ["at"], unique=False)
     op.create_table(
         "components",
         sa.Column("name", sa.String(), nullable=False),
@@ -104,6 +146,29 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "flaps",
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("fired_at", sa.JSON(), nullable=False),
+        sa.Column("flapping_since", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_flaps")),
+    )
+    op.create_table(
+        "group_members",
+        sa.Column("group", sa.Text(), nullable=False),
+        sa.Column("alert_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("group", "alert_id", name=op.f("pk_group_members")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_group_members_alert_id", "group_members", ["alert_id"], unique=False)
+    op.create_table(
+        "incident_services",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("incident_id", sa.String(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "incident_id", name=op.f("pk_incident_services")),
+    )
+    op.create_index("ix_incident_services_incident_id", "incident_services", ["incident_id"], unique=False)
+    op.create_table(
         "incidents",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("group_key", sa.String(), nullable=False),
@@ -130,6 +195,25 @@ def upgrade() -> None:
         postgresql_where=sa.text("status <> 'resolved'"),
     )
     op.create_table(
+        "notices",
+        sa.Column("group", sa.Text(), nullable=False),
+        sa.Column("notifier", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("firing", sa.JSON(), nullable=False),
+        sa.Column("resolved", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("group", "notifier", name=op.f("pk_notices")),
+    )
+    op.create_table(
+        "notification_groups",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("route", sa.String(), nullable=False),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("flushed_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_notification_groups")),
+    )
+    op.create_table(
         "observations",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -137,6 +221,7 @@ def upgrade() -> None:
         sa.Column("event", sa.JSON(), nullable=False),
         sa.Column("config_version", sa.BigInteger(), nullable=False),
         sa.Column("code_version", sa.String(), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_observations")),
         sqlite_autoincrement=True,
     )
@@ -222,6 +307,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shift", name=op.f("pk_shifts")),
     )
     op.create_table(
+        "silenced",
+        sa.Column("silence_id", sa.String(), nullable=False),
+        sa.Column("alert_id", sa.String(), nullable=False),
+        sa.Column("incident_id", sa.String(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("silence_id", "alert_id", name=op.f("pk_silenced")),
+    )
+    op.create_table(
+        "silences",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("matchers", sa.JSON(), nullable=False),
+        sa.Column("starts_at", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("annotations", sa.JSON(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
+    )
+    op.create_index("ix_silences_ends_at", "silences", ["ends_at"], unique=False)
+    op.create_table(
         "switches",
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
@@ -255,3 +362,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_timers_state", "timers", ["state", "due_at"], unique=False)
     op.create_index("ix_timers_subject", "timers", ["subject"], unique=False)
+    op.create_table(
+        "withheld",
+        sa.Column("alert_id", sa.String(), nullable=False),
+        sa.Column("route", sa.String(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("alert_id", "route", name=op.f("pk_withheld")),
+    )
+    op.create_table(
+        "withheld_by",
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("alert_id", sa.String(), nullable=False),
+        sa.Column("route", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "alert_id", "route", name=op.f("pk_withheld_by")),
+    )
+    op.create_index("ix_withheld_by_alert_id", "withheld_by", ["alert_id"], unique=False)
