@@ -139,3 +139,34 @@ def test_any_text_is_read_or_refused_with_a_value_error(text):
 @given(st.text(max_size=12), st.dictionaries(st.sampled_from("ab"), st.text(max_size=12)))
 def test_a_negated_matcher_is_the_opposite_of_the_plain_one(value, labels):
     assert Matcher("a", "!=", value).matches(labels) is not Matcher("a", "=", value).matches(labels)
+
+
+@pytest.mark.parametrize(
+    ("text", "regex", "equal"),
+    [("a=b", False, True), ("a!=b", False, False), ("a=~b", True, True), ("a!~b", True, False)],
+)
+def test_a_matcher_is_written_and_read_as_alertmanagers_api_has_it(text, regex, equal):
+    [matcher] = parse_matchers(text)
+    assert matcher.as_json() == {"name": "a", "value": "b", "isRegex": regex, "isEqual": equal}
+    assert Matcher.from_json(matcher.as_json()) == matcher
+
+
+def test_a_matcher_without_flags_is_equality():
+    assert Matcher.from_json({"name": "a", "value": ""}) == Matcher("a", "=", "")
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ("a=b", "a matcher is an object with name, value, isRegex and isEqual"),
+        ({"value": "b"}, "a matcher needs a name: the label it looks at"),
+        ({"name": "", "value": "b"}, "a matcher needs a name: the label it looks at"),
+        ({"name": "a", "value": 1}, "the matcher of a needs a value, as text"),
+        ({"name": "a", "value": "b", "isRegex": "no"}, "isRegex and isEqual of the matcher of a must be true or false"),
+        ({"name": "a", "value": "(", "isRegex": True}, "( is not a regular expression RE2 takes: missing ): ("),
+    ],
+)
+def test_a_matcher_that_is_none_is_refused_with_a_sentence(data, sentence):
+    with pytest.raises(ValueError) as caught:
+        Matcher.from_json(data)
+    assert str(caught.value) == sentence
