@@ -95,8 +95,8 @@ class Matcher:
         return cls(name, _OPERATORS[regex, equal], value)
 
     def __str__(self) -> str:
-        name = self.name if _BARE.fullmatch(self.name) else _quoted(self.name)
-        return f"{name}{self.operator}{_quoted(self.value)}"
+        name = self.name if _BARE.fullmatch(self.name) else quoted(self.name)
+        return f"{name}{self.operator}{quoted(self.value)}"
 
 
 def parse_matchers(spec: Matchers | str) -> tuple[Matcher, ...]:
@@ -177,7 +177,8 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return tokens
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text in double quotes, with escapes, as matchers and group keys have it."""
     for raw, escape in ((character, f"\\{letter}") for letter, character in _ESCAPES.items()):
         text = text.replace(raw, escape)
     return f'"{text}"'
