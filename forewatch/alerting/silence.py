@@ -85,7 +85,8 @@ def may_edit_in_place(old: Silence, new: Silence, now: int) -> bool:
 class SilenceIndex:
     """Silences by one label value each of them asks for, so that an alert is compared with few of many.
 
-    Those that ask for no certain value (`env!="test"`, `service=~"web.*"`) are compared with every alert.
+    Of those that ask for no certain value, `service=~"web.*"` is compared with alerts whose service begins with `web`,
+    and `env!="test"` with every alert.
     """
 
     def __init__(self, silences: Iterable[Silence]) -> None:
@@ -93,10 +94,10 @@ class SilenceIndex:
         asked = [list(_asked(silence)) for silence in self._silences]
         often = Counter(pair for choices in asked for pairs in choices for pair in pairs)
         self._by_value: dict[tuple[str, str], list[int]] = {}
-        self._others: list[int] = []
+        self._others: list[tuple[int, str, str]] = []
         for position, choices in enumerate(asked):
             if not choices:
-                self._others.append(position)
+                self._others.append((position, *_beginning(self._silences[position])))
                 continue
             # The values fewest others ask for tell alerts apart best.
             for pair in min(choices, key=lambda pairs: sum(often[pair] for pair in pairs)):
@@ -107,7 +108,7 @@ class SilenceIndex:
 
     def matching(self, labels: Labels, now: int) -> list[Silence]:
         """The silences active at `now` that match, in the order they were given."""
-        positions = list(self._others)
+        positions = [at for at, name, beginning in self._others if labels.get(name, "").startswith(beginning)]
         for pair in labels.items():
             positions += self._by_value.get(pair, ())
         found = []
@@ -118,6 +119,7 @@ class SilenceIndex:
         return found
 
 
+_LITERAL = re.compile(r"[\w :@/-]+", re.ASCII)
 _LITERALS = re.compile(r"[\w :@/-]+(\|[\w :@/-]+)*", re.ASCII)
 """A pattern that is nothing but a choice of values: `db1|db2`."""
 
@@ -129,6 +131,22 @@ def _asked(silence: Silence) -> Iterator[tuple[tuple[str, str], ...]]:
             yield ((matcher.name, matcher.value),)
         elif matcher.operator == "=~" and _LITERALS.fullmatch(matcher.value):
             yield tuple((matcher.name, value) for value in dict.fromkeys(matcher.value.split("|")))
+
+
+def _beginning(silence: Silence) -> tuple[str, str]:
+    """A label and how its value must begin for the silence to match; all begin with nothing."""
+    patterns = [matcher for matcher in silence.matchers if matcher.operator == "=~"]
+    known = [(matcher.name, _prefix(matcher.value)) for matcher in patterns]
+    return max(known, key=lambda pair: len(pair[1]), default=("", ""))
+
+
+def _prefix(pattern: str) -> str:
+    """The text every value begins with that fits a pattern, as far as it can be told at a glance."""
+    plain = _LITERAL.match(pattern)
+    if plain is None or "|" in pattern:
+        return ""
+    optional = pattern[plain.end() : plain.end() + 1] in ("*", "?", "{")
+    return plain[0][:-1] if optional else plain[0]
 
 
 def _means_absent(matcher: Matcher) -> bool:

@@ -101,7 +101,7 @@ def test_those_that_match_come_in_the_order_they_were_given():
     assert index.matching({}, NOW) == []
 
 
-values = st.sampled_from(["", "x", "y", "x|y", "x.*", "[x]|y", "x|", "y|x|y"])
+values = st.sampled_from(["", "x", "y", "x|y", "x.*", "[x]|y", "x|", "y|x|y", "xy?", "xx*y", "x{0}y", "x+", "(?i)X"])
 matcher = st.builds(Matcher, st.sampled_from("abc"), st.sampled_from(["=", "!=", "=~", "!~"]), values)
 
 
