@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -24,13 +25,17 @@ class Observation:
     event: dict[str, Any]
     config_version: int
     code_version: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What else the decision saw (`store.facts`)."""
 
     def decoded(self) -> Event:
         """Raises KeyError for an event this version does not know."""
         return from_json(self.event)
 
 
-def add(conn: Connection, event: Event, *, config_version: int, now: int) -> int:
+def add(
+    conn: Connection, event: Event, *, config_version: int, now: int, facts: Mapping[str, Any] | None = None
+) -> int:
     """Returns its sequence number."""
     values = {
         "at": now,
@@ -38,6 +43,7 @@ def add(conn: Connection, event: Event, *, config_version: int, now: int) -> int
         "event": event.as_json(),
         "config_version": config_version,
         "code_version": __version__,
+        "facts": dict(facts or {}),
     }
     return int(conn.execute(_INSERT, values).scalar_one())
 

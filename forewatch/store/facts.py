@@ -1,0 +1,129 @@
+"""What a decision saw that no decision made, kept with its observation so that it can be decided again.
+
+Nearly all a decision looks at was put there by decisions before it. The rest is small, and recorded as it is read:
+
+    ids                  the first number taken of each counter: retention may have deleted what came before it
+    automation_stopped   what people and parts of our own had to say, where it was asked
+    automation_down
+    undelivered          of the notifications looked at, how those stood that were not sent: the delivery moves them on
+    runs                 of the runs looked at, what the worker and the run itself write: OUTSIDE, in this order
+
+`RecordingView` writes them down; `PlaybackView` shows them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, update
+
+from forewatch.alerting.notification import Notification
+from forewatch.config.models import Config
+from forewatch.remedy.run import Run
+from forewatch.store import ids, schema
+from forewatch.store.view import StoreView
+
+Facts = Mapping[str, Any]
+
+OUTSIDE = ("state", "attempts", "flow_run_id", "started_at", "acted_at")
+"""The fields of a run that change without a decision."""
+
+_SET_STATE = update(schema.outbox).where(schema.outbox.c.id == bindparam("of")).values(state=bindparam("now"))
+_SET_RUN = (
+    update(schema.runs)
+    .where(schema.runs.c.id == bindparam("of"))
+    .values({name: bindparam(f"seen_{name}") for name in OUTSIDE})
+)
+
+
+class RecordingView(StoreView):
+    """The store as a decision sees it, with `facts` growing as it looks."""
+
+    def __init__(self, conn: Connection, config: Config) -> None:
+        super().__init__(conn, config)
+        self.facts: dict[str, Any] = {}
+
+    def new_id(self, prefix: str) -> str:
+        taken = super().new_id(prefix)
+        self._under("ids").setdefault(prefix, int(taken.rpartition("-")[2]))
+        return taken
+
+    def run(self, run_id: str) -> Run | None:
+        found = super().run(run_id)
+        self._saw_runs([found] if found is not None else [])
+        return found
+
+    def runs_of(self, incident_id: str) -> list[Run]:
+        return self._saw_runs(super().runs_of(incident_id))
+
+    def runs_counted(self, remedy: str, since: int) -> list[Run]:
+        return self._saw_runs(super().runs_counted(remedy, since))
+
+    def notifications_of(self, incident_id: str) -> list[Notification]:
+        found = super().notifications_of(incident_id)
+        if waiting := {one.id: one.state for one in found if one.state != "sent"}:
+            self._under("undelivered").update(waiting)
+        return found
+
+    def automation_stopped(self) -> str | None:
+        self.facts["automation_stopped"] = found = super().automation_stopped()
+        return found
+
+    def automation_down(self) -> str | None:
+        self.facts["automation_down"] = found = super().automation_down()
+        return found
+
+    def _saw_runs(self, found: list[Run]) -> list[Run]:
+        for run in found:
+            self._under("runs")[run.id] = [getattr(run, name) for name in OUTSIDE]
+        return found
+
+    def _under(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.facts.setdefault(name, {})
+        return found
+
+
+class PlaybackView(StoreView):
+    """A store in which decisions are taken again, with the facts of the observation that is decided upon."""
+
+    def __init__(self, conn: Connection, config: Config, facts: Facts) -> None:
+        super().__init__(conn, config)
+        self._facts = facts
+        self._first_ids = dict(facts.get("ids", {}))
+        seen: Mapping[str, list[Any]] = facts.get("runs", {})
+        if seen:
+            rows = [
+                {"of": run_id, **{f"seen_{name}": value for name, value in zip(OUTSIDE, values, strict=True)}}
+                for run_id, values in seen.items()
+            ]
+            conn.execute(_SET_RUN, rows)
+
+    def new_id(self, prefix: str) -> str:
+        if (first := self._first_ids.pop(prefix, None)) is not None:
+            ids.put_mark(self._conn, prefix, first - 1)
+        return super().new_id(prefix)
+
+    def notifications_of(self, incident_id: str) -> list[Notification]:
+        found = super().notifications_of(incident_id)
+        undelivered = self._facts.get("undelivered", {})
+        return show(self._conn, [(one, undelivered.get(one.id, "sent")) for one in found])
+
+    def automation_stopped(self) -> str | None:
+        said: str | None = self._facts.get("automation_stopped")
+        return said
+
+    def automation_down(self) -> str | None:
+        said: str | None = self._facts.get("automation_down")
+        return said
+
+
+def show(conn: Connection, stood: Iterable[tuple[Notification, Any]]) -> list[Notification]:
+    """Let each notification stand as it is said to, here and in the store."""
+    shown = []
+    for notification, state in stood:
+        if notification.state != state:
+            conn.execute(_SET_STATE, {"of": notification.id, "now": state})
+        shown.append(replace(notification, state=state))
+    return shown
