@@ -11,6 +11,7 @@ from typing import Self
 import aiohttp
 
 from forewatch import __version__
+from tasks.collect.patience import Patience
 from tasks.probes.certificate import CertifiedResponse
 from tasks.probes.names import Names
 from tasks.probes.process_table import ProcessTable
@@ -26,6 +27,7 @@ class ProbeContext:
         self.folder = folder
         self.names = Names()
         self.processes = ProcessTable()
+        self.patience = Patience()
         self._session: aiohttp.ClientSession | None = None
 
     @property

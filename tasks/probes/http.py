@@ -9,9 +9,7 @@ Rides on aiohttp alone: httpx's pool is quadratic in the number of origins (15 r
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -83,10 +81,10 @@ def _judge_certificate(response: aiohttp.ClientResponse, a: Attempt, details: di
             raise Failing("no certificate: the answer came over plain HTTP", details)
         return
     left = certificate.seconds_left(der)
-    days = details["certificate_days"] = int(left // 86400)
-    if wanted is not None and days < wanted:
-        when = f"expires in {words.spoken(left)}" if left > 0 else f"expired {words.spoken(-left)} ago"
-        raise Failing(f"certificate {when}, expected at least {wanted} days", details)
+    details["certificate_days"] = int(left // 86400)
+    reason = certificate.too_short(left, wanted)
+    if reason is not None:
+        raise Failing(reason, details)
 
 
 async def _failing(error: Exception, url: URL, details: dict[str, Any]) -> Failing:
@@ -97,10 +95,9 @@ async def _failing(error: Exception, url: URL, details: dict[str, Any]) -> Faili
         host, port = error.host or host, error.port or port
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
-        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code == words.CERTIFICATE_EXPIRED:
-            with suppress(OSError, asyncio.IncompleteReadError):
-                return Failing(*await certificate.why_expired(host, port))
-        return Failing(words.of_tls_error(cause, host, port) if isinstance(cause, ssl.SSLError) else str(cause))
+        if isinstance(cause, ssl.SSLError):
+            return Failing(*await certificate.why_refused(cause, host, port))
+        return Failing(str(cause))
     if isinstance(error, aiohttp.ClientConnectorError):
         return Failing(words.of_os_error(error.os_error, host, port), details)
     if isinstance(error, aiohttp.ServerDisconnectedError):

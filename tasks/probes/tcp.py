@@ -10,7 +10,7 @@ from tasks.probes.attempt import Answer, Attempt, Failing
 
 
 async def attempt(a: Attempt) -> Answer:
-    host, port = _parse(a.filled(a.check.tcp or ""))
+    host, port = host_and_port(a.filled(a.check.tcp or ""))
     a.waiting_for = "connection"
     try:
         addresses = await a.context.names.resolve(host, port)
@@ -37,7 +37,8 @@ async def _connect(family: int, address: str, port: int) -> None:
         await asyncio.get_running_loop().sock_connect(wire, (address, port))
 
 
-def _parse(target: str) -> tuple[str, int]:
+def host_and_port(target: str) -> tuple[str, int]:
+    """`shop.example:443`, `[::1]:443`. Raises Failing for anything else."""
     host, _, port = target.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
