@@ -50,17 +50,17 @@ class _Range:
 
     def holds(self, wall: datetime) -> bool:
         if not self.times:
-            return self._on(wall.date())
+            return self.on(wall.date())
         minute = wall.hour * 60 + wall.minute
         for begin, end in self.times:
             if begin < end:
-                if begin <= minute < end and self._on(wall.date()):
+                if begin <= minute < end and self.on(wall.date()):
                     return True
-            elif (minute >= begin and self._on(wall.date())) or (minute < end and self._on(wall.date() - _DAY)):
+            elif (minute >= begin and self.on(wall.date())) or (minute < end and self.on(wall.date() - _DAY)):
                 return True
         return False
 
-    def _on(self, day: date) -> bool:
+    def on(self, day: date) -> bool:
         return (
             _in(self.weekdays, day.weekday())
             and (not self.days or any(_in_month(span, day) for span in self.days))
@@ -80,6 +80,12 @@ class _Calendar:
         wall = to_datetime(at).astimezone(self.zone)
         return any(each.holds(wall) for each in self.ranges)
 
+    def never_holds(self, start: int, end: int) -> bool:
+        """Whether no date from one instant to another is one of its own: cheap, since most of a year is not."""
+        first, last = (to_datetime(at).astimezone(self.zone).date() for at in (start, end))
+        days = [first - _DAY + timedelta(days=i) for i in range((last - first).days + 2)]
+        return not any(each.on(day) for each in self.ranges for day in days)
+
 
 def within(times: Times, now: int) -> bool:
     """Whether any of the ranges holds. Raises ValueError where `problems` has something to say."""
@@ -94,7 +100,8 @@ def next_change(times: Times, now: int) -> int | None:
     start = now
     while start < last:
         end = start + micros(86_400)
-        for at in sorted(_moments(calendar, start, end)):
+        moments = set() if not held and calendar.never_holds(start, end) else _moments(calendar, start, end)
+        for at in sorted(moments):
             if calendar.holds(at) is not held:
                 return at if at <= last else None
         start = end
