@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from pydantic import ValidationError
 
+from forewatch.config.base import FROM_FILE
 from forewatch.config.crosscheck import cross_check
 from forewatch.config.document import Document, read_document
 from forewatch.config.files import ConfigFiles, load_files, shown
-from forewatch.config.models import FROM_FILE, Config
+from forewatch.config.models import Config
 from forewatch.config.problems import from_pydantic, top_keys, unknown_key
 from forewatch.config.spots import Problem, Spot
 from forewatch.errors import ConfigError
