@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forewatch.alerting.flapping import Flap, calm_at, calmed, fired, flaps
+from forewatch.alerting.flapping import calm_at, calmed, fired, flaps
 from forewatch.clock import micros
 from forewatch.config.models import Flapping
 
