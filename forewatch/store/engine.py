@@ -1,4 +1,4 @@
-"""The two SQLite files behind one door: connections, transactions, upkeep, and what can go wrong with a file.
+"""The SQLite files behind one door: connections, transactions, upkeep, and what can go wrong with a file.
 
 All SQLite-only SQL of Forewatch is in this module; PostgreSQL can take its place here and nowhere else.
 
@@ -6,7 +6,8 @@ A transaction is opened by us, not by the driver: Python's sqlite3 begins one at
 before it reads outside the transaction and a stale read gets committed. Here `BEGIN IMMEDIATE` takes the write lock
 first, and everything read after it still holds at commit.
 
-`decisions.db` is synced to disk at every commit. `metrics.db` is not: a power cut may cost its last second.
+`decisions.db` and `intake.db` are synced to disk at every commit. `metrics.db` is not: a power cut may cost its last
+second.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ BUSY_TIMEOUT = 5.0
 MIGRATION_TIMEOUT = 60.0
 """Seconds a process waits for another one that is migrating the same file."""
 
-_SYNCHRONOUS: dict[File, str] = {"decisions": "FULL", "metrics": "NORMAL"}
+_SYNCHRONOUS: dict[File, str] = {"decisions": "FULL", "metrics": "NORMAL", "intake": "FULL"}
+_LEVELS = {"OFF": 0, "NORMAL": 1, "FULL": 2}
 
 # Primary result codes of SQLite (sqlite.org/rescode.html) -> what a person is told, and whether waiting can help.
 _TROUBLE: dict[int, tuple[str, bool]] = {
@@ -58,7 +60,7 @@ _TROUBLE: dict[int, tuple[str, bool]] = {
 
 
 class Store:
-    """Both files of one state folder, for one process: open it after any fork.
+    """The files of one state folder, for one process: open it after any fork.
 
     Every method raises StoreUnavailable (locked, disk full, read-only, damaged) naming the file, and StoreError where a
     forked child uses its parent's.
@@ -109,6 +111,18 @@ class Store:
     def read_metrics(self) -> Iterator[Connection]:
         """One consistent view of `metrics.db`."""
         with self._transaction("metrics", "BEGIN") as conn:
+            yield conn
+
+    @contextmanager
+    def intake(self) -> Iterator[Connection]:
+        """A write transaction on `intake.db`; what it writes is on the disk when it ends. Waits for no decision."""
+        with self._transaction("intake", "BEGIN IMMEDIATE") as conn:
+            yield conn
+
+    @contextmanager
+    def read_intake(self) -> Iterator[Connection]:
+        """One consistent view of `intake.db`."""
+        with self._transaction("intake", "BEGIN") as conn:
             yield conn
 
     async def run(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -234,7 +248,8 @@ class Store:
 
 
 def path_of(home: Home, file: File) -> Path:
-    return home.decisions_db if file == "decisions" else home.metrics_db
+    paths: dict[File, Path] = {"decisions": home.decisions_db, "metrics": home.metrics_db, "intake": home.intake_db}
+    return paths[file]
 
 
 def make_engine(path: Path, synchronous: str) -> Engine:
@@ -246,12 +261,18 @@ def make_engine(path: Path, synchronous: str) -> Engine:
         max_overflow=8,
         pool_timeout=BUSY_TIMEOUT,
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT, "check_same_thread": False},
-        json_serializer=_to_json,
+        json_serializer=to_json,
     )
 
     @event.listens_for(engine, "connect")
     def _set_up(raw: sqlite3.Connection, _record: object) -> None:
         raw.execute(f"PRAGMA synchronous={synchronous}")
+        # SQLite passes over a pragma it does not know; a promise kept on a disk is worth a look.
+        level = raw.execute("PRAGMA synchronous").fetchone()[0]
+        if level != _LEVELS[synchronous]:
+            raise StoreError(
+                f"{path}: SQLite syncs at level {level} and not at {synchronous}; nothing is written to it"
+            )
         raw.execute("PRAGMA foreign_keys=ON")
         # After a burst the log shrinks back to this instead of keeping its largest size for ever.
         raw.execute("PRAGMA journal_size_limit=67108864")
@@ -323,7 +344,8 @@ def _too_new(path: Path, stored: str, known: str) -> StoreTooNew:
     )
 
 
-def _to_json(value: object) -> str:
+def to_json(value: object) -> str:
+    """What stands in a JSON column for a value: dataclasses as mappings of their fields."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
@@ -332,4 +354,6 @@ def _plain(value: object) -> object:
         return dict(value)
     if is_dataclass(value):
         return vars(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")

@@ -2,7 +2,7 @@
 
 Nearly all a decision looks at was put there by decisions before it. The rest is small, and recorded as it is read:
 
-    ids                  the first number taken of each counter: retention may have deleted what came before it
+    ids                  the first and last number taken of each counter: what took those before may be deleted
     automation_stopped   what people and parts of our own had to say, where it was asked
     automation_down
     undelivered          of the notifications looked at, how those stood that were not sent: the delivery moves them on
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, bindparam, update
 from forewatch.alerting.notification import Notification
 from forewatch.config.models import Config
 from forewatch.remedy.run import Run
-from forewatch.store import ids, schema
+from forewatch.store import schema
 from forewatch.store.view import StoreView
 
 Facts = Mapping[str, Any]
@@ -47,7 +47,8 @@ class RecordingView(StoreView):
 
     def new_id(self, prefix: str) -> str:
         taken = super().new_id(prefix)
-        self._under("ids").setdefault(prefix, int(taken.rpartition("-")[2]))
+        number = int(taken.rpartition("-")[2])
+        self._under("ids").setdefault(prefix, [number, number])[1] = number
         return taken
 
     def run(self, run_id: str) -> Run | None:
@@ -91,7 +92,7 @@ class PlaybackView(StoreView):
     def __init__(self, conn: Connection, config: Config, facts: Facts) -> None:
         super().__init__(conn, config)
         self._facts = facts
-        self._first_ids = dict(facts.get("ids", {}))
+        self._ids = {prefix: list(range(first, last + 1)) for prefix, (first, last) in facts.get("ids", {}).items()}
         seen: Mapping[str, list[Any]] = facts.get("runs", {})
         if seen:
             rows = [
@@ -101,9 +102,10 @@ class PlaybackView(StoreView):
             conn.execute(_SET_RUN, rows)
 
     def new_id(self, prefix: str) -> str:
-        if (first := self._first_ids.pop(prefix, None)) is not None:
-            ids.put_mark(self._conn, prefix, first - 1)
-        return super().new_id(prefix)
+        """The one that was taken then; where none was, one that no history can have."""
+        if left := self._ids.get(prefix):
+            return f"{prefix}-{left.pop(0)}"
+        return f"{prefix}-new{super().new_id(prefix).rpartition('-')[2]}"
 
     def notifications_of(self, incident_id: str) -> list[Notification]:
         found = super().notifications_of(incident_id)

@@ -64,6 +64,13 @@ def next_due(conn: Connection) -> int | None:
     return earliest
 
 
+def waiting(conn: Connection, kind: str, subject: str) -> int | None:
+    """The timer of a kind that waits for a subject, the one set first; None where none does."""
+    found = select(timers.c.id).where(timers.c.subject == subject, timers.c.kind == kind, timers.c.state == "waiting")
+    timer_id: int | None = conn.execute(found.order_by(timers.c.id).limit(1)).scalar_one_or_none()
+    return timer_id
+
+
 def finish(conn: Connection, timer_id: int) -> bool:
     """Mark a timer as fired. False if it fired already or was cancelled. `deciding` does this for every TimerDue."""
     return bool(

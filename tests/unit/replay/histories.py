@@ -1,0 +1,166 @@
+"""A Forewatch without processes: events decided upon on a real store, with everything around decisions done by hand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from forewatch.clock import MICROSECONDS, FakeClock
+from forewatch.config.defaults import effective
+from forewatch.config.files import ConfigFiles
+from forewatch.config.loader import parse
+from forewatch.config.models import Config
+from forewatch.deciding import decide
+from forewatch.errors import ForewatchError
+from forewatch.incidents.events import (
+    Acknowledged,
+    AlertCleared,
+    AlertRaised,
+    Event,
+    Noted,
+    ResolvedByHand,
+    RunActed,
+    RunFailed,
+    RunRequested,
+    RunStarting,
+    TimerDue,
+)
+from forewatch.store import components, config_versions, incidents, outbox, runs, switches, timers
+from forewatch.store.engine import Store
+
+START = 1_793_696_400 * MICROSECONDS
+
+SHOP = """
+services:
+  - name: database
+  - name: shop
+    depends_on: [database]
+    remedies:
+      - {on: {alertname: CheckFailing}, runbook: restart-service, autonomy: auto, verify: {within: 20s}}
+notifiers:
+  - {name: ops, console: {}}
+  - {name: web, console: {}}
+routes:
+  - {match: {check: disk}, notify: [web]}
+  - {notify: [ops]}
+"""
+
+
+@dataclass
+class History:
+    """A store in which things happen; `config` is what is in force."""
+
+    store: Store
+    clock: FakeClock
+    config: tuple[int, Config]
+
+    @classmethod
+    def begin(cls, store: Store, text: str = SHOP) -> History:
+        history = cls(store, FakeClock(START), (0, Config()))
+        history.configure(text)
+        return history
+
+    def configure(self, text: str) -> None:
+        files = (("/etc/forewatch.yaml", text),)
+        with self.store.decide() as conn:
+            version = config_versions.add(conn, files, self.clock.now())
+        self.config = (version, effective(parse(ConfigFiles(files), environ={})))
+
+    def after(self, seconds: float, event: Callable[..., Event], **fields: Any) -> None:
+        """Let time pass and something happen; what may not happen is refused."""
+        now = self.clock.advance(seconds)
+        try:
+            decide(self.store, event(at=now, **fields), config=self.config, now=now)
+        except ForewatchError:
+            pass
+
+    def fails(self, check: str = "http", service: str = "shop", severity: str = "critical", **labels: str) -> None:
+        named = {"alertname": "CheckFailing", "service": service, "check": check, "severity": severity, **labels}
+        self.after(0.1, AlertRaised, labels=named, annotations={"summary": f"{check} of {service} fails"})
+
+    def recovers(self, check: str = "http", service: str = "shop", severity: str = "critical", **labels: str) -> None:
+        named = {"alertname": "CheckFailing", "service": service, "check": check, "severity": severity, **labels}
+        self.after(0.1, AlertCleared, labels=named)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass as `page-people` does: each timer when it is due."""
+        until = self.clock.now() + round(seconds * MICROSECONDS)
+        for _ in range(1000):
+            with self.store.read() as conn:
+                due = timers.due(conn, until, limit=1)
+            if not due:
+                break
+            self.clock.jump(max(0, due[0].due_at - self.clock.now()) / MICROSECONDS)
+            now = self.clock.now()
+            event = TimerDue(due[0].id, due[0].kind, due[0].subject, now)
+            decide(self.store, event, config=self.config, now=now)
+        self.clock.jump(max(0, until - self.clock.now()) / MICROSECONDS)
+
+    def deliver(self, *, fails: bool = False, permanent: bool = False) -> None:
+        now = self.clock.now()
+        with self.store.decide() as conn:
+            for one in outbox.claim(conn, now=now, term=1, limit=3):
+                if fails:
+                    outbox.mark_failed(conn, one.id, 1, now, "no answer", permanent)
+                else:
+                    outbox.mark_sent(conn, one.id, 1, now, None)
+
+    def turn(self, state: Any) -> None:
+        with self.store.decide() as conn:
+            switches.turn(conn, switches.AUTOMATION, state, actor="ana", reason="moving", now=self.clock.now())
+
+    def report(self, state: Any) -> None:
+        with self.store.decide() as conn:
+            components.report(conn, "prefect", state, "it does not answer", self.clock.now())
+
+
+def at_random(history: History, seed: int, steps: int = 60) -> None:
+    """Anything that can happen around decisions, in an order the seed decides."""
+    dice = random.Random(seed)
+
+    def some_run() -> str:
+        with history.store.read() as conn:
+            found = runs.listing(conn, limit=3)
+        return dice.choice(found).id if found else "RUN-1"
+
+    def some_incident() -> str:
+        with history.store.read() as conn:
+            found = incidents.listing(conn, limit=3)
+        return dice.choice(found).id if found else "INC-1"
+
+    def work(take: Callable[[Any], object]) -> None:
+        with history.store.decide() as conn:
+            take(conn)
+
+    def check() -> dict[str, str]:
+        return {
+            "check": dice.choice(["http", "http", "tcp", "disk"]),
+            "service": dice.choice(["shop", "shop", "database", "mail"]),
+            "severity": dice.choice(["critical", "critical", "warning", "info"]),
+        }
+
+    flow = lambda: dice.choice(["flow-1", "flow-2"])  # noqa: E731
+    acts: list[Callable[[], object]] = [
+        *[lambda: history.fails(**check())] * 4,
+        *[lambda: history.recovers(**check())] * 3,
+        *[lambda: history.wait(dice.choice([0.5, 5, 30, 200, 900]))] * 3,
+        lambda: history.deliver(),
+        lambda: history.deliver(fails=True, permanent=dice.random() < 0.3),
+        lambda: history.turn(dice.choice(["on", "off", "on"])),
+        lambda: history.report(dice.choice(["ok", "down", "ok"])),
+        lambda: work(lambda conn: runs.claim(conn, "worker-1", history.clock.now(), 2)),
+        lambda: work(lambda conn: runs.act(conn, some_run(), history.clock.now())),
+        lambda: work(lambda conn: runs.release(conn, some_run(), dice.choice(["claimed", "started"]))),
+        lambda: history.after(0.2, RunStarting, run_id=some_run(), flow_run_id=flow()),
+        lambda: history.after(0.2, RunStarting, run_id=some_run(), flow_run_id=flow()),
+        lambda: history.after(0.2, RunActed, run_id=some_run(), outcome="restarted"),
+        lambda: history.after(0.2, RunFailed, run_id=some_run(), reason="exit 1", cancelled=dice.random() < 0.3),
+        lambda: history.after(0.2, Acknowledged, incident_id=some_incident(), actor="ana"),
+        lambda: history.after(0.2, Noted, incident_id=some_incident(), actor="ana", text="on it"),
+        lambda: history.after(0.2, ResolvedByHand, incident_id=some_incident(), actor="ana", reason=""),
+        lambda: history.after(0.2, RunRequested, runbook="collect-diagnostics", inputs={}, actor="ana"),
+    ]
+    for _ in range(steps):
+        dice.choice(acts)()
