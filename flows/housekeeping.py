@@ -24,7 +24,7 @@ from forewatch.units import format_bytes
 
 @flow(name="housekeeping", flow_run_name="housekeeping", persist_result=False)
 async def housekeeping() -> str:
-    """Keeps both store files small, sound and backed up. Harmless at any time: shifts go on beside it."""
+    """Keeps the store's files small, sound and backed up. Harmless at any time: shifts go on beside it."""
     began = runtime().clock.now()
     outcomes = {act.name: await _outcome(act) for act in (roll_up, retain, vacuum, check_integrity, back_up)}
     table = "\n".join(
@@ -56,7 +56,8 @@ async def retain() -> str:
     now = context.clock.now()
     metrics = await context.store.run(upkeep.retain_metrics, context.store, config.retention, now)
     decisions = await context.store.run(upkeep.retain_decisions, context.store, config.retention, now)
-    return f"metrics: {_told(metrics)}; decisions: {_told(decisions)}"
+    intake = await context.store.run(upkeep.retain_intake, context.store)
+    return f"metrics: {_told(metrics)}; decisions: {_told(decisions)}; intake: {_told(intake)}"
 
 
 @task(name="vacuum", cache_policy=NO_CACHE, persist_result=False)
@@ -73,19 +74,19 @@ async def vacuum() -> str:
 
 @task(name="check integrity", cache_policy=NO_CACHE, persist_result=False)
 async def check_integrity() -> str:
-    """Look through the structure of both files."""
+    """Look through the structure of the files."""
     store = runtime().store
     for file in REVISIONS:
         wrong = await store.run(store.integrity, file)
         if wrong:
             path = path_of(store.home, file)
             raise StoreError(f"{path} is damaged ({wrong[0]}): stop Forewatch and restore it from {store.home.backups}")
-    return "both files are sound"
+    return "all files are sound"
 
 
 @task(name="back up", cache_policy=NO_CACHE, persist_result=False)
 async def back_up() -> str:
-    """Copy both files while they are in use, look the copies through, and let go of old ones."""
+    """Copy the files while they are in use, look the copies through, and let go of old ones."""
     context = runtime()
     _, config = context.configuration.current()
     now = context.clock.now()

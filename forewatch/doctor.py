@@ -22,7 +22,7 @@ from forewatch.home import Home
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
 from forewatch.runtime import open_runtime
-from forewatch.store.revisions import File
+from forewatch.store.revisions import REVISIONS
 
 TIMEOUT = 3.0
 LEAST_FREE = 512 * 1024 * 1024
@@ -105,8 +105,7 @@ def _prefect(home: Home) -> Iterator[Finding]:
 def _store(home: Home) -> Iterator[Finding]:
     runtime = open_runtime(home)
     try:
-        files: tuple[File, ...] = ("decisions", "metrics")
-        for file in files:
+        for file in REVISIONS:
             problems = runtime.store.integrity(file)
             yield Finding(not problems, f"{file}.db", "; ".join(problems) or "intact")
         readiness = assess(runtime)

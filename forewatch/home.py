@@ -37,6 +37,10 @@ class Home:
         return self.root / "metrics.db"
 
     @property
+    def intake_db(self) -> Path:
+        return self.root / "intake.db"
+
+    @property
     def ballast(self) -> Path:
         return self.root / "ballast"
 

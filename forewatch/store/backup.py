@@ -1,4 +1,4 @@
-"""Backups of both files, made while others write: `backups/<file>-YYYYMMDD-HHMMSS.db`, times in UTC.
+"""Backups of the files, made while others write: `backups/<file>-YYYYMMDD-HHMMSS.db`, times in UTC.
 
 A backup is looked through before it counts, and only then do older ones go. To restore: stop Forewatch, put the backup
 in the place of the file, remove the file's `-wal` and `-shm`, start again.
@@ -21,12 +21,12 @@ from forewatch.store.revisions import REVISIONS, File
 from forewatch.store.sqlite import faults
 from forewatch.units import format_bytes
 
-_NAME = re.compile(r"(decisions|metrics)-(\d{8}-\d{6})\.db")
+_NAME = re.compile(r"(decisions|metrics|intake)-(\d{8}-\d{6})\.db")
 _STAMP = "%Y%m%d-%H%M%S"
 
 
 def make(store: Store, now: int) -> list[Path]:
-    """Back both files up; returns the backups, each found whole.
+    """Back the files up; returns the backups, each found whole.
 
     Raises StoreUnavailable where the disk has no room for one, a file cannot be read, or a backup turns out damaged.
     """

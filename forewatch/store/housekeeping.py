@@ -1,4 +1,4 @@
-"""Nightly upkeep of both files: what is older than its retention goes, what still matters stays.
+"""Nightly upkeep of the store's files: what is older than its retention goes, what still matters stays.
 
 What may go is found without a lock and judged again inside the transaction that deletes it. An open incident keeps all
 that belongs to it, a notification stays until it is sent, and a decision stays as long as any alert, incident,
@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, e
 
 from forewatch.clock import micros
 from forewatch.config.models import Retention
-from forewatch.store import marks, rollups, schema
+from forewatch.store import inbox, marks, rollups, schema
 from forewatch.store import series as series_store
 from forewatch.store.engine import Store
 from forewatch.store.points import RESOLUTIONS
@@ -83,6 +83,15 @@ def retain_decisions(store: Store, retention: Retention, now: int) -> Report:
         with store.read() as conn:
             units = list(_matching(conn, table, gone))
         in_slices(store, "decisions", units, report)
+    return report
+
+
+def retain_intake(store: Store) -> Report:
+    """Delete what is decided and still lies in the inbox."""
+    with store.read() as conn:
+        mark = inbox.mark(conn)
+    report = Report()
+    in_slices(store, "intake", [("inbox", lambda conn: inbox.remove_decided(conn, mark, _ROWS))], report)
     return report
 
 
@@ -201,6 +210,7 @@ def _conditions(before: int) -> list[tuple[Table, ColumnElement[bool]]]:
         ),
         (schema.timers, and_(t.state != "waiting", t.due_at < before, *(_absent(one, t.subject) for one in subjects))),
         (schema.audit, schema.audit.c.at < before),
+        (schema.set_aside, schema.set_aside.c.at < before),
         (
             schema.decision_records,
             and_(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-File = Literal["decisions", "metrics"]
+File = Literal["decisions", "metrics", "intake"]
 
 REVISIONS: dict[File, tuple[str, ...]] = {
     "decisions": ("0001",),
     "metrics": ("0001",),
+    "intake": ("0001",),
 }

@@ -1,8 +1,9 @@
-"""The tables of both files, as SQLAlchemy Core.
+"""The tables of the files, as SQLAlchemy Core.
 
 `decisions` (synchronous=FULL) is the memory nothing may be lost from; `metrics` (synchronous=NORMAL) may lose its last
-second in a power cut. Instants are integer microseconds UTC; JSON columns hold plain JSON. Migrations under
-`migrations/` create the very same tables; a test compares the two.
+second in a power cut; `intake` (synchronous=FULL) holds what others sent until it is decided upon, apart from the
+decisions so that no sender waits for one. Instants are integer microseconds UTC; JSON columns hold plain JSON.
+Migrations under `migrations/` create the very same tables; a test compares the two.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -424,6 +426,37 @@ audit = Table(
     Column("detail", JSON, nullable=False),
 )
 
+heartbeats = Table(
+    "heartbeats",
+    decisions,
+    # a job that must call in, by the SHA-256 of its token
+    Column("key", String, primary_key=True),
+    Column("counts_from", BigInteger, nullable=False),
+    Column("status", String, nullable=False),  # new | up | down, by its last call
+    Column("last_at", BigInteger),
+    Column("started_at", BigInteger),
+    Column("started_rid", String),
+    Column("runs", JSON, nullable=False),  # {rid: when it began}
+    Column("duration", Float),  # seconds
+    Column("down_at", BigInteger),
+    Column("why", Text, nullable=False),
+    Column("words", Text, nullable=False),
+)
+
+pings = Table(
+    "pings",
+    decisions,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),  # success | start | fail | log
+    Column("code", Integer),
+    Column("rid", String),
+    Column("duration", Float),  # seconds
+    Column("body", Text, nullable=False),
+    Index("ix_pings_key", "key", "id"),
+)
+
 switches = Table(
     "switches",
     decisions,
@@ -432,6 +465,31 @@ switches = Table(
     Column("actor", String, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+)
+
+set_aside = Table(
+    "set_aside",
+    decisions,
+    # events that could not be decided upon for a fault of our own, so that they hold up nothing behind them
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("source", String, nullable=False),
+    Column("event", JSON, nullable=False),
+    Column("error", Text, nullable=False),
+    Index("ix_set_aside_at", "at"),
+)
+
+intake = MetaData(naming_convention=NAMING)
+
+inbox = Table(
+    "inbox",
+    intake,
+    Column("seq", BigId, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("source", String, nullable=False),  # the name of a source in the configuration
+    Column("kind", String, nullable=False),  # alertmanager | events
+    Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
 
 metrics = MetaData(naming_convention=NAMING)

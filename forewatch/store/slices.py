@@ -47,11 +47,12 @@ def in_slices(store: Store, file: File, units: Iterable[tuple[str, Unit]], repor
 
     `units` is drawn from inside the transactions, so looking for work belongs before it.
     """
+    begin = {"decisions": store.decide, "metrics": store.measure, "intake": store.intake}[file]
     waiting = iter(units)
     current = next(waiting, None)
     while current is not None:
         done: list[tuple[str, int]] = []
-        with store.decide() if file == "decisions" else store.measure() as conn:
+        with begin() as conn:
             # The wait for the lock is not ours: only the time others wait for us counts.
             began = time.monotonic()
             while current is not None and time.monotonic() - began < SLICE:

@@ -58,8 +58,8 @@ class OwnProcesses:
 
 
 def files(into: Gathering, home: Home) -> None:
-    """Sizes of both store files with their logs, and whether the ballast is there."""
-    for path in (home.decisions_db, home.metrics_db):
+    """Sizes of the store's files with their logs, and whether the ballast is there."""
+    for path in (home.decisions_db, home.metrics_db, home.intake_db):
         parts = (path, path.with_name(f"{path.name}-wal"))
         into.add("forewatch.store.size", sum(_size(part) for part in parts), SERVICE, file=path.stem)
     into.add("forewatch.ballast.held", ballast.held(home), SERVICE)

@@ -44,7 +44,7 @@ async def test_a_night_rolls_up_retains_and_backs_up(context: SimpleNamespace) -
     assert "nothing to remove" in await module.roll_up.fn()
     assert "1 points" in await module.retain.fn()
     assert "decisions.db" in await module.vacuum.fn()
-    assert await module.check_integrity.fn() == "both files are sound"
+    assert await module.check_integrity.fn() == "all files are sound"
     assert "0 old removed" in await module.back_up.fn()
     assert len(list(context.home.backups.glob("*.db"))) == 2
     assert ballast.held(context.home)

@@ -33,7 +33,7 @@ def audit(store: Store, count: int) -> None:
 def restored(path: Path, to: Path) -> Store:
     home = Home(to)
     home.create()
-    for file in ("decisions", "metrics"):
+    for file in ("decisions", "metrics", "intake"):
         shutil.copy(path.parent / path.name.replace("decisions", file), home.root / f"{file}.db")
     return Store.open(home)
 
@@ -41,8 +41,8 @@ def restored(path: Path, to: Path) -> Store:
 def test_a_backup_is_named_by_file_and_time_and_opens_as_a_store(store: Store, tmp_path: Path) -> None:
     audit(store, 3)
     made = backup.make(store, NOW)
-    assert [path.name for path in made] == ["decisions-20260101-010101.db", "metrics-20260101-010101.db"]
-    assert [path.stat().st_mode & 0o777 for path in made] == [0o600, 0o600]
+    assert [path.name for path in made] == [f"{file}-20260101-010101.db" for file in ("decisions", "metrics", "intake")]
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o600, 0o600, 0o600]
     again = restored(made[0], tmp_path / "restored")
     with again.read() as conn:
         assert conn.execute(select(func.count()).select_from(schema.audit)).scalar() == 3
@@ -77,7 +77,7 @@ def test_old_backups_go_but_never_the_newest_of_a_file(store: Store) -> None:
     (store.home.backups / "notes.txt").touch()
     (store.home.backups / "decisions-20200101-000000.db.part").touch()
     gone = backup.prune(store.home, keep=7 * 86400.0, now=NOW)
-    assert len(gone) == 4
+    assert len(gone) == 6
     assert backup.listing(store.home, "decisions") == [newest]
     assert {path.name for path in store.home.backups.iterdir()} >= {"notes.txt", newest.name}
     assert not list(store.home.backups.glob("*.part"))

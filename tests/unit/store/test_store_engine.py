@@ -19,7 +19,7 @@ from forewatch.store.revisions import REVISIONS, File
 
 pytestmark = pytest.mark.unit
 
-FILES: list[File] = ["decisions", "metrics"]
+FILES: list[File] = ["decisions", "metrics", "intake"]
 
 
 def counter(store: Store) -> int:

@@ -15,7 +15,11 @@ from forewatch.store.revisions import REVISIONS, File
 
 pytestmark = pytest.mark.unit
 
-TABLES: list[tuple[File, MetaData]] = [("decisions", schema.decisions), ("metrics", schema.metrics)]
+TABLES: list[tuple[File, MetaData]] = [
+    ("decisions", schema.decisions),
+    ("metrics", schema.metrics),
+    ("intake", schema.intake),
+]
 
 
 @pytest.mark.parametrize(("file", "metadata"), TABLES)
@@ -36,7 +40,7 @@ def test_migrations_make_the_tables_of_the_schema(home: Home, file: File, metada
     assert made == wanted
 
 
-@pytest.mark.parametrize("file", ["decisions", "metrics"])
+@pytest.mark.parametrize("file", ["decisions", "metrics", "intake"])
 def test_the_revisions_in_the_code_are_those_of_the_scripts(file: File) -> None:
     scripts = ScriptDirectory.from_config(alembic_config(file))
     oldest_first = [script.revision for script in scripts.walk_revisions()][::-1]

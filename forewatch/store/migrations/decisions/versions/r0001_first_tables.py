@@ -294,6 +294,16 @@ def upgrade() -> None:
     op.create_index("ix_runs_remedy", "runs", ["remedy", "started_at"], unique=False)
     op.create_index("ix_runs_state", "runs", ["state"], unique=False)
     op.create_table(
+        "set_aside",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("event", sa.JSON(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_set_aside")),
+    )
+    op.create_index("ix_set_aside_at", "set_aside", ["at"], unique=False)
+    op.create_table(
         "shifts",
         sa.Column("shift", sa.String(), nullable=False),
         sa.Column("term", sa.BigInteger(), nullable=False),
@@ -328,6 +338,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
     )
     op.create_index("ix_silences_ends_at", "silences", ["ends_at"], unique=False)
+    op.create_table(
+        "heartbeats",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("counts_from", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=True),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("started_rid", sa.String(), nullable=True),
+        sa.Column("runs", sa.JSON(), nullable=False),
+        sa.Column("duration", sa.Float(), nullable=True),
+        sa.Column("down_at", sa.BigInteger(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_heartbeats")),
+    )
+    op.create_table(
+        "pings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("code", sa.Integer(), nullable=True),
+        sa.Column("rid", sa.String(), nullable=True),
+        sa.Column("duration", sa.Float(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pings")),
+    )
+    op.create_index("ix_pings_key", "pings", ["key", "id"], unique=False)
     op.create_table(
         "switches",
         sa.Column("name", sa.String(), nullable=False),

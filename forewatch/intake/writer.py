@@ -1,0 +1,212 @@
+"""Group commit: whatever waits to be written down is written in one transaction with one sync of the disk.
+
+    request ─┐                                    ┌─ 200
+    request ─┼─ queue ─ one thread ─ commit ─ ring ┼─ 200
+    request ─┘                                    └─ 200
+
+Nobody is answered before the commit. What cannot be taken is refused at once, in a sentence, so that the sender keeps
+it and tries again: we never hold more than a bounded amount in memory, and never more undecided on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from forewatch.bell import ring
+from forewatch.clock import Clock
+from forewatch.errors import StoreBusy, StoreError, StoreUnavailable
+from forewatch.store import ballast, components, inbox
+from forewatch.store.engine import Store
+from forewatch.store.inbox import Mark
+
+COMPONENT = "intake"
+MOST_WAITING = 4_000
+"""Requests in memory."""
+MOST_WAITING_BYTES = 64 << 20
+MOST_UNDECIDED = 200_000
+"""Requests on the disk."""
+MOST_UNDECIDED_BYTES = 256 << 20
+AT_ONCE = 1_000
+"""Requests, and bytes, in one transaction."""
+AT_ONCE_BYTES = 16 << 20
+LOOK_EVERY = 0.25
+"""Seconds between two looks at how far the inbox is decided."""
+TIDY = 5_000
+"""Decided rows that one transaction removes at most."""
+
+log = logging.getLogger("forewatch.intake")
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    source: str
+    kind: str
+    body: bytes
+    at: int
+    answer: asyncio.Future[None]
+
+
+class Writer:
+    """The one that writes to the inbox. Made and used on one event loop; `close` it before the loop ends."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._waiting_bytes = 0
+        self._mark = Mark(1, 0)
+        self._looked_at = float("-inf")
+        self._undecided: deque[tuple[int, int]] = deque()
+        self._undecided_bytes = 0
+        self._begun = False
+        self._untidy = True
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to write, on a thread of its own."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
+        self._thread.start()
+
+    async def put(self, source: str, kind: str, body: bytes) -> None:
+        """Write one row down; returns when it is on the disk.
+
+        Raises StoreUnavailable where it is not: too much waits already, or the store refuses it.
+        """
+        if self._closing or self._thread is None or not self._thread.is_alive():
+            raise StoreUnavailable("nothing is taken in: Forewatch is starting or stopping; try again in a moment")
+        if self._waiting >= MOST_WAITING or self._waiting_bytes + len(body) > MOST_WAITING_BYTES:
+            raise StoreBusy(f"{self._waiting} requests wait to be written to disk; try again in a moment")
+        if len(self._undecided) >= MOST_UNDECIDED or self._undecided_bytes >= MOST_UNDECIDED_BYTES:
+            raise StoreBusy(f"{len(self._undecided)} requests wait to be decided upon; try again in a moment")
+        answer: asyncio.Future[None] = self._loop.create_future()
+        self._waiting += 1
+        self._waiting_bytes += len(body)
+        self._queue.put(_Waiting(source, kind, body, self._clock.now(), answer))
+        # A sender that hangs up stops waiting, not the writing.
+        await asyncio.shield(answer)
+
+    async def close(self) -> None:
+        """Write what waits, answer it, and end."""
+        self._closing = True
+        if self._thread is not None:
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
+            await asyncio.sleep(0)
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            batch, last = self._take()
+            try:
+                self._look()
+                self._write(batch)
+                trouble = None
+            except StoreError as error:
+                trouble = error
+            except Exception as error:
+                # A fault of ours must not end the thread: every sender would wait for ever.
+                log.exception("the inbox cannot be written")
+                trouble = StoreUnavailable(f"the inbox cannot be written ({type(error).__name__})")
+            if batch:
+                self._loop.call_soon_threadsafe(self._answer, batch, trouble)
+
+    def _take(self) -> tuple[list[_Waiting], bool]:
+        """What waits now, at least one where any comes within a second; and whether it is the last."""
+        batch: list[_Waiting] = []
+        size = 0
+        try:
+            item = self._queue.get(timeout=1.0)
+            while item is not None:
+                batch.append(item)
+                size += len(item.body)
+                if len(batch) >= AT_ONCE or size >= AT_ONCE_BYTES:
+                    return batch, False
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return batch, False
+        return batch, True
+
+    def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            self._commit(batch)
+        except StoreUnavailable as error:
+            if not ballast.make_room(self._store.home, error):
+                raise
+            log.error("the ballast file was freed to make room; the disk needs space")
+            self._commit(batch)
+        if batch:
+            ring(self._store.home, "page-people")
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        if not batch and not self._untidy:
+            return
+        newest = 0
+        rows: list[dict[str, object]] = [
+            {"at": one.at, "source": one.source, "kind": one.kind, "body": one.body} for one in batch
+        ]
+        with self._store.intake() as conn:
+            if rows:
+                newest = inbox.add(conn, rows)
+                if newest - len(rows) < self._mark.seq - 1:
+                    self._begun = False
+                    raise StoreUnavailable("intake.db has been put back to an older one; try again in a moment")
+            self._untidy = inbox.remove_decided(conn, self._mark, TIDY) > 0
+        for seq, one in enumerate(batch, newest - len(rows) + 1):
+            self._undecided.append((seq, len(one.body)))
+            self._undecided_bytes += len(one.body)
+        while self._undecided and self._undecided[0][0] < self._mark.seq:
+            self._undecided_bytes -= self._undecided.popleft()[1]
+
+    def _look(self) -> None:
+        """Learn how far the inbox is decided; at first also what is left in it from before."""
+        if self._begun and time.monotonic() - self._looked_at < LOOK_EVERY:
+            return
+        try:
+            with self._store.read() as conn:
+                mark = inbox.mark(conn)
+        except StoreUnavailable as error:
+            if not self._begun:
+                raise
+            # What comes in can be written down all the same.
+            log.warning("it cannot be seen how far the inbox is decided: %s", error)
+            mark = self._mark
+        self._untidy |= mark != self._mark
+        self._mark = mark
+        if not self._begun:
+            with self._store.intake() as conn:
+                if inbox.begin_after(conn, self._mark):
+                    log.warning("intake.db is older than decisions.db: it goes on counting at %d", self._mark.seq + 1)
+                self._undecided = deque(inbox.undecided(conn, self._mark))
+            self._undecided_bytes = sum(size for _, size in self._undecided)
+            self._begun = True
+            self._say_listening()
+        self._looked_at = time.monotonic()
+
+    def _say_listening(self) -> None:
+        """Alerts that nobody could have told us of meanwhile are not over because of that: see `drain`."""
+        now = self._clock.now()
+        try:
+            with self._store.decide() as conn:
+                components.report(conn, COMPONENT, "ok", "takes alerts in", now, {"since": now})
+        except StoreUnavailable as error:
+            log.warning("since when alerts are taken in cannot be stored: %s", error)
+
+    def _answer(self, batch: list[_Waiting], trouble: StoreError | None) -> None:
+        for one in batch:
+            self._waiting -= 1
+            self._waiting_bytes -= len(one.body)
+            if one.answer.done():
+                continue
+            if trouble is None:
+                one.answer.set_result(None)
+            else:
+                one.answer.set_exception(StoreUnavailable(str(trouble)))
