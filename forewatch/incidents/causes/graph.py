@@ -6,6 +6,7 @@ network", 1960 (widest path, found here in Dijkstra's order).
 
 from __future__ import annotations
 
+import copy
 import heapq
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,10 +22,15 @@ class Graph:
 
     def __init__(self, services: Iterable[str], depends_on: Mapping[str, Iterable[str]]) -> None:
         """Every name on either side of a dependency is a service too; one on itself says nothing and is left out."""
-        pairs = {(caller, callee) for caller, callees in depends_on.items() for callee in callees if caller != callee}
-        self.services = tuple(sorted({*services, *depends_on, *(name for pair in pairs for name in pair)}))
+        calls = {caller: set(callees) for caller, callees in depends_on.items()}
+        self.services = tuple(sorted({*services, *calls, *(name for callees in calls.values() for name in callees)}))
         self.place = {name: number for number, name in enumerate(self.services)}
-        ordered = sorted((self.place[caller], self.place[callee]) for caller, callee in pairs)
+        self._connect(
+            {(self.place[caller], self.place[callee]) for caller, callees in calls.items() for callee in callees}
+        )
+
+    def _connect(self, pairs: Iterable[tuple[int, int]]) -> None:
+        ordered = sorted((caller, callee) for caller, callee in pairs if caller != callee)
         self.callers: Ints = np.array([caller for caller, _ in ordered], dtype=np.int64)
         self.callees: Ints = np.array([callee for _, callee in ordered], dtype=np.int64)
         self.below: list[list[int]] = [[] for _ in self.services]
@@ -33,6 +39,28 @@ class Graph:
         component = _components(self.below)
         self.circular = component[self.callers] == component[self.callees]
         """Per edge: whether calls lead from its callee back to its caller."""
+
+    @property
+    def edges(self) -> set[tuple[int, int]]:
+        """As (caller, callee)."""
+        return set(zip(self.callers.tolist(), self.callees.tolist(), strict=True))
+
+    def of_edges(self, edges: Iterable[tuple[int, int]]) -> Graph:
+        """The same services, calling each other otherwise."""
+        other = copy.copy(self)
+        other._connect(edges)
+        return other
+
+    def past(self, unseen: NDArray[np.bool_]) -> Graph:
+        """The same with calls through unseen services as calls of their callers: A, unseen, B becomes A, B."""
+        if not unseen[self.callees].any() or not unseen[self.callers].any():
+            return self
+        edges = self.edges
+        for middle in np.flatnonzero(unseen).tolist():
+            callers = [caller for caller, callee in edges if callee == middle]
+            callees = [callee for caller, callee in edges if caller == middle]
+            edges.update((caller, callee) for caller in callers for callee in callees)
+        return self.of_edges(edges)
 
     def depths(self, start: int) -> Ints:
         """Calls from `start` down to each service, -1 where none lead."""

@@ -88,6 +88,7 @@ class Normal:
 
     telemetry: Telemetry
     _fits: dict[tuple[str, Kind, int], Spread] = field(default_factory=dict)
+    _seconds: Floats | None = None
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -113,6 +114,12 @@ class Normal:
             # NaN sorts last, so the first `points` of a row are its data.
             self._fits[key] = _fit(np.sort(measure, axis=1), points, points)
         return self._fits[key]
+
+    def seconds(self) -> Floats:
+        """What each service usually spends in a bucket."""
+        if self._seconds is None:
+            self._seconds = np.median(self.telemetry.load("latency"), axis=1)
+        return self._seconds
 
 
 def _fit(ordered: Floats, counts: NDArray[np.int64], points: NDArray[np.int64]) -> Spread:
