@@ -114,7 +114,7 @@ def monitors(config: Config) -> list[Monitor]:
 
 
 def _instances(service: Service, check: Check) -> Iterable[Instance | None]:
-    if service.instances and ADDRESS in " ".join([check.http or "", check.tcp or "", *(check.command or ())]):
+    if service.instances and ADDRESS in " ".join(check.addressed):
         return service.instances
     return (None,)
 

@@ -15,6 +15,7 @@ from forewatch.config.check import check_file
 from forewatch.config.loader import load_files, parse
 from forewatch.config.runbook_names import runbook_names
 from forewatch.orchestration.settings import Settings
+from forewatch.runtime import open_runtime
 from forewatch.units import format_duration
 
 
@@ -39,7 +40,14 @@ def register(app: typer.Typer) -> None:
         """Run checks now and say how each target is; exit 1 if one fails."""
         settings = Settings.read(home_of(home))
         path = config or (Path(settings.config) if settings is not None else Path("forewatch.yaml"))
-        rows = asyncio.run(registry.load("probe_now")(parse(load_files(path)), target))
+        configured = parse(load_files(path))
+        calls_in = any(check.heartbeat for service in configured.services for check in service.checks)
+        runs = open_runtime(home_of(home)) if calls_in and home_of(home).decisions_db.exists() else None
+        try:
+            rows = asyncio.run(registry.load("probe_now")(configured, target, runtime=runs))
+        finally:
+            if runs is not None:
+                runs.store.close()
         table(
             ("CHECK", "INSTANCE", "RESULT", "TOOK", "REASON"),
             (

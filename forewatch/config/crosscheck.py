@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from urllib.parse import urlsplit
 
-from forewatch.alerting.matchers import parse_matchers
-from forewatch.config.defaults import DEFAULT_NOTIFIER, IMPLICIT_SERVICES
-from forewatch.config.models import Check, Config, Matchers, Service
-from forewatch.config.problems import near
+from forewatch.config.crosscheck_alerts import check_alerts
+from forewatch.config.defaults import IMPLICIT_SERVICES
+from forewatch.config.models import Check, Config, Service
+from forewatch.config.references import bad_matchers, dangling, prefect_secrets, secrets_below, twice
 from forewatch.config.secrets import Secret
 from forewatch.config.spots import Problem, Spot
+from forewatch.config.targets import is_token, name_server
 
 ADDRESS = "{address}"
 """Stands in a check's URL for the address of each of the service's instances."""
 
 _MOST_CYCLES = 20
+_EXPECTED_OF = {"answers": "dns", "value": "sql", "rows": "sql", "state": "systemd"}
 
 
 def cross_check(config: Config, top: Spot, known_runbooks: Collection[str] | None = None) -> list[Problem]:
@@ -26,34 +28,27 @@ def cross_check(config: Config, top: Spot, known_runbooks: Collection[str] | Non
         *_cycles(config, top),
         *_services(config, top, known_runbooks),
         *_rules(config, top),
-        *_notifying(config, top),
+        *check_alerts(config, top),
+        *prefect_secrets(top, "heartbeat", "the heartbeat, which must leave without Prefect"),
         *_addresses(config, top),
     ]
 
 
 def _duplicates(config: Config, top: Spot) -> Iterator[Problem]:
     services = top.at("services")
-    yield from _twice("service", [(each.name, services.at(i, "name")) for i, each in enumerate(config.services)])
+    yield from twice("service", [(each.name, services.at(i, "name")) for i, each in enumerate(config.services)])
     notifiers = top.at("notifiers")
-    yield from _twice("notifier", [(each.name, notifiers.at(i, "name")) for i, each in enumerate(config.notifiers)])
+    yield from twice("notifier", [(each.name, notifiers.at(i, "name")) for i, each in enumerate(config.notifiers)])
     rules = top.at("rules")
     alerts = [((each.alert, each.service), rules.at(i, "alert")) for i, each in enumerate(config.rules)]
-    yield from _twice("rule", alerts, ", for the same service; put the difference in the alert's name")
+    yield from twice("rule", alerts, ", for the same service; put the difference in the alert's name")
     for index, service in enumerate(config.services):
         spot = services.at(index)
-        yield from _twice(
+        yield from twice(
             "instance", [(each.name, spot.at("instances", i, "name")) for i, each in enumerate(service.instances)]
         )
         yield from _same_checks(service, spot.at("checks"))
-
-
-def _twice(noun: str, named: Sequence[tuple[object, Spot]], more: str = "") -> Iterator[Problem]:
-    seen: dict[object, Spot] = {}
-    for name, spot in named:
-        first = seen.setdefault(name, spot)
-        if first is not spot:
-            where = f"{first.file}:{first.line}"
-            yield spot.problem(f"there is a {noun} {spot.quote()} already, in {where}{more}")
+    yield from _same_tokens(config, services)
 
 
 def _same_checks(service: Service, spot: Spot) -> Iterator[Problem]:
@@ -68,6 +63,20 @@ def _same_checks(service: Service, spot: Spot) -> Iterator[Problem]:
             yield spot.at(index, "name").problem(
                 f"checks[{first}] goes by the same name {spot.at(index, 'name').quote()}"
             )
+
+
+def _same_tokens(config: Config, services: Spot) -> Iterator[Problem]:
+    """Two jobs that call by the same token could not be told apart."""
+    seen: dict[str | Secret, Spot] = {}
+    for index, service in enumerate(config.services):
+        for i, check in enumerate(service.checks):
+            if check.heartbeat is None:
+                continue
+            token = check.heartbeat.token
+            spot = services.at(index, "checks", i, "heartbeat", "token")
+            first = seen.setdefault(token.lower() if isinstance(token, str) else token, spot)
+            if first is not spot:
+                yield spot.problem(f"another heartbeat has the same token, in {first.file}:{first.line}")
 
 
 def _cycles(config: Config, top: Spot) -> Iterator[Problem]:
@@ -94,19 +103,19 @@ def _services(config: Config, top: Spot, known_runbooks: Collection[str] | None)
     for index, service in enumerate(config.services):
         spot = top.at("services", index)
         for i, name in enumerate(service.depends_on):
-            yield from _dangling("service", name, spot.at("depends_on", i), services)
+            yield from dangling("service", name, spot.at("depends_on", i), services)
         for i, check in enumerate(service.checks):
             yield from _check(check, spot.at("checks", i))
         for i, remedy in enumerate(service.remedies):
             place = spot.at("remedies", i)
-            yield from _matchers(remedy.on, place.at("on"))
+            yield from bad_matchers(remedy.on, place.at("on"))
             if known_runbooks is not None:
-                yield from _dangling("runbook", remedy.runbook, place.at("runbook"), {n: n for n in known_runbooks})
+                yield from dangling("runbook", remedy.runbook, place.at("runbook"), {n: n for n in known_runbooks})
             if remedy.autonomy == "approve":
                 yield place.at("autonomy").problem(
                     "approve does not exist yet; use shadow (only says what it would do) or auto (acts on its own)"
                 )
-            if _secrets(place, "with", expanded=True):
+            if secrets_below(place, "with", expanded=True):
                 yield place.at("with").problem(
                     "a runbook's inputs are stored and shown as plain text, so neither a secret nor a ${VARIABLE} may "
                     "stand here; let the runbook read it"
@@ -119,8 +128,17 @@ def _check(check: Check, spot: Spot) -> Iterator[Problem]:
         yield spot.at("timeout").problem(
             f"{spot.at('timeout').quote()} is longer than every ({every}): a check must end before its next one begins"
         )
-    if _secrets(spot, "expect"):
+    if secrets_below(spot, "expect"):
         yield spot.at("expect").problem("what is expected of an answer is shown to people, so no secret may stand here")
+    for key, kind in _EXPECTED_OF.items():
+        if key in spot.at("expect").children and check.kind != kind:
+            yield spot.at("expect", key).problem(f"{key} is expected of {kind} checks, and this is one of {check.kind}")
+    if check.sql is not None and isinstance(check.sql.url, str) and "://" not in check.sql.url:
+        yield spot.at("sql", "url").problem(
+            "a database is written as SQLAlchemy does (try postgresql://USER@HOST/DATABASE)"
+        )
+    if check.heartbeat is not None and isinstance(check.heartbeat.token, str) and not is_token(check.heartbeat.token):
+        yield spot.at("heartbeat", "token").problem("the token is not a UUID (uuidgen makes one)")
 
 
 def _rules(config: Config, top: Spot) -> Iterator[Problem]:
@@ -128,28 +146,8 @@ def _rules(config: Config, top: Spot) -> Iterator[Problem]:
     for index, rule in enumerate(config.rules):
         spot = top.at("rules", index)
         if rule.service is not None:
-            yield from _dangling("service", rule.service, spot.at("service"), services)
-        yield from _matchers(rule.match, spot.at("match"))
-
-
-def _notifying(config: Config, top: Spot) -> Iterator[Problem]:
-    notifiers = {DEFAULT_NOTIFIER: DEFAULT_NOTIFIER}
-    for index, notifier in enumerate(config.notifiers):
-        spot = top.at("notifiers", index)
-        notifiers[notifier.name] = spot.at("name").quote()
-        for place in _secrets(top.at("notifiers"), index):
-            if (place.text or "").startswith("prefect:"):
-                yield place.problem("prefect: secrets are not for notifiers, since a page must leave without Prefect")
-    for index, route in enumerate(config.routes):
-        spot = top.at("routes", index)
-        yield from _matchers(route.match, spot.at("match"))
-        if not route.notify:
-            yield spot.at("notify").problem("names no notifier, so nobody would be told; name at least one")
-        for i, name in enumerate(route.notify):
-            yield from _dangling("notifier", name, spot.at("notify", i), notifiers)
-    for place in _secrets(top, "heartbeat"):
-        if (place.text or "").startswith("prefect:"):
-            yield place.problem("prefect: secrets are not for the heartbeat, which must leave without Prefect")
+            yield from dangling("service", rule.service, spot.at("service"), services)
+        yield from bad_matchers(rule.match, spot.at("match"))
 
 
 def _addresses(config: Config, top: Spot) -> Iterator[Problem]:
@@ -163,6 +161,13 @@ def _addresses(config: Config, top: Spot) -> Iterator[Problem]:
                 )
             if check.tcp is not None:
                 yield from _each_address(check.tcp, service, spot.at("tcp"), instances, _is_host_and_port, "HOST:PORT")
+            if check.tls is not None:
+                target = check.tls if isinstance(check.tls, str) else check.tls.address
+                place = spot.at("tls") if isinstance(check.tls, str) else spot.at("tls", "address")
+                yield from _each_address(target, service, place, instances, _is_host_and_port, "HOST:PORT")
+            if check.dns is not None and check.dns.server is not None:
+                place = spot.at("dns", "server")
+                yield from _each_address(check.dns.server, service, place, instances, _is_name_server, "IP[:PORT]")
     plain: list[tuple[str | Secret | None, Spot]] = [
         (config.public_url, top.at("public_url")),
         (config.prefect_url, top.at("prefect_url")),
@@ -171,6 +176,11 @@ def _addresses(config: Config, top: Spot) -> Iterator[Problem]:
     for index, notifier in enumerate(config.notifiers):
         if notifier.webhook is not None:
             plain.append((notifier.webhook.url, top.at("notifiers", index, "webhook", "url")))
+    for index, source in enumerate(config.sources):
+        if source.sentry is not None and source.sentry.api is not None:
+            plain.append((source.sentry.api.url, top.at("sources", index, "sentry", "api", "url")))
+        if source.bugsink is not None:
+            plain.append((source.bugsink.url, top.at("sources", index, "bugsink", "url")))
     for url, spot in plain:
         if isinstance(url, str) and not _is_url(url):
             yield spot.problem(f"{spot.quote()} is not a URL (try http://HOST[:PORT]/PATH)")
@@ -207,35 +217,14 @@ def _is_host_and_port(text: str) -> bool:
     return "/" not in text and "@" not in text and text.rpartition(":")[2].isdecimal() and _is_url(f"http://{text}")
 
 
-def _dangling(noun: str, name: str, spot: Spot, known: Mapping[str, str]) -> Iterator[Problem]:
-    """`known`: each name there is, with how it is written."""
-    if name not in known:
-        written = spot.quote()
-        yield spot.problem(f"there is no {noun} {written}{near(written, known.values())}")
+def _is_name_server(text: str) -> bool:
+    try:
+        name_server(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _service_names(config: Config, top: Spot) -> dict[str, str]:
     names = {name: name for name in IMPLICIT_SERVICES}
     return names | {each.name: top.at("services", i, "name").quote() for i, each in enumerate(config.services)}
-
-
-def _matchers(matchers: Matchers, spot: Spot) -> Iterator[Problem]:
-    if isinstance(matchers, dict):
-        return  # equality only: nothing to parse
-    for index, text in enumerate(matchers):
-        place = spot.at(index)
-        try:
-            parse_matchers([text])
-        except ValueError as error:
-            yield place.problem(f"{place.quote()} is not a matcher" if place.expanded else f"not a matcher: {error}")
-
-
-def _secrets(parent: Spot, key: str | int, *, expanded: bool = False) -> list[Spot]:
-    """Every `!secret` at or below a key; with `expanded`, every `${VARIABLE}` too, which may be one."""
-    found, left = [], [parent.children[key]] if key in parent.children else []
-    while left:
-        spot = left.pop()
-        if spot.secret or (expanded and spot.expanded and "${" in (spot.text or "")):
-            found.append(spot)
-        left += spot.children.values()
-    return found

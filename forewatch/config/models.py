@@ -16,6 +16,7 @@ from pydantic import (
 from forewatch.config.base import Duration, Model, Name, Quantity
 from forewatch.config.secrets import Secret
 from forewatch.config.sources import Source
+from forewatch.config.targets import DnsTarget, HeartbeatTarget, SqlTarget, SystemdTarget, TlsTarget
 
 Severity = Literal["critical", "warning", "info"]
 Autonomy = Literal["shadow", "approve", "auto"]
@@ -35,6 +36,13 @@ class Expectation(Model):
     certificate_days: int | None = None
     exit: int = 0
     output: str | None = None
+    answers: list[str] | None = None
+    """Of a DNS look-up: exactly these, in any order; an empty list: none."""
+    value: str | int | float | bool | None = None
+    """The first column of a query's first row."""
+    rows: int | None = Field(default=None, ge=0)
+    state: str | list[str] | None = None
+    """Of a systemd unit (`ActiveState`)."""
 
 
 class ProcessTarget(Model):
@@ -51,14 +59,22 @@ class ProcessTarget(Model):
         return self
 
 
+CHECK_KINDS = ("http", "tcp", "process", "command", "dns", "tls", "sql", "systemd", "heartbeat")
+
+
 class Check(Model):
-    """An active probe. Exactly one of `http`, `tcp`, `process`, `command` says what is probed."""
+    """An active probe. Exactly one of CHECK_KINDS says what is probed."""
 
     name: Name | None = None
     http: str | None = None
     tcp: str | None = None
     process: ProcessTarget | None = None
     command: list[str] | None = None
+    dns: DnsTarget | None = None
+    tls: str | TlsTarget | None = None
+    sql: SqlTarget | None = None
+    systemd: SystemdTarget | None = None
+    heartbeat: HeartbeatTarget | None = None
 
     method: str = "GET"
     headers: dict[str, str | Secret] = Field(default_factory=dict)
@@ -71,14 +87,25 @@ class Check(Model):
     timeout: Annotated[Duration, Field(gt=0)] = Field(default_factory=lambda given: min(5.0, given.get("every", 5.0)))
     """Default 5 s, or `every` where that is shorter: a check ends before its next one begins."""
     retries: int = Field(default=0, ge=0, le=10)
-    fails_after: int = Field(default=3, ge=1)
-    recovers_after: int = Field(default=2, ge=1)
+    fails_after: Annotated[int, Field(ge=1)] = Field(default_factory=lambda given: 1 if given.get("heartbeat") else 3)
+    """Default 3; of a heartbeat 1: its grace has been waited for already."""
+    recovers_after: Annotated[int, Field(ge=1)] = Field(
+        default_factory=lambda given: 1 if given.get("heartbeat") else 2
+    )
     severity: Severity = "critical"
 
     @property
     def kind(self) -> str:
-        """`http`, `tcp`, `process` or `command`."""
-        return next(kind for kind in ("http", "tcp", "process", "command") if getattr(self, kind) is not None)
+        """One of CHECK_KINDS."""
+        return next(kind for kind in CHECK_KINDS if getattr(self, kind) is not None)
+
+    @property
+    def addressed(self) -> list[str]:
+        """The texts in which `{address}` stands for the address of each of the service's instances."""
+        server = self.tls.address if isinstance(self.tls, TlsTarget) else self.tls
+        database = self.sql.url if self.sql is not None and isinstance(self.sql.url, str) else None
+        texts = (self.http, self.tcp, server, self.dns and self.dns.name, self.dns and self.dns.server, database)
+        return [text for text in (*texts, *(self.command or ())) if text]
 
     @property
     def label(self) -> str:
@@ -87,9 +114,8 @@ class Check(Model):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Check:
-        kinds = [kind for kind in ("http", "tcp", "process", "command") if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            raise ValueError("needs exactly one of http, tcp, process, command")
+        if sum(getattr(self, kind) is not None for kind in CHECK_KINDS) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(CHECK_KINDS)}")
         if self.command is not None and not self.command:
             raise ValueError("command needs at least the program's name")
         return self

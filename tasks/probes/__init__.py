@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from forewatch.checks import ProbeResult
 from forewatch.config.models import Check, Instance
 from forewatch.errors import SecretError
-from tasks.probes import command, http, process, tcp
+from tasks.probes import command, dns, heartbeat, http, process, sql, systemd, tcp, tls
 from tasks.probes.attempt import Answer, Attempt, Failing
 from tasks.probes.context import ProbeContext
 from tasks.probes.words import spoken
@@ -27,6 +27,11 @@ KINDS: Mapping[str, Callable[[Attempt], Awaitable[Answer]]] = {
     "tcp": tcp.attempt,
     "process": process.attempt,
     "command": command.attempt,
+    "dns": dns.attempt,
+    "tls": tls.attempt,
+    "sql": sql.attempt,
+    "systemd": systemd.attempt,
+    "heartbeat": heartbeat.attempt,
 }
 
 RETRY_PAUSE = 0.1

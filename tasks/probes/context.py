@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import ssl
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
 import aiohttp
 
 from forewatch import __version__
+from forewatch.config.targets import HeartbeatTarget
+from forewatch.heartbeats import Verdict
 from tasks.collect.patience import Patience
 from tasks.probes.certificate import CertifiedResponse
 from tasks.probes.names import Names
@@ -20,11 +23,18 @@ from tasks.probes.process_table import ProcessTable
 _LEAKS_TLS = sys.version_info < (3, 12, 8) or (3, 13) <= sys.version_info < (3, 13, 1)
 
 
-class ProbeContext:
-    """Opened once a loop: `async with ProbeContext(folder) as context`. Relative paths start at `folder`."""
+JudgeCalls = Callable[[HeartbeatTarget], Awaitable[Verdict]]
 
-    def __init__(self, folder: Path) -> None:
+
+class ProbeContext:
+    """Opened once a loop: `async with ProbeContext(folder) as context`. Relative paths start at `folder`.
+
+    `calls` says how a job stands that must call in; without it, heartbeats cannot be checked.
+    """
+
+    def __init__(self, folder: Path, calls: JudgeCalls | None = None) -> None:
         self.folder = folder
+        self.calls = calls
         self.names = Names()
         self.processes = ProcessTable()
         self.patience = Patience()

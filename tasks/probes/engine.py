@@ -40,6 +40,7 @@ from forewatch.clock import Clock, SystemClock, seconds
 from forewatch.config.models import Check, Config, Instance
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from tasks.probes import ProbeContext, probe
+from tasks.probes.context import JudgeCalls
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,7 @@ class CheckEngine:
         on_results: OnResults,
         *,
         firing: Iterable[Labels] = (),
+        calls: JudgeCalls | None = None,
         clock: Clock | None = None,
         probe: Probe = probe,
         at_once: int = AT_ONCE,
@@ -135,7 +137,7 @@ class CheckEngine:
         self._at_once = min(at_once, descriptors(at_once + SPARE) - SPARE)
         self._first_round = first_round
         self._random = rng or random.Random()
-        self._context = ProbeContext(folder)
+        self._context = ProbeContext(folder, calls)
         self._planned = monitors(config)
         self._taken, self._orphans = take_over(self._planned, states, firing)
         self._watched: dict[CheckKey, _Watched] = {}

@@ -10,7 +10,10 @@ from pathlib import Path
 from forewatch.checks import Monitor, ProbeResult, monitors
 from forewatch.config.models import Config
 from forewatch.errors import NotFound
+from forewatch.runtime import Runtime
+from forewatch.units import format_duration
 from tasks.probes import ProbeContext, probe
+from tasks.probes.calls import Calls
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,18 @@ class Row:
     result: ProbeResult
 
 
-async def probe_now(config: Config, target: str, folder: Path | None = None) -> list[Row]:
+async def probe_now(
+    config: Config, target: str, folder: Path | None = None, runtime: Runtime | None = None
+) -> list[Row]:
     """Probe every check that `SERVICE` or `SERVICE/CHECK` names, all at once; rows in the order of the configuration.
 
-    Nothing is stored, no alert is raised. Raises NotFound naming what there is. `folder` defaults to the config's own.
+    Nothing is stored, no alert is raised. Raises NotFound naming what there is. `folder` defaults to the config's own;
+    `runtime` knows the calls of jobs that must call in.
     """
     chosen = _chosen(monitors(config), target)
     where = folder or Path(getattr(config, "folder", None) or ".")
-    async with ProbeContext(where) as context:
+    calls = Calls(runtime.store, runtime.clock, watches=False) if runtime is not None else None
+    async with ProbeContext(where, calls) as context:
         results = await asyncio.gather(*(probe(one.check, one.instance, context) for one in chosen))
     return [Row(*one.key, _target(one), result) for one, result in zip(chosen, results, strict=True)]
 
@@ -61,6 +68,12 @@ def _target(monitor: Monitor) -> str:
     if check.process is not None:
         named = check.process
         return named.name or named.pidfile or f"port {named.port}"
-    text = check.http or check.tcp or " ".join(check.command or [])
+    if check.systemd is not None:
+        return check.systemd.unit
+    if check.heartbeat is not None:
+        return check.heartbeat.cron or f"every {format_duration(check.heartbeat.period or 0)}"
+    if check.sql is not None:
+        return check.sql.query
+    text = check.http or check.tcp or " ".join(check.command or check.addressed)
     address = monitor.instance.address if monitor.instance else None
     return text.replace("{address}", address) if address else text

@@ -1,0 +1,78 @@
+"""Calls of jobs that must call in: what is known of each job, and its last calls with what they brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
+
+from forewatch.clock import micros
+from forewatch.heartbeats import Heartbeat, Ping, excused
+from forewatch.store.schema import heartbeats, pings
+from forewatch.store.upsert import insert_missing, upsert
+
+KEPT = 100
+"""Calls of one job that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as it came. `body` is what it brought, redacted; `duration` in seconds, of a finish that was paired."""
+
+    at: int
+    kind: str
+    code: int | None
+    rid: str | None
+    duration: float | None
+    body: str
+
+
+def get(conn: Connection, key: str) -> Heartbeat | None:
+    """What is known of a job; `key` is `forewatch.heartbeats.key_of` its token."""
+    row = conn.execute(select(heartbeats).where(heartbeats.c.key == key)).one_or_none()
+    return None if row is None else _heartbeat(row)
+
+
+def put(conn: Connection, key: str, state: Heartbeat) -> None:
+    upsert(conn, heartbeats, [{"key": key, **asdict(state)}])
+
+
+def expect(conn: Connection, keys: Iterable[str], now: int) -> None:
+    """From now on calls of these jobs are expected; of those known already nothing changes."""
+    insert_missing(conn, heartbeats, [{"key": key, **asdict(Heartbeat(now))} for key in keys])
+
+
+def excuse_all(conn: Connection, now: int) -> None:
+    """No call could be heard up to now."""
+    for row in conn.execute(select(heartbeats)).all():
+        put(conn, row.key, excused(_heartbeat(row), now))
+
+
+def add(conn: Connection, key: str, ping: Ping, body: str, duration: float | None, now: int) -> None:
+    """Keep a call, and of the job's earlier ones the newest."""
+    conn.execute(
+        insert(pings).values(
+            key=key, at=now, kind=ping.kind, code=ping.code, rid=ping.rid, duration=duration, body=body
+        )
+    )
+    oldest = select(pings.c.id).where(pings.c.key == key).order_by(pings.c.id.desc()).offset(KEPT).limit(1)
+    conn.execute(delete(pings).where(pings.c.key == key, pings.c.id <= oldest.scalar_subquery()))
+
+
+def within_a_minute(conn: Connection, key: str, now: int) -> int:
+    """How many calls of a job were kept in the minute up to now."""
+    c = pings.c
+    recent = select(func.count()).where(c.key == key, c.at > now - micros(60), c.at <= now)
+    return int(conn.execute(recent).scalar_one())
+
+
+def last(conn: Connection, key: str, limit: int = KEPT) -> list[Call]:
+    """A job's calls, newest first."""
+    c = pings.c
+    found = select(c.at, c.kind, c.code, c.rid, c.duration, c.body).where(c.key == key)
+    return [Call(**row._mapping) for row in conn.execute(found.order_by(c.id.desc()).limit(limit))]
+
+
+def _heartbeat(row: Row[tuple[object, ...]]) -> Heartbeat:
+    return Heartbeat(**{name: value for name, value in row._mapping.items() if name != "key"})
