@@ -19,24 +19,50 @@ from forewatch.home import Home
 from forewatch.incidents import decide as incidents_decide
 from forewatch.incidents.events import Event, TimerDue
 from forewatch.incidents.outcome import (
+    AddChange,
     AddEntry,
+    AddMember,
     CancelTimers,
     Change,
     Dispatch,
+    DropFlap,
+    DropGroup,
+    DropMembers,
     Effect,
+    MoveNotices,
     Notify,
     Outcome,
     PutAlert,
+    PutFlap,
+    PutGroup,
     PutIncident,
+    PutNotice,
     PutRun,
+    PutSilence,
+    PutWithheld,
+    RefreshAlerts,
     ReleaseHeld,
     SetTimer,
     TurnHeldIntoReport,
 )
-from forewatch.store import alerts, decision_log, incidents, observations, outbox, runs, timeline, timers
+from forewatch.store import (
+    alerts,
+    changes,
+    decision_log,
+    flaps,
+    groups,
+    incidents,
+    observations,
+    outbox,
+    runs,
+    silences,
+    timeline,
+    timers,
+    withheld,
+)
 from forewatch.store.engine import Store
+from forewatch.store.facts import RecordingView
 from forewatch.store.shifts import Fence, check_fence
-from forewatch.store.view import StoreView
 
 
 def decide(store: Store, event: Event, *, config: tuple[int, Config], now: int, fence: Fence | None = None) -> Outcome:
@@ -71,14 +97,20 @@ def decide_in(
     if isinstance(event, TimerDue) and not timers.finish(conn, event.timer_id):
         return Outcome()
     version, settings = config
-    seq = observations.add(conn, event, config_version=version, now=now)
-    outcome = incidents_decide.decide(StoreView(conn, settings), event, now)
+    view = RecordingView(conn, settings)
+    outcome = incidents_decide.decide(view, event, now)
+    seq = observations.add(conn, event, config_version=version, now=now, facts=view.facts)
+    apply(conn, outcome, now)
+    decision_log.add(conn, outcome, seq=seq, config_version=version, now=now)
+    return outcome
+
+
+def apply(conn: Connection, outcome: Outcome, now: int) -> None:
+    """Store what an outcome changes and orders; a replay does the same in a store of its own."""
     for change in outcome.changes:
         _change(conn, change, now)
     for effect in outcome.effects:
         _store_effect(conn, effect, now)
-    decision_log.add(conn, outcome, seq=seq, config_version=version, now=now)
-    return outcome
 
 
 def _change(conn: Connection, change: Change, now: int) -> None:
@@ -91,6 +123,30 @@ def _change(conn: Connection, change: Change, now: int) -> None:
             runs.put(conn, run, expected)
         case AddEntry(incident_id, kind, actor, text, data):
             timeline.add(conn, incident_id, at=now, kind=kind, actor=actor, text=text, data=data)
+        case RefreshAlerts(untils):
+            alerts.refresh(conn, untils, now)
+        case PutSilence(silence):
+            silences.put(conn, silence)
+        case PutWithheld(one, incident_id):
+            withheld.put(conn, one, incident_id, now)
+        case PutGroup(group):
+            groups.put(conn, group)
+        case DropGroup(key):
+            groups.drop(conn, key)
+        case AddMember(key, alert_id):
+            groups.add_member(conn, key, alert_id)
+        case DropMembers(key, alert_ids):
+            groups.drop_members(conn, key, alert_ids)
+        case PutNotice(key, notifier, notice):
+            groups.put_notice(conn, key, notifier, notice)
+        case PutFlap(flap):
+            flaps.put(conn, flap)
+        case DropFlap(mark):
+            flaps.drop(conn, mark)
+        case AddChange(reported):
+            changes.add(conn, reported)
+        case MoveNotices(incident_id, into):
+            outbox.move(conn, incident_id, into)
         case _:
             assert_never(change)
 

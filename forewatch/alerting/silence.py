@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from forewatch.alerting.alert import Labels
 from forewatch.alerting.matchers import Matcher, matches
@@ -80,6 +80,20 @@ def may_edit_in_place(old: Silence, new: Silence, now: int) -> bool:
             return new.starts_at >= now
         case "expired":
             return False
+
+
+def silence_as_json(silence: Silence) -> dict[str, Any]:
+    """As plain JSON; `silence_from_json` reads it back."""
+    return {
+        **vars(silence),
+        "matchers": [matcher.as_json() for matcher in silence.matchers],
+        "annotations": dict(silence.annotations),
+    }
+
+
+def silence_from_json(data: Mapping[str, Any]) -> Silence:
+    """The silence `silence_as_json` wrote. Raises ValueError for a matcher that cannot be read."""
+    return Silence(**{**data, "matchers": tuple(Matcher.from_json(matcher) for matcher in data["matchers"])})
 
 
 class SilenceIndex:

@@ -1,4 +1,4 @@
-"""Why somebody is not told of an alert that fires: every reason has a name, and a subject whose end makes us look again."""
+"""Why somebody is not told of an alert that fires: each reason has a name, and rests on something that ends."""
 
 from __future__ import annotations
 

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from forewatch.incidents.deciding.alerts import alert_cleared, alert_raised
+from forewatch.incidents.deciding.alerts import alert_cleared, alert_raised, alert_timed_out, alerts_refreshed
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.people import acknowledged, noted, resolved_by_hand
+from forewatch.incidents.deciding.people import (
+    acknowledged,
+    alert_acknowledged,
+    change_reported,
+    noted,
+    resolved_by_hand,
+)
+from forewatch.incidents.deciding.regrouping import incident_split, incidents_merged
 from forewatch.incidents.deciding.runs import run_acted, run_failed, run_requested, run_starting
+from forewatch.incidents.deciding.silencing import silence_expired, silence_set
 from forewatch.incidents.deciding.timers import timer_due
 from forewatch.incidents.events import (
     Acknowledged,
+    AlertAcknowledged,
     AlertCleared,
     AlertRaised,
+    AlertsRefreshed,
+    AlertTimedOut,
+    ChangeReported,
     Event,
+    IncidentsMerged,
+    IncidentSplit,
     Noted,
     ResolvedByHand,
     RunActed,
     RunFailed,
     RunRequested,
     RunStarting,
+    SilenceExpired,
+    SilenceSet,
     TimerDue,
 )
 from forewatch.incidents.outcome import Outcome
@@ -36,6 +52,22 @@ def decide(view: View, event: Event, now: int) -> Outcome:
             alert_raised(draft, event)
         case AlertCleared():
             alert_cleared(draft, event)
+        case AlertsRefreshed():
+            alerts_refreshed(draft, event)
+        case AlertTimedOut():
+            alert_timed_out(draft, event)
+        case AlertAcknowledged():
+            alert_acknowledged(draft, event)
+        case ChangeReported():
+            change_reported(draft, event)
+        case SilenceSet():
+            silence_set(draft, event)
+        case SilenceExpired():
+            silence_expired(draft, event)
+        case IncidentsMerged():
+            incidents_merged(draft, event)
+        case IncidentSplit():
+            incident_split(draft, event)
         case RunStarting():
             run_starting(draft, event)
         case RunActed():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from forewatch.alerting.alert import Alert
+from forewatch.alerting.alert import Alert, worst
 from forewatch.clock import iso
 from forewatch.incidents.incident import Incident
 
@@ -80,6 +80,74 @@ def trouble(alert: Alert, incident_id: str, values: Mapping[str, Any], automatio
         alert=alert,
         runbook=runbook,
     )
+
+
+MOST_SHOWN = 100
+"""Alerts a notice of a group shows; how many more there are it says."""
+
+
+def of_group(
+    key: str,
+    labels: Mapping[str, str],
+    reason: str,
+    firing: Sequence[Alert],
+    resolved: Sequence[Alert],
+) -> Content:
+    """A notice of a group of alerts, with what Alertmanager's webhook says of one (version 4)."""
+    alerts = [*firing, *resolved]
+    status = "firing" if firing else "resolved"
+    counted = len(firing) if firing else len(resolved)
+    what = next(iter({alert.name for alert in alerts})) if len({alert.name for alert in alerts}) == 1 else "alerts"
+    where = ", ".join(f"{name} {value}" for name, value in sorted(labels.items()) if name != "alertname")
+    title = f"[{status.upper()}:{counted}] {what}{f' ({where})' if where else ''}"
+    shown = alerts[:MOST_SHOWN]
+    lines = [f"{named(alert)} on {alert.service}: {summary(alert)} ({alert.status})" for alert in shown[:10]]
+    more = f"and {len(alerts) - len(lines)} more" if len(alerts) > len(lines) else ""
+    services = {alert.service for alert in alerts}
+    return {
+        "title": title,
+        "text": joined(*lines, more),
+        "severity": worst([alert.severity for alert in firing or resolved]),
+        "service": next(iter(services)) if len(services) == 1 else None,
+        "incident_id": next(iter({alert.incident_id for alert in alerts})) if _one_incident(alerts) else None,
+        "alert": {"labels": common(alert.labels for alert in alerts), "annotations": {}},
+        "reason": reason,
+        "runbook": None,
+        "status": status,
+        "group_key": key,
+        "group_labels": dict(labels),
+        "common_labels": common(alert.labels for alert in alerts),
+        "common_annotations": common(alert.annotations for alert in alerts),
+        "truncated_alerts": len(alerts) - len(shown),
+        "alerts": [shown_alert(alert) for alert in shown],
+    }
+
+
+def shown_alert(alert: Alert) -> dict[str, Any]:
+    """An alert as part of a notice's content."""
+    return {
+        "id": alert.id,
+        "incident_id": alert.incident_id,
+        "status": alert.status,
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "starts_at": iso(alert.starts_at),
+        "ends_at": iso(alert.ends_at) if alert.ends_at is not None else None,
+        "generator_url": alert.generator_url,
+        "fingerprint": alert.fingerprint,
+    }
+
+
+def common(many: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """What all of them say alike."""
+    shared: dict[str, str] | None = None
+    for one in many:
+        shared = dict(one) if shared is None else {key: it for key, it in shared.items() if one.get(key) == it}
+    return shared or {}
+
+
+def _one_incident(alerts: Sequence[Alert]) -> bool:
+    return len({alert.incident_id for alert in alerts}) == 1
 
 
 def of_incident(

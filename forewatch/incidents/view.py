@@ -32,11 +32,11 @@ class View(Protocol):
         """All alerts of an incident, firing and resolved, oldest first."""
 
     def open_incidents_with(self, services: Collection[str]) -> list[tuple[Incident, str, int]]:
-        """Open incidents with an alert of one of `services`: (incident, service, when its last such alert began), oldest
-        incident first."""
+        """Open incidents with an alert of one of `services`, the oldest first: (incident, service, when the last such
+        alert began)."""
 
-    def firing_of(self, service: str) -> list[Alert]:
-        """What fires of a service, oldest first; at most a thousand."""
+    def firing_of(self, services: Collection[str]) -> list[Alert]:
+        """What fires of some services, oldest first; at most a thousand."""
 
     def firing_where(self, equal: Mapping[str, str]) -> Iterator[Alert]:
         """Firing alerts that have all these labels, read as they are asked for; all that fire where `equal` is empty.

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from collections.abc import Collection, Iterator, Mapping
+
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forewatch.alerting.alert import Alert
+from forewatch.alerting.classification import labels_for_routing
 from forewatch.errors import TransitionRefused
-from forewatch.store.schema import alerts
+from forewatch.store import incident_services
+from forewatch.store.schema import alert_labels, alerts
+from forewatch.store.upsert import insert_missing
+
+MOST_AT_ONCE = 1_000
+_SAMPLE = 200
+"""How far the matches of a label are counted to find out which label narrows most."""
+_PAGE = 500
 
 _BY_ID = select(alerts).where(alerts.c.id == bindparam("of"))
 _FIRING = select(alerts).where(alerts.c.fingerprint == bindparam("of"), alerts.c.status == "firing")
 _OF_INCIDENT = select(alerts).where(alerts.c.incident_id == bindparam("of")).order_by(alerts.c.starts_at, alerts.c.id)
 _INSERT = insert(alerts)
 _REPLACE = update(alerts).where(alerts.c.id == bindparam("of"))
+_FIRING_OF = (
+    select(alerts)
+    .where(alerts.c.service.in_(bindparam("of", expanding=True)), alerts.c.status == "firing")
+    .order_by(alerts.c.starts_at, alerts.c.id)
+    .limit(MOST_AT_ONCE)
+)
+_LATEST = (
+    select(alerts)
+    .where(alerts.c.fingerprint == bindparam("of"))
+    .order_by(alerts.c.starts_at.desc(), alerts.c.id.desc())
+    .limit(1)
+)
+_TIMED_OUT = (
+    select(alerts.c.fingerprint)
+    .where(alerts.c.status == "firing", alerts.c.until.is_not(None), alerts.c.until <= bindparam("now"))
+    .order_by(alerts.c.until)
+    .limit(bindparam("limit"))
+)
+_REFRESH = (
+    update(alerts)
+    .where(alerts.c.fingerprint == bindparam("of"), alerts.c.status == "firing")
+    .values(until=bindparam("new_until"), timeout=bindparam("new_timeout"), updated_at=bindparam("now"))
+)
+_DROP_LABELS = delete(alert_labels).where(alert_labels.c.alert_id == bindparam("of"))
 
 
 def get(conn: Connection, alert_id: str) -> Alert | None:
@@ -29,9 +63,68 @@ def firing(conn: Connection, fingerprint: str) -> Alert | None:
 
 def latest(conn: Connection, fingerprint: str) -> Alert | None:
     """The last episode of a fingerprint, firing or over."""
-    found = select(alerts).where(alerts.c.fingerprint == fingerprint)
-    row = conn.execute(found.order_by(alerts.c.starts_at.desc(), alerts.c.id.desc()).limit(1)).one_or_none()
+    row = conn.execute(_LATEST, {"of": fingerprint}).one_or_none()
     return Alert(**row._mapping) if row is not None else None
+
+
+def firing_of(conn: Connection, services: Collection[str]) -> list[Alert]:
+    """What fires of some services, oldest first; at most MOST_AT_ONCE."""
+    return [Alert(**row._mapping) for row in conn.execute(_FIRING_OF, {"of": list(services)})]
+
+
+def firing_where(conn: Connection, equal: Mapping[str, str]) -> Iterator[Alert]:
+    """What fires with all these labels ("": without the label), read page by page as it is asked for.
+
+    Looks at what an alert counts as too: its service, severity and classification where its labels name none.
+    """
+    present = sorted(
+        ((name, value) for name, value in equal.items() if value), key=lambda label: _matching(conn, *label)
+    )
+    wanted = dict(equal)
+    if present:
+        name, value = present[0]
+        found = select(alerts).join(alert_labels, alert_labels.c.alert_id == alerts.c.id)
+        found = found.where(alert_labels.c.name == name, alert_labels.c.value == value)
+        for name, value in present[1:]:
+            other = alert_labels.alias()
+            found = found.where(
+                exists().where(other.c.name == name, other.c.value == value, other.c.alert_id == alerts.c.id)
+            )
+    else:
+        found = select(alerts).where(alerts.c.status == "firing")
+    after = ""
+    while True:
+        page = conn.execute(found.where(alerts.c.id > after).order_by(alerts.c.id).limit(_PAGE)).all()
+        for row in page:
+            alert = Alert(**row._mapping)
+            labels = labels_for_routing(alert)
+            if all(labels.get(name, "") == value for name, value in wanted.items()):
+                yield alert
+        if len(page) < _PAGE:
+            return
+        after = page[-1].id
+
+
+def timed_out(conn: Connection, now: int, limit: int) -> list[str]:
+    """Fingerprints of firing alerts whose end has come without news, the longest overdue first."""
+    return list(conn.execute(_TIMED_OUT, {"now": now, "limit": limit}).scalars())
+
+
+def refresh(conn: Connection, untils: Mapping[str, tuple[int | None, bool]], now: int) -> None:
+    """Firing alerts were heard of again: fingerprint -> (until, timeout)."""
+    if untils:
+        conn.execute(
+            _REFRESH,
+            [
+                {"of": fingerprint, "new_until": until, "new_timeout": timeout, "now": now}
+                for fingerprint, (until, timeout) in untils.items()
+            ],
+        )
+
+
+def _matching(conn: Connection, name: str, value: str) -> int:
+    some = select(1).where(alert_labels.c.name == name, alert_labels.c.value == value).limit(_SAMPLE).subquery()
+    return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def all_firing(conn: Connection, service: str | None = None) -> list[Alert]:
@@ -58,10 +151,23 @@ def put(conn: Connection, alert: Alert) -> None:
 
     Raises TransitionRefused where another episode of the fingerprint is firing.
     """
+    row = {**vars(alert), "labels": dict(alert.labels), "annotations": dict(alert.annotations)}
     try:
-        if not conn.execute(_REPLACE, {**vars(alert), "of": alert.id}).rowcount:
-            conn.execute(_INSERT, vars(alert))
+        new = not conn.execute(_REPLACE, {**row, "of": alert.id}).rowcount
+        if new:
+            conn.execute(_INSERT, row)
     except IntegrityError as error:
         raise TransitionRefused(
             f"{alert.id} cannot fire: another alert {alert.fingerprint} is firing already"
         ) from error
+    if not new:
+        conn.execute(_DROP_LABELS, {"of": alert.id})
+    if alert.status == "firing":
+        labels = [
+            {"name": name, "value": value, "alert_id": alert.id}
+            for name, value in labels_for_routing(alert).items()
+            if value
+        ]
+        insert_missing(conn, alert_labels, labels)
+    if alert.incident_id is not None:
+        incident_services.touch(conn, alert.incident_id, alert.service, alert.starts_at)

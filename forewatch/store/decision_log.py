@@ -8,16 +8,28 @@ from typing import Any, assert_never
 from sqlalchemy import Connection, insert, select
 
 from forewatch.incidents.outcome import (
+    AddChange,
     AddEntry,
+    AddMember,
     CancelTimers,
     Change,
     Dispatch,
+    DropFlap,
+    DropGroup,
+    DropMembers,
     Effect,
+    MoveNotices,
     Notify,
     Outcome,
     PutAlert,
+    PutFlap,
+    PutGroup,
     PutIncident,
+    PutNotice,
     PutRun,
+    PutSilence,
+    PutWithheld,
+    RefreshAlerts,
     ReleaseHeld,
     SetTimer,
     TurnHeldIntoReport,
@@ -43,20 +55,28 @@ class DecisionRecord:
 
 def add(conn: Connection, outcome: Outcome, *, seq: int, config_version: int, now: int) -> int:
     """Record the decision upon observation `seq`, findable by every id it speaks of or changes."""
-    values = {
-        "seq": seq,
-        "at": now,
-        "config_version": config_version,
-        "reasons": [vars(reason) for reason in outcome.reasons],
-        "changes": [_plain(change) for change in outcome.changes],
-        "effects": [_plain(effect) for effect in outcome.effects],
-    }
+    values = {"seq": seq, "at": now, "config_version": config_version, **plain(outcome)}
     decision_id = int(conn.execute(_INSERT, values).scalar_one())
     touched = [id for part in (*outcome.changes, *outcome.effects) if (id := _subject(part)) is not None]
     subjects = dict.fromkeys([*outcome.subjects, *touched])
     if subjects:
         conn.execute(_INSERT_SUBJECT, [{"subject": subject, "decision_id": decision_id} for subject in subjects])
     return decision_id
+
+
+def plain(outcome: Outcome) -> dict[str, Any]:
+    """The columns `reasons`, `changes` and `effects` of an outcome."""
+    return {
+        "reasons": [vars(reason) for reason in outcome.reasons],
+        "changes": [_plain(change) for change in outcome.changes],
+        "effects": [_plain(effect) for effect in outcome.effects],
+    }
+
+
+def upon(conn: Connection, after: int, last: int, limit: int) -> list[DecisionRecord]:
+    """The decisions upon observations `after` < seq <= `last`, in order."""
+    found = select(decision_records).where(decision_records.c.seq > after, decision_records.c.seq <= last)
+    return [DecisionRecord(**row._mapping) for row in conn.execute(found.order_by(decision_records.c.seq).limit(limit))]
 
 
 def of_subject(conn: Connection, subject: str) -> list[DecisionRecord]:
@@ -80,7 +100,17 @@ def _subject(part: Change | Effect) -> str | None:
             return run.id
         case Notify(id) | AddEntry(id) | Dispatch(id) | ReleaseHeld(id) | TurnHeldIntoReport(id):
             return id
-        case SetTimer() | CancelTimers():
+        case PutSilence(silence):
+            return silence.id
+        case PutWithheld(withheld):
+            return withheld.alert_id
+        case PutGroup(group):
+            return group.key
+        case PutNotice(key) | DropGroup(key) | DropMembers(key) | AddMember(key):
+            return key
+        case MoveNotices(incident_id):
+            return incident_id
+        case SetTimer() | CancelTimers() | RefreshAlerts() | PutFlap() | DropFlap() | AddChange():
             return None
         case _:
             assert_never(part)

@@ -1,10 +1,11 @@
-"""Ids people can say: `INC-42`. One counter a prefix, raised inside the transaction that uses the id."""
+"""Ids people can say: `INC-42`. One counter a prefix, raised inside the transaction that uses the id; and marks."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from forewatch.store.schema import counters
+from forewatch.store.upsert import upsert
 
 _RAISE = (
     update(counters)
@@ -21,3 +22,12 @@ def next_id(conn: Connection, prefix: str) -> str:
         conn.execute(insert(counters).values(name=prefix, value=1))
         value = 1
     return f"{prefix}-{value}"
+
+
+def mark(conn: Connection, name: str) -> int:
+    """The number kept under a name; 0 where there is none."""
+    return conn.execute(select(counters.c.value).where(counters.c.name == name)).scalar_one_or_none() or 0
+
+
+def put_mark(conn: Connection, name: str, value: int) -> None:
+    upsert(conn, counters, [{"name": name, "value": value}])

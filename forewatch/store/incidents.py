@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from forewatch.errors import TransitionRefused
 from forewatch.incidents.incident import MAY_BECOME, Incident
+from forewatch.store import incident_services
 from forewatch.store.schema import incidents
 
 _BY_ID = select(incidents).where(incidents.c.id == bindparam("of"))
@@ -63,3 +64,5 @@ def put(conn: Connection, incident: Incident) -> None:
         raise TransitionRefused(
             f"{incident.id} cannot become {incident.status} at revision {incident.revision}: {found}"
         )
+    if incident.status == "resolved":
+        incident_services.forget(conn, incident.id)

@@ -183,6 +183,11 @@ def turn_held_into_report(conn: Connection, incident_id: str, content: dict[str,
     ).rowcount
 
 
+def move(conn: Connection, incident_id: str, into: str) -> None:
+    """What was or will be sent of one incident counts as sent of another."""
+    conn.execute(update(outbox).where(outbox.c.incident_id == incident_id).values(incident_id=into))
+
+
 def oldest_due(conn: Connection, now: int) -> int | None:
     """Since when the longest waiting notification that could go out has been due; None if none is.
 

@@ -63,7 +63,7 @@ observations = Table(
     Column("config_version", BigInteger, nullable=False),
     Column("code_version", String, nullable=False),
     # what else the decision saw that no decision made: how deliveries and runs stood, whether automation may act
-    Column("facts", JSON, nullable=False),
+    Column("facts", JSON, nullable=False, server_default=text("'{}'")),
     Index("ix_observations_at", "at"),
     sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )

@@ -65,9 +65,9 @@ def next_due(conn: Connection) -> int | None:
 
 
 def waiting(conn: Connection, kind: str, subject: str) -> int | None:
-    """The timer of a kind that waits for a subject, the one set first; None where none does."""
+    """The timer of a kind that waits for a subject, the first to be due; None where none does."""
     found = select(timers.c.id).where(timers.c.subject == subject, timers.c.kind == kind, timers.c.state == "waiting")
-    timer_id: int | None = conn.execute(found.order_by(timers.c.id).limit(1)).scalar_one_or_none()
+    timer_id: int | None = conn.execute(found.order_by(timers.c.due_at, timers.c.id).limit(1)).scalar_one_or_none()
     return timer_id
 
 

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
+
 from sqlalchemy import Connection
 
-from forewatch.alerting.alert import Alert
+from forewatch.alerting.alert import Alert, Labels
+from forewatch.alerting.flapping import Flap
+from forewatch.alerting.group import Group
+from forewatch.alerting.grouping import Notice
 from forewatch.alerting.notification import Notification
+from forewatch.alerting.silence import Silence
+from forewatch.alerting.suppression import Withheld
 from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
-from forewatch.store import alerts, components, ids, incidents, outbox, runs, switches
+from forewatch.store import (
+    alerts,
+    components,
+    flaps,
+    groups,
+    ids,
+    incident_services,
+    incidents,
+    outbox,
+    runs,
+    silences,
+    switches,
+    withheld,
+)
 
 _NEEDED = {"prefect": "Prefect", "worker": "the worker"}
 
@@ -37,8 +57,47 @@ class StoreView:
     def alerts_of(self, incident_id: str) -> list[Alert]:
         return alerts.of_incident(self._conn, incident_id)
 
-    def open_incident(self, group_key: str) -> Incident | None:
-        return incidents.open_for(self._conn, group_key)
+    def alert_last(self, fingerprint: str) -> Alert | None:
+        return alerts.latest(self._conn, fingerprint)
+
+    def firing_of(self, services: Collection[str]) -> list[Alert]:
+        return alerts.firing_of(self._conn, services)
+
+    def firing_where(self, equal: Mapping[str, str]) -> Iterator[Alert]:
+        return alerts.firing_where(self._conn, equal)
+
+    def open_incidents_with(self, services: Collection[str]) -> list[tuple[Incident, str, int]]:
+        return incident_services.open_with(self._conn, services)
+
+    def silences_on(self, labels: Labels, now: int) -> list[Silence]:
+        return silences.matching(self._conn, labels, now)
+
+    def silence(self, silence_id: str) -> Silence | None:
+        return silences.get(self._conn, silence_id)
+
+    def withheld(self, alert_id: str) -> list[Withheld]:
+        return withheld.of_alert(self._conn, alert_id)
+
+    def withheld_by(self, subject: str) -> list[str]:
+        return withheld.by_subject(self._conn, subject)
+
+    def hidden_by(self, silence_id: str) -> list[str]:
+        return silences.hidden_incidents(self._conn, silence_id)
+
+    def group(self, key: str) -> Group | None:
+        return groups.get(self._conn, key)
+
+    def groups_of(self, alert_id: str) -> list[Group]:
+        return groups.of_alert(self._conn, alert_id)
+
+    def members(self, group: str) -> list[Alert]:
+        return groups.members(self._conn, group)
+
+    def last_notice(self, group: str, notifier: str) -> Notice | None:
+        return groups.last_notice(self._conn, group, notifier)
+
+    def flap(self, fingerprint: str) -> Flap | None:
+        return flaps.get(self._conn, fingerprint)
 
     def incident(self, incident_id: str) -> Incident | None:
         return incidents.get(self._conn, incident_id)

@@ -55,10 +55,10 @@ def send_remedy(draft: Draft, alert: Alert) -> Answer:
     remedy = choose(draft.view.config, alert)
     if remedy is None:
         missing = Refused("no-remedy", f"no remedy of {alert.service} is bound to this alert")
-        return Answer(None, _hold_back(draft, alert, missing))
+        return Answer(None, hold_back(draft, alert, missing))
     verdict = judge(draft, alert, remedy)
     if isinstance(verdict, Refused):
-        return Answer(None, _hold_back(draft, alert, verdict), covered=_at_work_on(draft, alert, remedy))
+        return Answer(None, hold_back(draft, alert, verdict), covered=_at_work_on(draft, alert, remedy))
     down = draft.view.automation_down()
     run = _dispatch(draft, alert, remedy, timed=down is None)
     if down is not None:
@@ -70,7 +70,8 @@ def send_remedy(draft: Draft, alert: Alert) -> Answer:
     return Answer(run, f"{run.id} ({run.runbook}) was sent to fix it, and had not when this left.")
 
 
-def _hold_back(draft: Draft, alert: Alert, refused: Refused) -> str:
+def hold_back(draft: Draft, alert: Alert, refused: Refused) -> str:
+    """Say, and return, why no remedy acts."""
     text = f"Automation does not act: {refused.reason}."
     draft.because(refused.code, text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "automation", text)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from forewatch.alerting.alert import Alert
+from forewatch.alerting.suppression import Withheld
 from forewatch.errors import TransitionRefused
 from forewatch.incidents.incident import MAY_BECOME, Incident, Status
 from forewatch.incidents.outcome import (
@@ -16,6 +17,7 @@ from forewatch.incidents.outcome import (
     PutAlert,
     PutIncident,
     PutRun,
+    PutWithheld,
     Reason,
 )
 from forewatch.incidents.view import View
@@ -69,6 +71,13 @@ class Draft:
         """A line on an incident's timeline; nothing where there is no incident."""
         if incident_id is not None:
             self._changes.append(AddEntry(incident_id, kind, actor, text, data))
+
+    def put_withheld(self, withheld: Withheld, incident_id: str | None) -> None:
+        self._changes.append(PutWithheld(withheld, incident_id))
+
+    def change(self, *changes: Change) -> None:
+        """Changes that touch no incident."""
+        self._changes.extend(changes)
 
     def new_run(self, run: Run) -> Run:
         self._changes.append(PutRun(run))

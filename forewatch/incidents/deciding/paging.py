@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from forewatch.alerting.alert import Alert, Severity, at_least
+from forewatch.alerting.group import Group
 from forewatch.alerting.notification import Notification
-from forewatch.alerting.routing import route_for, route_of
+from forewatch.alerting.routing import Route, routes_for, routes_of
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
@@ -23,32 +23,74 @@ def tell_of_trouble(
     draft: Draft,
     incident: Incident,
     alert: Alert,
-    values: Mapping[str, Any],
-    automation: str,
+    routes: Iterable[Route],
+    said: telling.Content,
     *,
-    run: Run | None,
-    covered: bool,
+    run: Run | None = None,
+    covered: bool = False,
+    afresh: bool = False,
 ) -> None:
-    """Page everybody the alert's route names who was not told yet at this severity; `info` is reported instead.
+    """Page everybody the routes name who was not told yet at this severity; `info` is reported instead.
 
     `run` is the one just dispatched for this alert: only then may a page wait for the route's hold. `covered` says that
-    a run under way works on this alert too, so that a page held for it speaks for this alert as well.
+    a run under way works on this alert too, so that a page held for it speaks for this alert as well. `afresh`: tell
+    those too who were told before.
     """
-    route = route_of(draft.view.config, alert)
     kind = "report" if alert.severity == "info" else "page"
     told = _told(draft.view.notifications_of(incident.id), alert.severity, held_counts=covered)
-    if incident.status == "mitigated":
+    if afresh or incident.status == "mitigated":
         told = set()
-    page = telling.trouble(alert, incident.id, values, automation, run.runbook if run is not None else None)
-    if not route.notify:
-        draft.because("nobody-routed", f"{route.name} tells nobody of {alert.id}.", alert.id, incident.id)
-    for notifier in route.notify:
-        if notifier in told:
-            text = f"{notifier} was told of {incident.id} at {alert.severity} or worse already."
-            draft.because("told-already", text, alert.id, incident.id)
-            continue
-        hold = route.hold if run is not None and kind == "page" else 0.0
-        _send(draft, kind, notifier, page, incident=incident, alert=alert, run=run, hold=hold)
+    for route in routes:
+        if not route.notify:
+            draft.because("nobody-routed", f"{route.name} tells nobody of {alert.id}.", alert.id, incident.id)
+        for notifier in route.notify:
+            if notifier in told:
+                text = f"{notifier} was told of {incident.id} at {alert.severity} or worse already."
+                draft.because("told-already", text, alert.id, incident.id)
+                continue
+            hold = route.hold if run is not None and kind == "page" else 0.0
+            _send(draft, kind, notifier, said, incident=incident, alert=alert, run=run, hold=hold)
+            told.add(notifier)
+
+
+def tell_group(
+    draft: Draft, group: Group, reason: str, notifiers: Iterable[str], kind: str, said: telling.Content
+) -> None:
+    """One notice of a group to each of these notifiers. It belongs to no incident: its alerts may be of several."""
+    for notifier in notifiers:
+        notice = Notify(
+            id=draft.view.new_id("NT"),
+            kind=kind,
+            severity=said["severity"],
+            notifier=notifier,
+            not_before=draft.now,
+            held=False,
+            content={**said, "receiver": notifier},
+        )
+        draft.order(notice)
+        text = f"{notice.id}, {_CALLED[kind]} of the group {group.key}, goes to {notifier} now: {reason}"
+        alerts = [alert["id"] for alert in said["alerts"]]
+        incidents = dict.fromkeys(alert["incident_id"] for alert in said["alerts"])
+        draft.because(reason.replace(" ", "-"), telling.sentence(text), notice.id, group.key, *alerts, *incidents)
+        for incident_id in incidents:
+            draft.log(incident_id, kind, telling.sentence(text), notification=notice.id)
+
+
+def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], said: telling.Content) -> None:
+    """A report on a silence to these notifiers."""
+    for notifier in dict.fromkeys(notifiers):
+        notice = Notify(
+            id=draft.view.new_id("NT"),
+            kind="report",
+            severity=said["severity"],
+            notifier=notifier,
+            not_before=draft.now,
+            held=False,
+            content=said,
+        )
+        draft.order(notice)
+        text = telling.joined(f"{notice.id}, a report on silence {silence_id}, goes to {notifier} now", said["reason"])
+        draft.because("silence-report", text, notice.id, silence_id)
 
 
 def release(draft: Draft, incident: Incident, because: str, *subjects: str) -> bool:
@@ -72,7 +114,9 @@ def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str) -> No
     title = f"{run.runbook} did not heal {incident.service}"
     said = telling.of_incident(incident, title, what, alert=alert, runbook=run.runbook)
     told = [notice.notifier for notice in draft.view.notifications_of(incident.id)]
-    routed = route_of(draft.view.config, alert).notify if alert is not None else ()
+    routed: list[str] = []
+    if alert is not None and not any(one.route == "" for one in draft.view.withheld(alert.id)):
+        routed = [notifier for route in routes_of(draft.view.config, alert) for notifier in route.notify]
     for notifier in dict.fromkeys((*told, *routed)):
         _send(draft, kind, notifier, said, incident=incident, alert=alert, run=run)
 
@@ -89,7 +133,8 @@ def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
         reason=what,
         runbook=run.runbook,
     )
-    for notifier in route_for(draft.view.config, labels).notify:
+    routed = [notifier for route in routes_for(draft.view.config, labels) for notifier in route.notify]
+    for notifier in dict.fromkeys(routed):
         _send(draft, "failure", notifier, said, incident=None, alert=None, run=run)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from forewatch.alerting.fingerprint import fingerprint
 from forewatch.errors import NotFound
+from forewatch.incidents import telling
 from forewatch.incidents.deciding.closing import close_by_hand
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.events import Acknowledged, Noted, ResolvedByHand
+from forewatch.incidents.events import Acknowledged, AlertAcknowledged, ChangeReported, Noted, ResolvedByHand
 from forewatch.incidents.incident import Incident
+from forewatch.incidents.outcome import AddChange
 
 
 def acknowledged(draft: Draft, event: Acknowledged) -> None:
@@ -23,6 +26,29 @@ def acknowledged(draft: Draft, event: Acknowledged) -> None:
         acknowledged_by=event.actor,
     )
     draft.because("acknowledged", text, incident.id)
+
+
+def alert_acknowledged(draft: Draft, event: AlertAcknowledged) -> None:
+    """It was acknowledged in the tool it came from. With nothing open to acknowledge, nothing happens."""
+    mark = fingerprint(event.identity)
+    alert = draft.view.firing_alert(mark)
+    incident = draft.view.incident(alert.incident_id) if alert is not None and alert.incident_id is not None else None
+    if incident is None or incident.status not in ("triggered", "mitigated"):
+        subjects = (alert.id, alert.incident_id) if alert is not None else ()
+        text = f"{event.actor} acknowledged the alert {mark}, of which no incident waits for that."
+        draft.because("nothing-to-acknowledge", text, *subjects)
+        return
+    acknowledged(draft, Acknowledged(incident.id, event.actor, event.at))
+
+
+def change_reported(draft: Draft, event: ChangeReported) -> None:
+    """Somebody changed something: kept, and written on the timeline of what is open there."""
+    draft.change(AddChange(event))
+    text = telling.sentence(f"{event.sender or 'Somebody'} reports a change: {event.summary}")
+    found = draft.view.open_incidents_with([event.service]) if event.service else []
+    for incident, _, _ in found:
+        draft.log(incident.id, "change", text)
+    draft.because("change-reported", text, *(incident.id for incident, _, _ in found))
 
 
 def resolved_by_hand(draft: Draft, event: ResolvedByHand) -> None:

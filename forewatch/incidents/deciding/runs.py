@@ -18,6 +18,7 @@ from forewatch.incidents.deciding.automation import (
 )
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import release, tell_of_failure
+from forewatch.incidents.deciding.withholding import holds_automation, suppressions
 from forewatch.incidents.events import RunActed, RunFailed, RunRequested, RunStarting
 from forewatch.incidents.outcome import CancelTimers, SetTimer
 from forewatch.remedy.choose import choose
@@ -155,6 +156,9 @@ def _may_start(draft: Draft, run: Run) -> Verdict:
         return Refused(
             "no-remedy", f"{run.runbook} is not the remedy of {alert.id} any more, the configuration changed"
         )
+    held_back = holds_automation(suppressions(draft, alert))
+    if held_back is not None:
+        return Refused(held_back.kind, held_back.text)
     return judge(draft, alert, remedy, run=run)
 
 

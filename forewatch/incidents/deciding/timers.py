@@ -1,10 +1,12 @@
-"""A timer ran out: a run has not started, or what it was to heal must be over by now.
+"""A timer ran out: of a run, a notification group, a withheld alert, a flapping one, or a silence.
 
 A timer that has become pointless is recorded and nothing else: it must never hold up the ones behind it.
 """
 
 from __future__ import annotations
 
+from forewatch.incidents.deciding.alerts import calm_due
+from forewatch.incidents.deciding.announcing import announce, review
 from forewatch.incidents.deciding.automation import (
     START_WITHIN,
     end_before_acting,
@@ -14,7 +16,9 @@ from forewatch.incidents.deciding.automation import (
     unhealed,
 )
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.groups import group_due
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.deciding.silencing import silence_due
 from forewatch.incidents.events import TimerDue
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
@@ -22,6 +26,28 @@ from forewatch.units import format_duration
 
 
 def timer_due(draft: Draft, event: TimerDue) -> None:
+    match event.kind:
+        case "group":
+            _tick(draft, event.subject)
+        case "review":
+            review(draft, event.subject)
+        case "calm":
+            calm_due(draft, event.subject)
+        case "silence-start" | "silence-warning" | "silence-end":
+            silence_due(draft, event.kind, event.subject)
+        case _:
+            _of_a_run(draft, event)
+
+
+def _tick(draft: Draft, key: str) -> None:
+    for alert in group_due(draft, key):
+        # The configuration has another way for it now.
+        incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+        if incident is not None and incident.open:
+            announce(draft, incident, alert, {})
+
+
+def _of_a_run(draft: Draft, event: TimerDue) -> None:
     run = draft.view.run(event.subject)
     incident = draft.view.incident(run.incident_id) if run is not None and run.incident_id is not None else None
     if run is not None and event.kind == "start" and run.state in ("waiting", "claimed"):

@@ -6,7 +6,9 @@ fingerprint), so a decision that would break one fails the test that made it.
 
 from dataclasses import dataclass, replace
 
+from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.notification import Notification
+from forewatch.alerting.silence import SilenceIndex
 from forewatch.clock import MICROSECONDS, micros
 from forewatch.config.models import Config
 from forewatch.incidents import telling
@@ -25,13 +27,25 @@ from forewatch.incidents.events import (
     from_json,
 )
 from forewatch.incidents.outcome import (
+    AddChange,
     AddEntry,
+    AddMember,
     CancelTimers,
     Dispatch,
+    DropFlap,
+    DropGroup,
+    DropMembers,
+    MoveNotices,
     Notify,
     PutAlert,
+    PutFlap,
+    PutGroup,
     PutIncident,
+    PutNotice,
     PutRun,
+    PutSilence,
+    PutWithheld,
+    RefreshAlerts,
     ReleaseHeld,
     SetTimer,
     TurnHeldIntoReport,
@@ -53,7 +67,9 @@ class MemoryView:
     def __init__(self, config):
         self.config = config
         self.alerts, self.incidents, self.runs, self.outbox = {}, {}, {}, {}
-        self.timeline, self.timers, self.reasons = [], [], []
+        self.timeline, self.timers, self.reasons, self.changes = [], [], [], []
+        self.silences, self.held_back, self.hidden, self.flaps = {}, {}, {}, {}
+        self.groups, self.group_members, self.notices = {}, {}, {}
         self.stopped = self.down = None
         self._ids = {}
         self._timers_set = 0
@@ -72,8 +88,59 @@ class MemoryView:
     def alerts_of(self, incident_id):
         return [alert for alert in self.alerts.values() if alert.incident_id == incident_id]
 
-    def open_incident(self, group_key):
-        return next((i for i in self.incidents.values() if i.open and i.group_key == group_key), None)
+    def alert_last(self, fingerprint):
+        found = [alert for alert in self.alerts.values() if alert.fingerprint == fingerprint]
+        return found[-1] if found else None
+
+    def firing_of(self, services):
+        return [alert for alert in self.alerts.values() if alert.status == "firing" and alert.service in services]
+
+    def firing_where(self, equal):
+        for alert in list(self.alerts.values()):
+            labels = labels_for_routing(alert)
+            if alert.status == "firing" and all(labels.get(name, "") == value for name, value in equal.items()):
+                yield alert
+
+    def open_incidents_with(self, services):
+        last = {}
+        for alert in self.alerts.values():
+            incident = self.incidents.get(alert.incident_id)
+            if incident is not None and incident.open and alert.service in services:
+                key = (incident.id, alert.service)
+                last[key] = max(last.get(key, 0), alert.starts_at)
+        found = [(self.incidents[incident_id], service, at) for (incident_id, service), at in last.items()]
+        return sorted(found, key=lambda each: (each[0].opened_at, each[0].id))
+
+    def silences_on(self, labels, now):
+        return SilenceIndex(self.silences.values()).matching(labels, now)
+
+    def silence(self, silence_id):
+        return self.silences.get(silence_id)
+
+    def withheld(self, alert_id):
+        return [one for (of, _), one in sorted(self.held_back.items()) if of == alert_id]
+
+    def withheld_by(self, subject):
+        found = {of for (of, _), one in self.held_back.items() if any(reason.by == subject for reason in one.reasons)}
+        return sorted(found)
+
+    def hidden_by(self, silence_id):
+        return sorted(self.hidden.get(silence_id, ()))
+
+    def group(self, key):
+        return self.groups.get(key)
+
+    def groups_of(self, alert_id):
+        return [self.groups[key] for key, ids in self.group_members.items() if alert_id in ids]
+
+    def members(self, group):
+        return [self.alerts[alert_id] for alert_id in self.group_members.get(group, ())]
+
+    def last_notice(self, group, notifier):
+        return self.notices.get((group, notifier))
+
+    def flap(self, fingerprint):
+        return self.flaps.get(fingerprint)
 
     def incident(self, incident_id):
         return self.incidents.get(incident_id)
@@ -120,9 +187,51 @@ class MemoryView:
                 case AddEntry(incident_id):
                     assert incident_id in self.incidents
                     self.timeline.append((now, change))
+                case _:
+                    self._tell_apart(change)
         for effect in outcome.effects:
             self._carry_out(effect, now)
         self.reasons += outcome.reasons
+
+    def _tell_apart(self, change):
+        match change:
+            case RefreshAlerts(untils):
+                for alert in list(self.alerts.values()):
+                    if alert.status == "firing" and alert.fingerprint in untils:
+                        until, timeout = untils[alert.fingerprint]
+                        self.alerts[alert.id] = replace(alert, until=until, timeout=timeout)
+            case PutSilence(silence):
+                self.silences[silence.id] = silence
+            case PutWithheld(one, incident_id):
+                self.held_back.pop((one.alert_id, one.route), None)
+                if one.reasons:
+                    self.held_back[one.alert_id, one.route] = one
+                for reason in one.reasons:
+                    if incident_id is not None and reason.kind in ("silence", "maintenance"):
+                        self.hidden.setdefault(reason.by, set()).add(incident_id)
+            case PutGroup(group):
+                self.groups[group.key] = group
+            case DropGroup(key):
+                self.groups.pop(key, None)
+                self.group_members.pop(key, None)
+            case AddMember(key, alert_id):
+                self.group_members.setdefault(key, {})[alert_id] = None
+            case DropMembers(key, alert_ids):
+                for alert_id in alert_ids:
+                    self.group_members.get(key, {}).pop(alert_id, None)
+            case PutNotice(key, notifier, notice):
+                self.notices[key, notifier] = notice
+            case PutFlap(flap):
+                self.flaps[flap.fingerprint] = flap
+            case DropFlap(mark):
+                self.flaps.pop(mark, None)
+            case AddChange(event):
+                self.changes.append(event)
+            case MoveNotices(incident_id, into):
+                for notice in self.notifications_of(incident_id):
+                    self.outbox[notice.id] = replace(notice, incident_id=into)
+            case _:
+                raise AssertionError(f"{change} is not known here")
 
     def _carry_out(self, effect, now):
         match effect:

@@ -161,6 +161,21 @@ def upgrade() -> None:
     )
     op.create_index("ix_group_members_alert_id", "group_members", ["alert_id"], unique=False)
     op.create_table(
+        "heartbeats",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("counts_from", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=True),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("started_rid", sa.String(), nullable=True),
+        sa.Column("runs", sa.JSON(), nullable=False),
+        sa.Column("duration", sa.Float(), nullable=True),
+        sa.Column("down_at", sa.BigInteger(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_heartbeats")),
+    )
+    op.create_table(
         "incident_services",
         sa.Column("service", sa.String(), nullable=False),
         sa.Column("incident_id", sa.String(), nullable=False),
@@ -221,7 +236,7 @@ def upgrade() -> None:
         sa.Column("event", sa.JSON(), nullable=False),
         sa.Column("config_version", sa.BigInteger(), nullable=False),
         sa.Column("code_version", sa.String(), nullable=False),
-        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("facts", sa.JSON(), server_default=sa.text("'{}'"), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_observations")),
         sqlite_autoincrement=True,
     )
@@ -249,6 +264,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_outbox_incident_id", "outbox", ["incident_id"], unique=False)
     op.create_index("ix_outbox_state", "outbox", ["state", "not_before"], unique=False)
+    op.create_table(
+        "pings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("code", sa.Integer(), nullable=True),
+        sa.Column("rid", sa.String(), nullable=True),
+        sa.Column("duration", sa.Float(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pings")),
+    )
+    op.create_index("ix_pings_key", "pings", ["key", "id"], unique=False)
     op.create_table(
         "receipts",
         sa.Column("run_id", sa.String(), nullable=False),
@@ -338,34 +366,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
     )
     op.create_index("ix_silences_ends_at", "silences", ["ends_at"], unique=False)
-    op.create_table(
-        "heartbeats",
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("counts_from", sa.BigInteger(), nullable=False),
-        sa.Column("status", sa.String(), nullable=False),
-        sa.Column("last_at", sa.BigInteger(), nullable=True),
-        sa.Column("started_at", sa.BigInteger(), nullable=True),
-        sa.Column("started_rid", sa.String(), nullable=True),
-        sa.Column("runs", sa.JSON(), nullable=False),
-        sa.Column("duration", sa.Float(), nullable=True),
-        sa.Column("down_at", sa.BigInteger(), nullable=True),
-        sa.Column("why", sa.Text(), nullable=False),
-        sa.Column("words", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_heartbeats")),
-    )
-    op.create_table(
-        "pings",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("code", sa.Integer(), nullable=True),
-        sa.Column("rid", sa.String(), nullable=True),
-        sa.Column("duration", sa.Float(), nullable=True),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_pings")),
-    )
-    op.create_index("ix_pings_key", "pings", ["key", "id"], unique=False)
     op.create_table(
         "switches",
         sa.Column("name", sa.String(), nullable=False),

@@ -1,0 +1,59 @@
+"""Alerts that come and go: counted, told once, and calm again when they have been left alone long enough."""
+
+from __future__ import annotations
+
+from forewatch.alerting.alert import Alert
+from forewatch.alerting.flapping import calm_at, calmed, fired, flaps
+from forewatch.incidents import telling
+from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.outcome import CancelTimers, DropFlap, PutFlap, SetTimer
+from forewatch.units import format_duration
+
+
+def count_firing(draft: Draft, alert: Alert) -> str:
+    """Count a new episode. Returns the sentence to tell where the alert begins to flap with it, else nothing."""
+    settings = draft.view.config.flapping
+    before = draft.view.flap(alert.fingerprint)
+    flap = fired(before, alert.fingerprint, draft.now, settings)
+    draft.change(PutFlap(flap))
+    if not flaps(flap):
+        return ""
+    draft.order(CancelTimers(alert.fingerprint, "calm"), SetTimer("calm", alert.fingerprint, calm_at(flap, settings)))
+    if before is not None and flaps(before):
+        return ""
+    text = (
+        f"It flaps: it fired {len(flap.fired_at)} times within {format_duration(settings.within)}, and nothing more is "
+        f"told of it until it has been calm for {format_duration(settings.calm)}."
+    )
+    draft.because("flaps", f"{telling.named(alert)}: {text}", alert.id, alert.incident_id)
+    draft.log(alert.incident_id, "alert", f"{telling.named(alert)}: {text}", alert=alert.id)
+    return text
+
+
+def waits_for_calm(draft: Draft, alert: Alert) -> bool:
+    """Whether the alert flaps, so that its end is not to be believed yet."""
+    flap = draft.view.flap(alert.fingerprint)
+    return flap is not None and flaps(flap)
+
+
+def calm_down(draft: Draft, mark: str) -> bool:
+    """Whether the alert has calmed down; if it has not, look again later."""
+    settings = draft.view.config.flapping
+    flap = draft.view.flap(mark)
+    if flap is None:
+        draft.because("timer-pointless", f"The alert {mark} does not flap: nothing to do.")
+        return False
+    alert = draft.view.alert_last(mark)
+    who = telling.named(alert) if alert is not None else mark
+    subjects = (alert.id, alert.incident_id) if alert is not None else ()
+    left = calmed(flap, draft.now, settings)
+    if left is not None and flaps(left):
+        draft.order(SetTimer("calm", mark, calm_at(left, settings)))
+        draft.because("still-flapping", f"{who} flaps still.", *subjects)
+        return False
+    draft.change(DropFlap(mark))
+    text = f"{who} has not fired anew for {format_duration(settings.calm)}: it flaps no more."
+    draft.because("calm", text, *subjects)
+    if alert is not None:
+        draft.log(alert.incident_id, "alert", text, alert=alert.id)
+    return True

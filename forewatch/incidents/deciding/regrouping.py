@@ -1,0 +1,91 @@
+"""People say that two incidents are one, or that one is two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from forewatch.alerting.alert import Alert, worst
+from forewatch.errors import ActionRefused, NotFound
+from forewatch.incidents import telling
+from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.events import IncidentsMerged, IncidentSplit
+from forewatch.incidents.incident import Incident
+from forewatch.incidents.outcome import MoveNotices
+
+
+def incidents_merged(draft: Draft, event: IncidentsMerged) -> None:
+    """All alerts, runs and notices of one open incident become another's; the one is over. Raises NotFound,
+    ActionRefused."""
+    into, gone = _open(draft, event.incident_id), _open(draft, event.merged)
+    if into.id == gone.id:
+        raise ActionRefused(f"{into.id} cannot be merged with itself")
+    for alert in draft.view.alerts_of(gone.id):
+        draft.put_alert(replace(alert, incident_id=into.id, updated_at=draft.now))
+    for run in draft.view.runs_of(gone.id):
+        draft.change_run(run, incident_id=into.id)
+    draft.change(MoveNotices(gone.id, into.id))
+    text = f"{event.actor} merged {gone.id} ({gone.title}) into {into.id}."
+    draft.change_incident(into, "merged", text, actor=event.actor, severity=worst([into.severity, gone.severity]))
+    draft.change_incident(
+        gone,
+        "merged",
+        text,
+        actor=event.actor,
+        status="resolved",
+        resolved_at=draft.now,
+        resolution=f"merged into {into.id} by {event.actor}",
+    )
+    draft.because("merged", text, into.id, gone.id)
+
+
+def incident_split(draft: Draft, event: IncidentSplit) -> None:
+    """Some firing alerts of an open incident become one of their own, with the runs sent for them. Raises NotFound,
+    ActionRefused."""
+    incident = _open(draft, event.incident_id)
+    alerts = draft.view.alerts_of(incident.id)
+    moved = [alert for alert in alerts if alert.id in event.alert_ids]
+    missing = [alert_id for alert_id in event.alert_ids if alert_id not in {alert.id for alert in alerts}]
+    if missing:
+        raise NotFound(f"{incident.id} has no alert {', '.join(missing)}")
+    left = [alert for alert in alerts if alert not in moved and alert.status == "firing"]
+    if not any(alert.status == "firing" for alert in moved) or not left:
+        raise ActionRefused(f"splitting {incident.id} must leave at least one firing alert on either side")
+    new_id = draft.view.new_id("INC")
+    first = moved[0]
+    new = Incident(
+        id=new_id,
+        group_key=_free_key(draft, first, new_id),
+        service=first.service,
+        title=telling.summary(first),
+        severity=worst([alert.severity for alert in moved]),
+        status="triggered",
+        opened_at=draft.now,
+        revision=1,
+    )
+    names = ", ".join(telling.named(alert) for alert in moved)
+    text = f"{event.actor} split {names} off {incident.id} as {new_id}."
+    draft.open_incident(new, text)
+    for alert in moved:
+        draft.put_alert(replace(alert, incident_id=new_id, updated_at=draft.now))
+    for run in draft.view.runs_of(incident.id):
+        if run.alert_id in event.alert_ids:
+            draft.change_run(run, incident_id=new_id)
+    draft.change_incident(
+        incident, "split", text, actor=event.actor, severity=worst([alert.severity for alert in left])
+    )
+    draft.because("split", text, incident.id, new_id, *(alert.id for alert in moved))
+
+
+def _free_key(draft: Draft, alert: Alert, new_id: str) -> str:
+    """One open incident a group: where the service's own key is taken, the new one's id tells them apart."""
+    taken = {incident.group_key for incident, _, _ in draft.view.open_incidents_with([alert.service])}
+    return f"{alert.service}/{new_id}" if alert.service in taken else alert.service
+
+
+def _open(draft: Draft, incident_id: str) -> Incident:
+    incident = draft.view.incident(incident_id)
+    if incident is None:
+        raise NotFound(f"there is no incident {incident_id} (forewatch incidents list shows them)")
+    if not incident.open:
+        raise ActionRefused(f"{incident_id} is resolved already ({incident.resolution})")
+    return incident

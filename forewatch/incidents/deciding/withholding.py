@@ -1,0 +1,171 @@
+"""Why somebody is not told of an alert that fires, and looking again once that may be over.
+
+Reasons that hold for every route: a silence, planned maintenance, inhibition, a failing dependency, flapping. Reasons
+of one route: its mute and active times. Each is stored with the alert, and each brings a review when it ends: with a
+time of its own through a timer, with an alert or a silence when that ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from forewatch.alerting.alert import Alert, at_least
+from forewatch.alerting.classification import labels_for_routing
+from forewatch.alerting.compiled import Compiled
+from forewatch.alerting.flapping import flaps
+from forewatch.alerting.inhibition import equalities, inhibition_rules, inhibits
+from forewatch.alerting.matchers import matches
+from forewatch.alerting.routing import Route, routes_of
+from forewatch.alerting.silence import Silence, over_at
+from forewatch.alerting.suppression import HOLDS_AUTOMATION, Suppression, Withheld
+from forewatch.alerting.times import next_change, within
+from forewatch.clock import iso, micros
+from forewatch.config.models import Config, Times
+from forewatch.incidents import telling
+from forewatch.incidents.deciding.correlating import graph_of
+from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.outcome import CancelTimers, SetTimer
+
+SPREADS = frozenset({"availability", "latency", "errors"})
+"""What a failing dependency explains in those that need it. A full disk is nobody else's fault."""
+
+
+def suppressions(draft: Draft, alert: Alert) -> tuple[Suppression, ...]:
+    """Why nobody is told of the alert now, on any route."""
+    labels = labels_for_routing(alert)
+    return (
+        *_silenced(draft, labels),
+        *_maintained(draft, alert),
+        *_inhibited(draft, alert, labels),
+        *_explained(draft, alert),
+        *_flapping(draft, alert),
+    )
+
+
+def route_suppressions(config: Config, route: Route, now: int) -> tuple[Suppression, ...]:
+    """Why a route tells nobody now, by the calendar."""
+    found: list[Suppression] = []
+    for name in route.mute:
+        times = times_of(config)[name]
+        if within(times, now):
+            found.append(Suppression("mute_time_interval", name, f"{route.name} is mute in {name}", _end(times, now)))
+    if route.active and not any(within(times_of(config)[name], now) for name in route.active):
+        names = ", ".join(route.active)
+        ends = [end for name in route.active if (end := _end(times_of(config)[name], now)) is not None]
+        text = f"{route.name} tells only in {names}"
+        found.append(Suppression("active_time_interval", route.active[0], text, min(ends, default=None)))
+    return tuple(found)
+
+
+def silenced_by(silence: Silence) -> Suppression:
+    """The reason a silence gives."""
+    what = "silenced" if silence.kind == "silence" else "under maintenance"
+    text = f"{what} by {silence.created_by} until {iso(silence.ends_at)} ({silence.comment})"
+    return Suppression(silence.kind, silence.id, text, over_at(silence))
+
+
+def holds_automation(reasons: Sequence[Suppression]) -> Suppression | None:
+    """The reason for which no remedy may act either."""
+    return next((reason for reason in reasons if reason.kind in HOLDS_AUTOMATION), None)
+
+
+def withhold(draft: Draft, alert: Alert, route: str, reasons: tuple[Suppression, ...], *, review: bool = True) -> None:
+    """Store why, and look again when the first reason ends by itself; a group needs no `review`, it has its ticks."""
+    before = next((one for one in draft.view.withheld(alert.id) if one.route == route), None)
+    since = before.since if before is not None else draft.now
+    draft.put_withheld(Withheld(alert.id, route, since, reasons), alert.incident_id)
+    why = "; ".join(reason.text for reason in reasons)
+    who = "nobody" if not route else f"nobody on {route}"
+    if before is None or before.reasons != reasons:
+        text = telling.sentence(f"{who.capitalize()} is told of {telling.named(alert)}: {why}")
+        subjects = dict.fromkeys(reason.by for reason in reasons)
+        draft.because(reasons[0].kind.replace("_", "-"), text, alert.id, alert.incident_id, *subjects)
+        draft.log(alert.incident_id, "withheld", text, alert=alert.id)
+    ends = [reason.until for reason in reasons if reason.until is not None]
+    if ends and review:
+        # All timers of one alert's reviews are one: it looks at every route.
+        draft.order(SetTimer("review", alert.id, max(min(ends), draft.now)))
+
+
+def forget_withheld(draft: Draft, alert: Alert) -> None:
+    """The alert is over: nothing is withheld of it any more."""
+    for one in draft.view.withheld(alert.id):
+        draft.put_withheld(Withheld(alert.id, one.route, one.since, ()), alert.incident_id)
+    draft.order(CancelTimers(alert.id, "review"))
+
+
+def look_again(draft: Draft, subject: str) -> None:
+    """What a silence, an alert or the like withheld is to be looked at again, now that it ends: one review each."""
+    for alert_id in draft.view.withheld_by(subject):
+        draft.order(SetTimer("review", alert_id, draft.now))
+
+
+def is_told(draft: Draft, alert: Alert) -> bool:
+    """Whether somebody hears of a firing alert: it is not withheld for a reason of its own, and routed to somebody."""
+    if any(reason.kind != "dependency" for one in draft.view.withheld(alert.id) for reason in one.reasons):
+        return False
+    return any(route.notify for route in routes_of(draft.view.config, alert))
+
+
+@Compiled
+def times_of(config: Config) -> dict[str, Times]:
+    """Named times by their name."""
+    return {times.name: times for times in config.times}
+
+
+def _silenced(draft: Draft, labels: dict[str, str]) -> list[Suppression]:
+    return [silenced_by(one) for one in draft.view.silences_on(labels, draft.now)]
+
+
+def _maintained(draft: Draft, alert: Alert) -> list[Suppression]:
+    config = draft.view.config
+    service = config.service(alert.service)
+    if service is None:
+        return []
+    return [
+        Suppression("maintenance", name, f"{alert.service} is in planned maintenance ({name})", _end(times, draft.now))
+        for name in service.maintenance
+        if within(times := times_of(config)[name], draft.now)
+    ]
+
+
+def _inhibited(draft: Draft, alert: Alert, labels: dict[str, str]) -> list[Suppression]:
+    for rule in inhibition_rules(draft.view.config):
+        if not matches(rule.target, labels):
+            continue
+        for source in draft.view.firing_where(equalities(rule, labels)):
+            if source.id != alert.id and inhibits(rule, labels_for_routing(source), labels):
+                return [Suppression("inhibition", source.id, f"inhibited by {telling.named(source)}")]
+    return []
+
+
+def _explained(draft: Draft, alert: Alert) -> list[Suppression]:
+    """A dependency fails as badly, and people are told of that: this is its echo."""
+    if alert.classification not in SPREADS:
+        return []
+    dependencies = graph_of(draft.view.config).dependencies(alert.service)
+    if not dependencies:
+        return []
+    for cause in draft.view.firing_of(dependencies):
+        if (
+            cause.classification in SPREADS
+            and at_least(cause.severity, alert.severity)
+            # Checks have their own beats, so the echo may be heard first; what begins much later is no cause.
+            and cause.starts_at <= alert.starts_at + micros(draft.view.config.correlation.within)
+            and is_told(draft, cause)
+        ):
+            text = f"{alert.service} depends on {cause.service}, which fails: {telling.named(cause)}"
+            return [Suppression("dependency", cause.id, text)]
+    return []
+
+
+def _flapping(draft: Draft, alert: Alert) -> list[Suppression]:
+    flap = draft.view.flap(alert.fingerprint)
+    if flap is None or not flaps(flap):
+        return []
+    since = iso(flap.flapping_since) if flap.flapping_since is not None else "just now"
+    return [Suppression("flapping", alert.fingerprint, f"it flaps since {since}, and people were told that it does")]
+
+
+def _end(times: Times, now: int) -> int | None:
+    return next_change(times, now)

@@ -1,0 +1,46 @@
+"""Which services an open incident has alerts of, so that an alert finds the incidents of its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, bindparam, case, delete, select
+
+from forewatch.incidents.incident import Incident
+from forewatch.store.schema import incident_services, incidents
+from forewatch.store.upsert import insert_for
+
+_WITH = (
+    select(incidents, incident_services.c.service.label("of_service"), incident_services.c.last_at)
+    .join(incident_services, incident_services.c.incident_id == incidents.c.id)
+    .where(
+        incident_services.c.service.in_(bindparam("services", expanding=True)),
+        incidents.c.status != "resolved",
+    )
+    .order_by(incidents.c.opened_at, incidents.c.id)
+)
+_FORGET = delete(incident_services).where(incident_services.c.incident_id == bindparam("of"))
+
+
+def touch(conn: Connection, incident_id: str, service: str, at: int) -> None:
+    """An alert of `service` that began at `at` belongs to the incident."""
+    fresh = insert_for(conn, incident_services).values(incident_id=incident_id, service=service, last_at=at)
+    # SQLite calls the greater of two values `max`, PostgreSQL `greatest`: asked so that both understand.
+    before = incident_services.c.last_at
+    later = case((before > fresh.excluded.last_at, before), else_=fresh.excluded.last_at)
+    conn.execute(fresh.on_conflict_do_update(index_elements=["service", "incident_id"], set_={"last_at": later}))
+
+
+def open_with(conn: Connection, services: Collection[str]) -> list[tuple[Incident, str, int]]:
+    """Open incidents with alerts of `services`: (incident, service, when its last such alert began), oldest first."""
+    found = []
+    for row in conn.execute(_WITH, {"services": list(services)}):
+        fields = dict(row._mapping)
+        service, last_at = fields.pop("of_service"), fields.pop("last_at")
+        found.append((Incident(**fields), service, last_at))
+    return found
+
+
+def forget(conn: Connection, incident_id: str) -> None:
+    """The incident is over."""
+    conn.execute(_FORGET, {"of": incident_id})

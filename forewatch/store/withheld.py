@@ -1,0 +1,51 @@
+"""Alerts that fire and that somebody is not told of, with the reasons."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from forewatch.alerting.suppression import Suppression, Withheld
+from forewatch.store import silences
+from forewatch.store.schema import withheld, withheld_by
+from forewatch.store.upsert import upsert
+
+_OF = select(withheld).where(withheld.c.alert_id == bindparam("of")).order_by(withheld.c.route)
+_BY = select(withheld_by.c.alert_id).where(withheld_by.c.subject == bindparam("of")).distinct()
+_FORGET = delete(withheld).where(withheld.c.alert_id == bindparam("alert"), withheld.c.route == bindparam("on"))
+_FORGET_BY = delete(withheld_by).where(
+    withheld_by.c.alert_id == bindparam("alert"), withheld_by.c.route == bindparam("on")
+)
+
+
+def put(conn: Connection, one: Withheld, incident_id: str | None, now: int) -> None:
+    """Store why; with no reasons left, forget it."""
+    this = {"alert": one.alert_id, "on": one.route}
+    conn.execute(_FORGET_BY, this)
+    if not one.reasons:
+        conn.execute(_FORGET, this)
+        return
+    row = {
+        "alert_id": one.alert_id,
+        "route": one.route,
+        "since": one.since,
+        "reasons": [vars(reason) for reason in one.reasons],
+    }
+    upsert(conn, withheld, [row])
+    subjects = dict.fromkeys(reason.by for reason in one.reasons)
+    conn.execute(
+        insert(withheld_by), [{"subject": by, "alert_id": one.alert_id, "route": one.route} for by in subjects]
+    )
+    by_silence = [reason.by for reason in one.reasons if reason.kind in ("silence", "maintenance")]
+    silences.hid(conn, by_silence, one.alert_id, incident_id, now)
+
+
+def of_alert(conn: Connection, alert_id: str) -> list[Withheld]:
+    return [
+        Withheld(row.alert_id, row.route, row.since, tuple(Suppression(**reason) for reason in row.reasons))
+        for row in conn.execute(_OF, {"of": alert_id})
+    ]
+
+
+def by_subject(conn: Connection, subject: str) -> list[str]:
+    """The alerts withheld because of a silence, an alert or named times, in order."""
+    return sorted(conn.execute(_BY, {"of": subject}).scalars())
