@@ -5,7 +5,9 @@ The rules that come built in are not part of the configuration; `forewatch.detec
 
 from __future__ import annotations
 
-from forewatch.config.models import Config, Console, Notifier, Service
+from collections.abc import Iterator
+
+from forewatch.config.models import Config, Console, Notifier, Route, Service
 
 DEFAULT_NOTIFIER = "console"
 IMPLICIT_SERVICES = {
@@ -22,7 +24,14 @@ def effective(config: Config) -> Config:
         *(Service(name=name, description=text) for name, text in IMPLICIT_SERVICES.items() if name not in named),
     ]
     notifiers = list(config.notifiers)
-    asked_for = any(DEFAULT_NOTIFIER in route.notify for route in config.routes)
+    asked_for = DEFAULT_NOTIFIER in _named(config.routes)
     if not notifiers or (asked_for and config.notifier(DEFAULT_NOTIFIER) is None):
         notifiers.append(Notifier(name=DEFAULT_NOTIFIER, console=Console()))
     return config.model_copy(update={"services": services, "notifiers": notifiers})
+
+
+def _named(routes: list[Route]) -> Iterator[str]:
+    """The notifiers that routes name, at any depth."""
+    for route in routes:
+        yield from route.notify or ()
+        yield from _named(route.routes)

@@ -21,7 +21,7 @@ __all__ = ["ConfigFiles", "RunbookNames", "load_files", "parse"]
 RunbookNames = Collection[str] | Callable[[Sequence[str]], Collection[str]]
 """The runbooks there are, or what tells them from the configuration's `runbook_folders` (absolute paths)."""
 
-MERGED = ("services", "rules", "notifiers", "routes", "runbook_folders")
+MERGED = ("services", "rules", "notifiers", "routes", "times", "inhibitions", "sources", "runbook_folders")
 """Lists that several files may add to, in the order the files are included; all else stands in one file only."""
 
 
