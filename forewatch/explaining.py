@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from forewatch.alerting.alert import Alert
+from forewatch.alerting.silence import Silence
 from forewatch.errors import NotFound
 from forewatch.incidents.outcome import Reason
 from forewatch.incidents.story import Story
-from forewatch.incidents.why import Decided, Subject, explain
-from forewatch.store import alerts, decision_log, incidents, observations, outbox, receipts, runs, timeline
+from forewatch.incidents.why import Decided, Subject, explain, hiding, id_of, standing
+from forewatch.store import (
+    alerts,
+    decision_log,
+    groups,
+    incidents,
+    observations,
+    outbox,
+    receipts,
+    runs,
+    silences,
+    timeline,
+    withheld,
+)
 
 
 def why(conn: Connection, subject: str) -> list[str]:
-    """The chain of decisions about an alert, incident, notification or run; a fingerprint means its latest episode.
+    """The chain of decisions about an alert, incident, notification, run, silence or group of notifications.
 
-    Raises NotFound for an id nothing is stored under.
+    A fingerprint means its latest episode, a group is named by its key. Raises NotFound for an id nothing is stored
+    under.
     """
     found = _subject(conn, subject)
-    return explain(found, [_decided(conn, record) for record in decision_log.of_subject(conn, found.id)])
+    decisions = [_decided(conn, record) for record in decision_log.of_subject(conn, id_of(found))]
+    return explain(found, decisions, _present(conn, found))
 
 
 def incident_story(conn: Connection, incident_id: str) -> Story | None:
@@ -48,10 +64,26 @@ def _subject(conn: Connection, subject: str) -> Subject:
         case "RUN":
             found = runs.get(conn, subject)
         case _:
-            found = alerts.latest(conn, subject)
+            found = alerts.latest(conn, subject) or silences.get(conn, subject) or groups.get(conn, subject)
     if found is None:
-        raise NotFound(f"nothing is stored under {subject} (try an AL-, INC-, NT- or RUN- id, or a fingerprint)")
+        raise NotFound(
+            f"nothing is stored under {subject} (try an AL-, INC-, NT- or RUN- id, a fingerprint, "
+            "the id of a silence or the key of a group)"
+        )
     return found
+
+
+def _present(conn: Connection, found: Subject) -> list[str]:
+    """How it stands with telling people of it."""
+    match found:
+        case Alert() if found.status == "firing":
+            return standing(found, withheld.of_alert(conn, found.id), groups.of_alert(conn, found.id))
+        case Silence():
+            hidden = [alerts.get(conn, alert_id) for alert_id in withheld.by_subject(conn, found.id)]
+            there = [alert for alert in hidden if alert is not None]
+            return hiding(found, there, silences.hidden_incidents(conn, found.id))
+        case _:
+            return []
 
 
 def _decided(conn: Connection, record: decision_log.DecisionRecord) -> Decided:

@@ -84,7 +84,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def why(
-        subject: Annotated[str, typer.Argument(help="AL-n, INC-n, NT-n, RUN-n or an alert's fingerprint.")],
+        subject: Annotated[str, typer.Argument(help="AL-n, INC-n, NT-n, RUN-n, a fingerprint, a silence, a group.")],
         home: HomeOption = None,
     ) -> None:
         """Why it happened, or did not: the chain of decisions in plain sentences, from stored rows."""

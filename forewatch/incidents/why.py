@@ -1,4 +1,4 @@
-"""Why: the chain of decisions behind an alert, an incident, a notification or a run, in plain sentences."""
+"""Why: the chain of decisions behind an alert, incident, notification, run, silence or group, in plain sentences."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from forewatch.alerting.alert import Alert
+from forewatch.alerting.group import Group
 from forewatch.alerting.notification import Notification
+from forewatch.alerting.silence import Silence
+from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, seconds
 from forewatch.incidents import telling
 from forewatch.incidents.incident import Incident
@@ -15,7 +18,16 @@ from forewatch.incidents.outcome import Reason
 from forewatch.remedy.run import Run
 from forewatch.units import format_duration
 
-Subject = Alert | Incident | Notification | Run
+Subject = Alert | Incident | Notification | Run | Silence | Group
+
+_TIMERS = {
+    "group": "The group {} came to its tick",
+    "review": "It was time to look again at {}",
+    "calm": "The flapping alert {} may have calmed down",
+    "silence-start": "The silence {} began",
+    "silence-warning": "The silence {} was about to end",
+    "silence-end": "The silence {} ended",
+}
 
 
 @dataclass(frozen=True)
@@ -30,16 +42,17 @@ class Decided:
     reasons: Sequence[Reason]
 
 
-def explain(subject: Subject, decisions: Iterable[Decided]) -> list[str]:
+def explain(subject: Subject, decisions: Iterable[Decided], present: Iterable[str] = ()) -> list[str]:
     """What it is now, then each decision about it: a line for what happened, an indented one for each reason.
 
     A decision that only repeats the one before (an alert that still fires) is counted instead of told again.
+    `present` are further sentences about how it stands.
     """
-    lines = [describe(subject)]
+    lines = [describe(subject), *present]
     told: list[str] = []
     repeated = 0
     for decision in decisions:
-        reasons = _about(subject.id, decision)
+        reasons = _about(id_of(subject), decision)
         if reasons == told:
             repeated += 1
             continue
@@ -49,6 +62,11 @@ def explain(subject: Subject, decisions: Iterable[Decided]) -> list[str]:
         lines.append(f"{iso(decision.at)}  {happening(decision.event)} ({where})")
         lines += [f"  {reason}" for reason in reasons]
     return lines + _repeated(repeated)
+
+
+def id_of(subject: Subject) -> str:
+    """What decisions about it are found under."""
+    return subject.key if isinstance(subject, Group) else subject.id
 
 
 def describe(subject: Subject) -> str:
@@ -75,6 +93,41 @@ def describe(subject: Subject) -> str:
                 f"{subject.requested_by} {iso(subject.created_at)}, is {subject.state}{end}",
                 subject.outcome or "",
             )
+        case Silence():
+            what = "is planned maintenance" if subject.kind == "maintenance" else "silences"
+            shown = ", ".join(map(str, subject.matchers))
+            return telling.sentence(
+                f"{subject.id} {what}{':' if subject.kind == 'maintenance' else ''} {shown} from "
+                f"{iso(subject.starts_at)} to {iso(subject.ends_at)}, set by {subject.created_by}: {subject.comment}"
+            )
+        case Group():
+            told = f", its last was {iso(subject.flushed_at)}" if subject.flushed_at is not None else ""
+            return (
+                f"{subject.key} is a group of {subject.route} since {iso(subject.created_at)}. "
+                f"Its next tick is {iso(subject.next_at)}{told}."
+            )
+
+
+def standing(alert: Alert, withheld: Sequence[Withheld], groups: Sequence[Group]) -> list[str]:
+    """How it stands with telling people of an alert: on which routes nobody is, since when and why, and its groups."""
+    lines = []
+    for one in withheld:
+        where = f" on {one.route}" if one.route else ""
+        why = "; ".join(reason.text for reason in one.reasons)
+        ends = [reason.until for reason in one.reasons if reason.until is not None]
+        again = f" It is looked at again {iso(min(ends))}." if ends else ""
+        lines.append(telling.sentence(f"Nobody{where} is told of it since {iso(one.since)}: {why}") + again)
+    for group in groups:
+        told = f"last told {iso(group.flushed_at)}" if group.flushed_at is not None else "not told yet"
+        lines.append(f"It is in the group {group.key} of {group.route}, {told}, next tick {iso(group.next_at)}.")
+    return lines
+
+
+def hiding(silence: Silence, alerts: Sequence[Alert], incidents: Sequence[str]) -> list[str]:
+    """What a silence hides now, and the incidents it has hidden alerts of."""
+    firing = [telling.named(alert) for alert in alerts if alert.status == "firing"]
+    lines = [f"It hides {', '.join(firing)}." if firing else "It hides nothing that fires."]
+    return [*lines, f"Over its life it hid alerts of {', '.join(incidents)}."] if incidents else lines
 
 
 def happening(event: dict[str, Any]) -> str:
@@ -90,8 +143,24 @@ def happening(event: dict[str, Any]) -> str:
             return f"{run_id} reported that it acted"
         case {"type": "RunFailed", "run_id": run_id, "cancelled": cancelled}:
             return f"{run_id} {'was cancelled' if cancelled else 'failed'}"
+        case {"type": "AlertsRefreshed", "untils": untils}:
+            return f"{len(untils)} firing alerts were heard of again" if len(untils) != 1 else "It was heard of again"
+        case {"type": "AlertTimedOut", "fingerprint": mark}:
+            return f"Nothing was heard of {mark} until its end"
+        case {"type": "AlertAcknowledged", "actor": actor, "identity": identity}:
+            return f"{actor} acknowledged {identity.get('alertname', 'the alert')} where it came from"
+        case {"type": "ChangeReported", "sender": sender, "summary": summary}:
+            return f"{sender or 'Somebody'} reported a change: {summary}"
+        case {"type": "SilenceSet", "actor": actor, "replaces": replaced}:
+            return f"{actor} set a silence" + (f" in the place of {replaced}" if replaced else "")
+        case {"type": "SilenceExpired", "actor": actor, "silence_id": silence}:
+            return f"{actor} ended the silence {silence}"
+        case {"type": "IncidentsMerged", "actor": actor, "incident_id": into, "merged": merged}:
+            return f"{actor} merged {merged} into {into}"
+        case {"type": "IncidentSplit", "actor": actor, "incident_id": incident, "alert_ids": alert_ids}:
+            return f"{actor} split {', '.join(alert_ids)} off {incident}"
         case {"type": "TimerDue", "kind": kind, "subject": subject}:
-            return f"The {kind} timer of {subject} ran out"
+            return _TIMERS.get(kind, f"The {kind} timer of {{}} ran out").format(subject)
         case {"type": "Acknowledged", "actor": actor}:
             return f"{actor} acknowledged"
         case {"type": "ResolvedByHand", "actor": actor}:

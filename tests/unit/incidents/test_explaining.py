@@ -1,16 +1,35 @@
 """From an event to its explanation, over a real store."""
 
+from dataclasses import replace
+
 import pytest
 from memory_view import NINE_O_CLOCK, shop
 
+from forewatch.alerting.matchers import Matcher
+from forewatch.alerting.silence import Silence, silence_as_json
 from forewatch.clock import FakeClock, micros
 from forewatch.config.models import Config
 from forewatch.deciding import decide
 from forewatch.errors import NotFound
 from forewatch.explaining import incident_story, why
 from forewatch.home import Home
-from forewatch.incidents.events import AlertCleared, AlertRaised, RunActed, RunStarting
+from forewatch.incidents.events import (
+    AlertAcknowledged,
+    AlertCleared,
+    AlertRaised,
+    AlertsRefreshed,
+    AlertTimedOut,
+    ChangeReported,
+    IncidentsMerged,
+    IncidentSplit,
+    RunActed,
+    RunStarting,
+    SilenceExpired,
+    SilenceSet,
+    TimerDue,
+)
 from forewatch.incidents.story import as_markdown
+from forewatch.incidents.why import happening
 from forewatch.store import alerts, outbox, receipts, switches
 from forewatch.store.engine import Store
 
@@ -157,3 +176,83 @@ def test_the_story_is_a_page_of_tables_with_links_that_nothing_breaks_out_of(hea
 def test_an_unknown_incident_has_no_story(store):
     with store.read() as conn:
         assert incident_story(conn, "INC-9") is None
+
+
+def silence(told, **fields):
+    whole = Silence(
+        id="0f5b8a3c-5f0c-4c5e-9b1e-1a2b3c4d5e6f",
+        matchers=(Matcher("service", "=", "shop"),),
+        starts_at=told.clock.now(),
+        ends_at=told.clock.now() + micros(3600),
+        created_by="ana",
+        comment="moving house",
+        updated_at=told.clock.now(),
+    )
+    return silence_as_json(replace(whole, **fields))
+
+
+def test_why_of_an_alert_nobody_is_told_of_says_why_and_when_it_is_looked_at_again(store):
+    told = Told(store, shop(autonomy="shadow"))
+    told.after(0, SilenceSet, silence=silence(told), actor="ana")
+    told.after(60, AlertRaised, labels=LABELS, annotations=SUMMARY)
+    lines = told.why("AL-1")
+    assert lines[1] == (
+        "Nobody is told of it since 2026-11-03T09:01:00.000Z: silenced by ana until 2026-11-03T10:00:00.000Z "
+        "(moving house). It is looked at again 2026-11-03T10:00:00.000Z."
+    )
+    assert any("Nobody is told of AL-1" in line for line in lines[2:])
+
+
+def test_why_of_a_silence_says_what_it_hides_and_who_set_it(store):
+    told = Told(store, shop(autonomy="shadow"))
+    told.after(0, SilenceSet, silence=silence(told), actor="ana")
+    told.after(60, AlertRaised, labels=LABELS, annotations=SUMMARY)
+    lines = told.why("0f5b8a3c-5f0c-4c5e-9b1e-1a2b3c4d5e6f")
+    assert lines[0] == (
+        '0f5b8a3c-5f0c-4c5e-9b1e-1a2b3c4d5e6f silences service="shop" from 2026-11-03T09:00:00.000Z to '
+        "2026-11-03T10:00:00.000Z, set by ana: moving house."
+    )
+    assert lines[1:3] == ["It hides AL-1 (CheckFailing).", "Over its life it hid alerts of INC-1."]
+    assert lines[3].endswith("ana set a silence (observation 1, configuration 1)")
+    assert any("CheckFailing was raised" in line for line in lines)
+
+
+def test_why_of_a_group_and_of_its_alerts_names_the_next_tick(store):
+    route = {"notify": ["ops"], "group_by": ["service"], "group_wait": "30s"}
+    told = Told(store, shop(autonomy="shadow", routes=[route]))
+    told.after(0, AlertRaised, labels=LABELS, annotations=SUMMARY)
+    key = '{}/{}:{service="shop"}'
+    assert told.why("AL-1")[1] == (
+        f"It is in the group {key} of routes[0], not told yet, next tick 2026-11-03T09:00:30.000Z."
+    )
+    lines = told.why(key)
+    assert lines[0] == (
+        f"{key} is a group of routes[0] since 2026-11-03T09:00:00.000Z. Its next tick is 2026-11-03T09:00:30.000Z."
+    )
+    assert "CheckFailing was raised" in lines[1]
+    told.after(30, TimerDue, timer_id=1, kind="group", subject=key)
+    assert f"The group {key} came to its tick" in "\n".join(told.why(key))
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (AlertsRefreshed({"a": (1, True), "b": (1, True)}, 0), "2 firing alerts were heard of again"),
+        (AlertTimedOut("0123", 0), "Nothing was heard of 0123 until its end"),
+        (AlertAcknowledged({"alertname": "DiskFull"}, "ana", 0), "ana acknowledged DiskFull where it came from"),
+        (ChangeReported("release 7", "shop", "ci", 0), "ci reported a change: release 7"),
+        (SilenceSet({}, "ana", 0), "ana set a silence"),
+        (SilenceSet({}, "ana", 0, "old"), "ana set a silence in the place of old"),
+        (SilenceExpired("id", "ana", 0), "ana ended the silence id"),
+        (IncidentsMerged("INC-1", "INC-2", "ana", 0), "ana merged INC-2 into INC-1"),
+        (IncidentSplit("INC-1", ["AL-1", "AL-2"], "ana", 0), "ana split AL-1, AL-2 off INC-1"),
+        (TimerDue(1, "review", "AL-1", 0), "It was time to look again at AL-1"),
+        (TimerDue(1, "calm", "0123", 0), "The flapping alert 0123 may have calmed down"),
+        (TimerDue(1, "silence-start", "id", 0), "The silence id began"),
+        (TimerDue(1, "silence-warning", "id", 0), "The silence id was about to end"),
+        (TimerDue(1, "silence-end", "id", 0), "The silence id ended"),
+        (TimerDue(1, "start", "RUN-1", 0), "The start timer of RUN-1 ran out"),
+    ],
+)
+def test_every_event_is_told_as_a_person_would(event, said):
+    assert happening(event.as_json()) == said

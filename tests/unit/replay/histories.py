@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from forewatch.alerting.fingerprint import fingerprint
+from forewatch.alerting.matchers import Matcher
+from forewatch.alerting.silence import Silence, silence_as_json
 from forewatch.clock import MICROSECONDS, FakeClock
 from forewatch.config.defaults import effective
 from forewatch.config.files import ConfigFiles
@@ -18,16 +22,23 @@ from forewatch.incidents.events import (
     Acknowledged,
     AlertCleared,
     AlertRaised,
+    AlertsRefreshed,
+    AlertTimedOut,
+    ChangeReported,
     Event,
+    IncidentsMerged,
+    IncidentSplit,
     Noted,
     ResolvedByHand,
     RunActed,
     RunFailed,
     RunRequested,
     RunStarting,
+    SilenceExpired,
+    SilenceSet,
     TimerDue,
 )
-from forewatch.store import components, config_versions, incidents, outbox, runs, switches, timers
+from forewatch.store import alerts, components, config_versions, incidents, outbox, runs, switches, timers
 from forewatch.store.engine import Store
 
 START = 1_793_696_400 * MICROSECONDS
@@ -43,8 +54,13 @@ notifiers:
   - {name: ops, console: {}}
   - {name: web, console: {}}
 routes:
-  - {match: {check: disk}, notify: [web]}
+  - {match: {check: disk}, notify: [web], group_by: [service], group_wait: 10s, group_interval: 60s}
+  - {match: {service: mail}, notify: [web], continue: true, mute: [night]}
   - {notify: [ops]}
+times:
+  - {name: night, ranges: [{times: ["09:05-09:20"]}]}
+inhibitions:
+  - {source: {severity: critical}, target: {severity: warning}, equal: [service]}
 """
 
 
@@ -141,11 +157,69 @@ def at_random(history: History, seed: int, steps: int = 60) -> None:
             "severity": dice.choice(["critical", "critical", "warning", "info"]),
         }
 
+    def identity(check: str, service: str, severity: str) -> dict[str, str]:
+        return {"alertname": "CheckFailing", "service": service, "check": check, "severity": severity}
+
+    def silence() -> None:
+        begins = history.clock.now() + dice.choice([0, 0, 60]) * MICROSECONDS
+        matchers = [{"name": "service", "value": dice.choice(["shop", "mail"]), "isRegex": False, "isEqual": True}]
+        made = Silence(
+            id=str(uuid.UUID(int=dice.getrandbits(128), version=4)),
+            matchers=tuple(Matcher.from_json(one) for one in matchers),
+            starts_at=begins,
+            ends_at=begins + dice.choice([30, 700, 2000]) * MICROSECONDS,
+            created_by="ana",
+            comment="moving house",
+            updated_at=history.clock.now(),
+        )
+        silenced.append(made.id)
+        replaces = dice.choice([None, None, *silenced[:-1]])
+        history.after(0.2, SilenceSet, silence=silence_as_json(made), actor="ana", replaces=replaces)
+
+    def merge_or_split() -> None:
+        with history.store.read() as conn:
+            found = incidents.listing(conn, open_only=True, limit=3)
+            if not found:
+                return
+            ids = [alert.id for alert in alerts.of_incident(conn, found[0].id)]
+        if len(found) > 1:
+            history.after(0.2, IncidentsMerged, incident_id=found[0].id, merged=dice.choice(found[1:]).id, actor="ana")
+        else:
+            history.after(0.2, IncidentSplit, incident_id=found[0].id, alert_ids=ids[:1], actor="ana")
+
+    def sent_from_elsewhere() -> None:
+        """With an end of its own; then heard of again, or not."""
+        labels, until = identity(**check()), history.clock.now() + 120 * MICROSECONDS
+        fields = {"annotations": {}, "sender": "prom", "until": until, "timeout": True}
+        history.after(0.1, AlertRaised, labels=labels, **fields)
+        mark = fingerprint(labels)
+        if dice.random() < 0.5:
+            again = history.clock.now() + 300 * MICROSECONDS
+            history.after(30, AlertsRefreshed, untils={mark: (again, True)})
+        history.after(dice.choice([1, 100, 400]), AlertTimedOut, fingerprint=mark)
+
+    def whole_episode() -> None:
+        history.report(dice.choice(["ok", "ok", "down"]))
+        history.fails("tcp")
+        with history.store.read() as conn:
+            newest = runs.listing(conn, limit=1)
+        if newest:
+            history.after(0.5, RunStarting, run_id=newest[0].id, flow_run_id="flow-3")
+            history.after(0.5, RunActed, run_id=newest[0].id, outcome="restarted")
+        history.recovers("tcp")
+
+    silenced: list[str] = []
     flow = lambda: dice.choice(["flow-1", "flow-2"])  # noqa: E731
     acts: list[Callable[[], object]] = [
         *[lambda: history.fails(**check())] * 4,
         *[lambda: history.recovers(**check())] * 3,
         *[lambda: history.wait(dice.choice([0.5, 5, 30, 200, 900]))] * 3,
+        silence,
+        lambda: history.after(0.2, SilenceExpired, silence_id=dice.choice(silenced or ["none"]), actor="bob"),
+        merge_or_split,
+        *[whole_episode] * 2,
+        sent_from_elsewhere,
+        lambda: history.after(0.2, ChangeReported, summary="release 7", service="shop", sender="ci"),
         lambda: history.deliver(),
         lambda: history.deliver(fails=True, permanent=dice.random() < 0.3),
         lambda: history.turn(dice.choice(["on", "off", "on"])),
