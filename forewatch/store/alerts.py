@@ -12,6 +12,7 @@ from forewatch.alerting.classification import labels_for_routing
 from forewatch.errors import TransitionRefused
 from forewatch.store import incident_services
 from forewatch.store.schema import alert_labels, alerts
+from forewatch.store.series import chunks
 from forewatch.store.upsert import insert_missing
 
 MOST_AT_ONCE = 1_000
@@ -21,6 +22,9 @@ _PAGE = 500
 
 _BY_ID = select(alerts).where(alerts.c.id == bindparam("of"))
 _FIRING = select(alerts).where(alerts.c.fingerprint == bindparam("of"), alerts.c.status == "firing")
+_FIRING_AMONG = select(alerts).where(
+    alerts.c.fingerprint.in_(bindparam("of", expanding=True)), alerts.c.status == "firing"
+)
 _OF_INCIDENT = select(alerts).where(alerts.c.incident_id == bindparam("of")).order_by(alerts.c.starts_at, alerts.c.id)
 _INSERT = insert(alerts)
 _REPLACE = update(alerts).where(alerts.c.id == bindparam("of"))
@@ -38,7 +42,12 @@ _LATEST = (
 )
 _TIMED_OUT = (
     select(alerts.c.fingerprint)
-    .where(alerts.c.status == "firing", alerts.c.until.is_not(None), alerts.c.until <= bindparam("now"))
+    .where(
+        alerts.c.status == "firing",
+        alerts.c.until.is_not(None),
+        alerts.c.until <= bindparam("now"),
+        alerts.c.updated_at >= bindparam("heard_since"),
+    )
     .order_by(alerts.c.until)
     .limit(bindparam("limit"))
 )
@@ -105,9 +114,21 @@ def firing_where(conn: Connection, equal: Mapping[str, str]) -> Iterator[Alert]:
         after = page[-1].id
 
 
-def timed_out(conn: Connection, now: int, limit: int) -> list[str]:
-    """Fingerprints of firing alerts whose end has come without news, the longest overdue first."""
-    return list(conn.execute(_TIMED_OUT, {"now": now, "limit": limit}).scalars())
+def firing_among(conn: Connection, fingerprints: Collection[str]) -> dict[str, Alert]:
+    """Those of some fingerprints that fire now, by fingerprint."""
+    found: dict[str, Alert] = {}
+    for some in chunks(list(fingerprints), _PAGE):
+        rows = conn.execute(_FIRING_AMONG, {"of": some})
+        found |= {row.fingerprint: Alert(**row._mapping) for row in rows}
+    return found
+
+
+def timed_out(conn: Connection, now: int, limit: int, *, heard_since: int = 0) -> list[str]:
+    """Fingerprints of firing alerts whose end has come without news, the longest overdue first.
+
+    `heard_since`: of those alone that were heard of then or later.
+    """
+    return list(conn.execute(_TIMED_OUT, {"now": now, "limit": limit, "heard_since": heard_since}).scalars())
 
 
 def refresh(conn: Connection, untils: Mapping[str, tuple[int | None, bool]], now: int) -> None:

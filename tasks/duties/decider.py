@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.notification import Notification
@@ -71,7 +72,7 @@ class Decider:
         except Exception as error:
             # Our own fault, which may come again with every try: the people must not wait for its repair.
             if isinstance(event, AlertRaised) and event.labels.get("severity") == "critical":
-                await self._page_directly(event, f"Forewatch failed to decide upon it ({type(error).__name__})")
+                await self.page_directly(event, f"Forewatch failed to decide upon it ({type(error).__name__})")
             raise
 
     async def retry(self) -> None:
@@ -91,7 +92,21 @@ class Decider:
                 self._kept.popleft()
                 if not self._kept:
                     log.warning("the store takes decisions again; all kept events are decided")
-                    self._paged_directly.clear()
+                    self.forget_direct_pages()
+
+    def follow_up(self, outcomes: Sequence[Outcome]) -> None:
+        """Wake who has work from what was decided, and record for people which incidents it changed."""
+        wake(self._runtime.home, Outcome(effects=[effect for outcome in outcomes for effect in outcome.effects]))
+        for outcome in outcomes:
+            for change in outcome.changes:
+                if isinstance(change, PutIncident):
+                    incident = change.incident
+                    self._audit.record(f"{incident.id} {incident.status}", "; ".join(r.text for r in outcome.reasons))
+                    break
+
+    def forget_direct_pages(self) -> None:
+        """The store works again: what it refuses next time is news."""
+        self._paged_directly.clear()
 
     async def close(self) -> None:
         """The watch ends: decide what is kept, while its term still allows that, and let records for people end."""
@@ -117,14 +132,9 @@ class Decider:
         except TransitionRefused as error:
             log.warning("%s", error)
             return Outcome()
-        wake(runtime.home, outcome)
         if isinstance(event, AlertCleared):
             self._paged_directly.discard(fingerprint(event.labels))
-        for change in outcome.changes:
-            if isinstance(change, PutIncident):
-                incident = change.incident
-                self._audit.record(f"{incident.id} {incident.status}", "; ".join(r.text for r in outcome.reasons))
-                break
+        self.follow_up([outcome])
         return outcome
 
     async def _keep(self, event: Event) -> None:
@@ -133,11 +143,11 @@ class Decider:
             self._kept.popleft()
         self._kept.append(event)
         if isinstance(event, AlertRaised) and event.labels.get("severity") == "critical":
-            await self._page_directly(event, "Forewatch's store takes no writes (is the disk full?)")
+            await self.page_directly(event, "Forewatch's store takes no writes (is the disk full?)")
         elif isinstance(event, AlertCleared):
             self._paged_directly.discard(fingerprint(event.labels))
 
-    async def _page_directly(self, event: AlertRaised, because: str) -> None:
+    async def page_directly(self, event: AlertRaised, because: str) -> None:
         """Without the store: to the notifiers of its route, once until the alert is over."""
         mark = fingerprint(event.labels)
         if mark in self._paged_directly:

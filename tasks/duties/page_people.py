@@ -1,4 +1,4 @@
-"""The duty of `page-people`: due timers become decisions, due notifications leave."""
+"""The duty of `page-people`: what others sent and due timers become decisions, due notifications leave."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tasks import heartbeat
 from tasks.audit import Audit
 from tasks.delivery import AT_ONCE, Delivery
 from tasks.duties.decider import Decider
+from tasks.duties.inbox import Inbox
 
 log = logging.getLogger("forewatch.page_people")
 
@@ -32,11 +33,12 @@ STANDING_WITHIN = 10.0
 
 
 class PagePeople:
-    """Starts one loop; `rows` is the shift's table for people."""
+    """Starts its loops; `rows` is the shift's table for people."""
 
     def __init__(self, runtime: Runtime, fence: Fence) -> None:
         self._runtime = runtime
         self._decider = Decider(runtime, fence)
+        self._inbox = Inbox(runtime, fence, self._decider)
         self._delivery = Delivery(runtime, fence.term)
         self._audit = Audit()
         self._tasks: list[asyncio.Task[None]] = []
@@ -49,10 +51,15 @@ class PagePeople:
         # answers for one name, each look-up holds its thread longer than its delivery: there must be one for others.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="page-people"))
         self._bell = Bell(self._runtime.home, "page-people")
-        self._tasks = [asyncio.create_task(self._page()), asyncio.create_task(self._heartbeat())]
+        self._tasks = [
+            asyncio.create_task(self._page()),
+            asyncio.create_task(self._heartbeat()),
+            asyncio.create_task(self._inbox.run(self._stop)),
+        ]
 
     async def stop(self) -> None:
         self._stop.set()
+        self._inbox.ring()
         self._tasks[1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._delivery.close(LAST_PATIENCE)
@@ -61,11 +68,19 @@ class PagePeople:
         self._bell.close()
 
     def rows(self) -> list[dict[str, object]]:
-        return [{"sent": self.sent, "failed": self.failed, "kept for the store": self._decider.kept}]
+        return [
+            {
+                "taken in": self._inbox.decided,
+                "sent": self.sent,
+                "failed": self.failed,
+                "kept for the store": self._decider.kept,
+            }
+        ]
 
     async def _page(self) -> None:
         while not self._stop.is_set():
-            await self._bell.wait(LOOK_EVERY)
+            if await self._bell.wait(LOOK_EVERY):
+                self._inbox.ring()
             try:
                 await self._once()
             except Fenced as error:

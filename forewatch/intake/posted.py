@@ -1,0 +1,158 @@
+"""What POST /api/v2/alerts carries, by Alertmanager's rules: which alerts are good, and what they say.
+
+Read twice: once at the door, to tell the sender what is wrong with them (`check`), and once when they are decided upon
+(`alerts_of`), from the body as it was stored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from forewatch.clock import from_datetime, iso, micros
+
+MOST_LABELS = 256
+"""Labels, and annotations, of one alert."""
+LONGEST = 64 << 10
+"""Characters of all labels, and of all annotations, of one alert."""
+RESOLVE_AFTER = 300.0
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)?)?")
+_NO_TIME = "0001-01-01T00:00:00"
+"""How Go writes an instant that is not set."""
+
+
+class Malformed(ValueError):
+    """The body is no list of alerts at all."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """`body`: what to store, the good alerts alone; None where there is none. `problems`: one a bad alert."""
+
+    body: bytes | None
+    problems: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PostedAlert:
+    """Instants in microseconds UTC; `ends_at` is never empty: `timeout` says that it is our patience."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at: int
+    ends_at: int
+    timeout: bool
+    generator_url: str
+
+
+def check(body: bytes, now: int) -> Checked:
+    """Tell good alerts from bad ones; a body in which all are good is kept byte for byte. Raises Malformed."""
+    try:
+        posted = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"parsing alerts body failed: {error}") from None
+    if not isinstance(posted, list):
+        raise Malformed("parsing alerts body failed: it is not a list of alerts")
+    good, problems = [], []
+    for position, one in enumerate(posted):
+        wrong = _wrong(one, now)
+        if wrong is None:
+            good.append(one)
+        else:
+            problems.append(f"alert {position}: {wrong}")
+    if not problems:
+        return Checked(body if good else None, problems)
+    return Checked(orjson.dumps(good) if good else None, problems)
+
+
+def alerts_of(body: bytes, at: int, resolve_after: float) -> Iterator[PostedAlert]:
+    """The alerts of a checked body that came at `at`. An alert that begins later than that has begun by then."""
+    for one in orjson.loads(body):
+        ends = instant(one.get("endsAt"))
+        starts = instant(one.get("startsAt"))
+        if starts is None:
+            starts = ends if ends is not None else at
+        yield PostedAlert(
+            labels=_filled(one["labels"]),
+            annotations=dict(one.get("annotations") or {}),
+            starts_at=min(starts, at),
+            ends_at=ends if ends is not None else at + micros(resolve_after),
+            timeout=ends is None,
+            generator_url=one.get("generatorURL") or "",
+        )
+
+
+@lru_cache(maxsize=8192)
+def instant(text: str | None) -> int | None:
+    """An RFC 3339 time, in UTC where it names no zone; None for one that is not set. Raises ValueError."""
+    if not text or text.startswith(_NO_TIME):
+        return None
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{text[:40]} is not a time (try {iso(0)})")
+    try:
+        read = datetime.fromisoformat(text.upper())
+        return from_datetime(read if read.tzinfo is not None else read.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:40]} is not a time (try {iso(0)})") from None
+
+
+def _wrong(one: Any, now: int) -> str | None:
+    """What is wrong with one alert; None if nothing is."""
+    if not isinstance(one, dict):
+        return "it is not an object"
+    labels = one.get("labels")
+    if labels is None:
+        return "labels in body is required"
+    url = one.get("generatorURL")
+    if url is not None and not isinstance(url, str):
+        return "generatorURL is not text"
+    wrong = _wrong_texts(labels, "label") or _wrong_texts(one.get("annotations") or {}, "annotation")
+    if wrong is not None:
+        return wrong
+    if not any(labels.values()):
+        return "at least one label pair required"
+    return _wrong_times(one, now)
+
+
+def _wrong_times(one: dict[str, Any], now: int) -> str | None:
+    times = []
+    for name in ("startsAt", "endsAt"):
+        text = one.get(name)
+        if text is not None and not isinstance(text, str):
+            return f"{name} is not text"
+        try:
+            times.append(instant(text))
+        except ValueError as error:
+            return f"{name}: {error}"
+    starts, ends = times
+    if starts is not None and (ends if ends is not None else now + micros(RESOLVE_AFTER)) < starts:
+        return "start time must be before end time"
+    return None
+
+
+def _wrong_texts(texts: Any, kind: str) -> str | None:
+    if not isinstance(texts, dict):
+        return f"{kind}s is not an object"
+    if len(texts) > MOST_LABELS:
+        return f"it has {len(texts)} {kind}s, and at most {MOST_LABELS} are taken"
+    length = 0
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            return f'{kind} "{name[:40]}" is not text'
+        if not name:
+            return f'invalid {kind} set: invalid name ""'
+        length += len(name) + len(value)
+    if length > LONGEST:
+        return f"its {kind}s have {length} characters, and at most {LONGEST} are taken"
+    return None
+
+
+def _filled(labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in labels.items() if value}
