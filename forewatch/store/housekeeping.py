@@ -79,7 +79,7 @@ def retain_decisions(store: Store, retention: Retention, now: int) -> Report:
         finished = list(conn.scalars(select(schema.incidents.c.id).where(_incident_is_over(before))))
     in_slices(store, "decisions", _incident_units(finished, before), report)
     # In this order: each looks at what the ones above it have left.
-    for table, gone in _conditions(before):
+    for table, gone in _conditions(before, now - 24 * _HOUR):
         with store.read() as conn:
             units = list(_matching(conn, table, gone))
         in_slices(store, "decisions", units, report)
@@ -177,8 +177,9 @@ def _incident_units(ids: Sequence[str], before: int) -> Iterator[tuple[str, Unit
         yield "incidents", unit
 
 
-def _conditions(before: int) -> list[tuple[Table, ColumnElement[bool]]]:
+def _conditions(before: int, yesterday: int) -> list[tuple[Table, ColumnElement[bool]]]:
     """What may go of every table once finished incidents are gone."""
+    g = schema.notification_groups.c
     a, o, r, at, t = schema.alerts.c, schema.outbox.c, schema.runs.c, schema.attachments.c, schema.timers.c
     d, s, v = schema.decision_records.c, schema.decision_subjects.c, schema.config_versions.c
     later = schema.config_versions.alias("later").c
@@ -209,6 +210,21 @@ def _conditions(before: int) -> list[tuple[Table, ColumnElement[bool]]]:
             and_(at.at < before, _absent(schema.incidents, at.incident_id), _absent(schema.runs, at.run_id)),
         ),
         (schema.timers, and_(t.state != "waiting", t.due_at < before, *(_absent(one, t.subject) for one in subjects))),
+        # Each group has a tick every few minutes: too many rows to keep as long as what they decided.
+        (schema.timers, and_(t.state != "waiting", t.kind == "group", t.due_at < yesterday)),
+        (schema.silences, schema.silences.c.ends_at < before),
+        (schema.silenced, and_(schema.silenced.c.at < before, _absent(schema.silences, schema.silenced.c.silence_id))),
+        (schema.notices, and_(schema.notices.c.at < before, ~exists().where(g.key == schema.notices.c.group))),
+        (schema.changes, schema.changes.c.at < before),
+        (
+            schema.flaps,
+            and_(
+                schema.flaps.c.flapping_since.is_(None),
+                ~exists().where(
+                    a.fingerprint == schema.flaps.c.fingerprint, or_(a.status == "firing", a.ends_at >= yesterday)
+                ),
+            ),
+        ),
         (schema.audit, schema.audit.c.at < before),
         (schema.set_aside, schema.set_aside.c.at < before),
         (

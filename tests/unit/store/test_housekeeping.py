@@ -55,6 +55,7 @@ def alert(store: Store, name: str, incident_id: str | None = None, *, status: st
     put(
         store, schema.alerts, id=name, fingerprint=name, labels={}, annotations={}, service="web", severity="critical",
         status=status, starts_at=at, ends_at=None if status == "firing" else at, updated_at=at, incident_id=incident_id,
+        source="", generator_url="", timeout=False, classification="availability",
     )  # fmt: skip
 
 
