@@ -84,7 +84,10 @@ def _at_work_on(draft: Draft, alert: Alert, remedy: Remedy) -> bool:
 
 
 def _runs_beside(draft: Draft, alert: Alert) -> list[Run]:
-    return draft.view.runs_of(alert.incident_id) if alert.incident_id is not None else []
+    """The runs of its incident on the same service: work on a symptom does not keep one from its cause."""
+    if alert.incident_id is None:
+        return []
+    return [run for run in draft.view.runs_of(alert.incident_id) if run.service in (None, alert.service)]
 
 
 def _dispatch(draft: Draft, alert: Alert, remedy: Remedy, *, timed: bool) -> Run:
