@@ -66,7 +66,7 @@ class Admission:
         machine, 429 beyond the rate.
         """
         source = self._known(kind, scope, headers, name, token)
-        self._count(source)
+        self.count(source)
         return source
 
     def _known(self, kind: str, scope: Scope, headers: Headers, name: str | None, token: str | None) -> Source:
@@ -109,7 +109,8 @@ class Admission:
             self._version = version
         return self._sources
 
-    def _count(self, source: Source) -> None:
+    def count(self, source: Source) -> None:
+        """One more request of a source that proved who it is in another way. Raises RequestRefused: 429."""
         if source.per_minute is None:
             return
         now = self._runtime.clock.monotonic()

@@ -8,7 +8,7 @@ time-out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from forewatch.config.sources import Source
@@ -85,9 +85,9 @@ def whole(value: object) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
-def identity_of(source: Source, issue_id: str) -> dict[str, str]:
+def identity_of(sender: str, issue_id: str) -> dict[str, str]:
     """What makes it the same alert again."""
-    return {"source": source.name, "issue": issue_id}
+    return {"source": sender, "issue": issue_id}
 
 
 def issue_raised(
@@ -123,7 +123,7 @@ def issue_raised(
             **(annotations or {}),
         },
         now,
-        identity=identity_of(source, issue.id),
+        identity=identity_of(source.name, issue.id),
         # A regressed issue was first seen long ago; the trouble is that it is seen now.
         at=issue.first_seen if why == "new" else issue.last_seen,
         values={"events": issue.events, **({} if issue.users is None else {"users": issue.users}), **(values or {})},
@@ -132,8 +132,8 @@ def issue_raised(
     )
 
 
-def issue_cleared(source: Source, issue_id: str, now: int, reason: str, *, unwatched: bool = False) -> AlertCleared:
-    """The issue is over, or (`unwatched`) nobody looks any more."""
-    identity = identity_of(source, issue_id)
-    event = cleared(source, identity, now, identity=identity, values={"reason": reason})
-    return AlertCleared(**{**vars(event), "unwatched": unwatched})
+def issue_cleared(sender: str, issue_id: str, now: int, reason: str, *, unwatched: bool = False) -> AlertCleared:
+    """The issue is over, or (`unwatched`) nobody looks any more. `sender` is the name of its source."""
+    identity = identity_of(sender, issue_id)
+    event = cleared(sender, identity, now, identity=identity, values={"reason": reason})
+    return replace(event, unwatched=unwatched)

@@ -547,6 +547,29 @@ marks = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+feeds = Table(
+    "feeds",
+    metrics,
+    # error trackers that are asked for their issues
+    Column("source", String, primary_key=True),
+    Column("since", BigInteger, nullable=False),  # issues first seen before are not new
+    Column("read_at", BigInteger),  # when it last answered
+    sqlite_with_rowid=False,
+)
+
+feed_issues = Table(
+    "feed_issues",
+    metrics,
+    Column("source", String, primary_key=True),
+    Column("issue", String, primary_key=True),
+    Column("state", String, nullable=False),  # new | regressed | escalating | ongoing | open | resolved | ignored
+    Column("events", BigInteger, nullable=False),
+    Column("at", BigInteger, nullable=False),  # when it was looked at
+    Column("last_seen", BigInteger, nullable=False),
+    Column("firing", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 check_states = Table(
     "check_states",
     metrics,

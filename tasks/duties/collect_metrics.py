@@ -1,4 +1,4 @@
-"""The duty of `collect-metrics`: sample this machine and ourselves, store the points, evaluate the rules."""
+"""The duty of `collect-metrics`: sample this machine and ourselves, store the points, evaluate the rules; ask feeds."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from forewatch.store.shifts import Fence
 from tasks.collect import Collector
 from tasks.duties.decider import Decider
 from tasks.evaluate_rules import RuleEngine
+from tasks.feeds import Feeds
 
 log = logging.getLogger("forewatch.collect_metrics")
 
@@ -31,18 +32,24 @@ class CollectMetrics:
         self._decider = Decider(runtime, fence)
         self._collector = Collector(runtime)
         self._rules = RuleEngine(runtime.store)
+        self._feeds = Feeds(runtime, self._decider)
         self._task: asyncio.Task[None] | None = None
+        self._feeding: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._lag = 0.0
         self._last: list[Point] = []
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run())
+        # Of its own: a tracker that is slow must not delay a sample.
+        self._feeding = asyncio.create_task(self._feeds.run())
 
     async def stop(self) -> None:
         self._stop.set()
-        if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self._feeding is not None:
+            self._feeding.cancel()
+        tasks = [task for task in (self._task, self._feeding) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._decider.close()
 
     def rows(self) -> list[dict[str, object]]:

@@ -58,6 +58,6 @@ def _event(alert: object, source: Source, now: int, extras: Extras) -> Event:
                 generator_url=alert.get("generatorURL"),
             )
         case "resolved":
-            return cleared(source, labels, now, identity=labels, at=ends_at)
+            return cleared(source.name, labels, now, identity=labels, at=ends_at)
         case other:
             raise ValueError(f"status must be firing or resolved, not {str(other)[:60]!r}")

@@ -37,6 +37,8 @@ MOST_ITEMS = 5_000
 """Alerts in one body."""
 LONGEST_PRODUCT = 100_000
 """Characters or entries a `*` may make, and the largest number `**` may."""
+GROWING = ("center", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust", "translate", "zfill")
+"""Methods of a text that can make it any size."""
 PRIVATE_HEADERS = ("authorization", "cookie", "proxy-authorization")
 
 
@@ -44,6 +46,11 @@ class _Environment(ImmutableSandboxedEnvironment):
     """A sandbox that also refuses to make huge things out of small ones."""
 
     intercepted_binops = frozenset(("*", "**", "%"))
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if isinstance(obj, str | bytes) and attr in GROWING:
+            return False
+        return super().is_safe_attribute(obj, attr, value)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "*" and not (_small(left) and _small(right) and _size(left) * _size(right) <= LONGEST_PRODUCT):
@@ -109,7 +116,7 @@ def _event(source: Source, mapping: Json, seen: Mapping[str, Any], now: int) -> 
     }
     labels = labels_of(made, "labels")
     if mapping.resolved and _rendered("resolved", mapping.resolved, seen, 100).lower() == "true":
-        return cleared(source, labels, now, identity=labels)
+        return cleared(source.name, labels, now, identity=labels)
     annotations = {
         name: _rendered(f"annotations.{name}", text, seen, LONGEST_ANNOTATION)
         for name, text in mapping.annotations.items()

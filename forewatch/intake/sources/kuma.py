@@ -36,7 +36,7 @@ def parse_push(query: Mapping[str, str], source: Source, now: int) -> Parsed:
     if (ping := _number(query.get("ping", ""))) is not None:
         values["ping"] = ping
     if is_up(query):
-        return Parsed([cleared(source, labels, now, identity=identity, values=values)])
+        return Parsed([cleared(source.name, labels, now, identity=identity, values=values)])
     summary = f"{source.name} is down" + (f": {message}" if message else "")
     return Parsed([raised(source, labels, {"summary": summary}, now, identity=identity, values=values)])
 

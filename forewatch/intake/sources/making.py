@@ -80,7 +80,7 @@ def raised(
 
 
 def cleared(
-    source: Source,
+    sender: str,
     labels: Labels,
     now: int,
     *,
@@ -88,12 +88,12 @@ def cleared(
     at: int | None = None,
     values: Mapping[str, Any] | None = None,
 ) -> AlertCleared:
-    """The alert of this identity is over."""
+    """The alert of this identity is over; `sender` is the name of its source."""
     return AlertCleared(
         labels=dict(labels),
         at=now if at is None else min(at, now),
         values=redact_data(dict(values or {})),
-        sender=source.name,
+        sender=sender,
         identity=dict(identity),
     )
 

@@ -92,7 +92,7 @@ def events_of(message: Message, source: Source, now: int) -> list[Event]:
         case "acknowledge":
             return [AlertAcknowledged(identity, source.name, now)]
         case "resolve":
-            return [cleared(source, identity, now, identity=identity)]
+            return [cleared(source.name, identity, now, identity=identity)]
         case _:
             return [_trigger(message, source, now, identity)]
 

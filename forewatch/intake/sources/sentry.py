@@ -76,7 +76,7 @@ def _issue(action: str, data: Mapping[str, Any], source: Source, now: int) -> li
             why = "new" if action == "created" else optional_text(data, "substatus") or "regressed"
             return [issue_raised(source, issue, now, why)]
         case "resolved" | "archived" | "ignored":
-            return [issue_cleared(source, issue.id, now, f"it is {action} in Sentry")]
+            return [issue_cleared(source.name, issue.id, now, f"it is {action} in Sentry")]
         case _:
             return []
 
@@ -120,7 +120,7 @@ def _metric_alert(action: str, data: Mapping[str, Any], source: Source, now: int
     rule = within(alert, "alert_rule")
     identity = {"source": source.name, "metric_alert": text_of({"id": optional_text(alert, "id") or None}, "id", "")}
     if action == "resolved":
-        return cleared(source, identity, now, identity=identity, at=instant(alert.get("date_closed")))
+        return cleared(source.name, identity, now, identity=identity, at=instant(alert.get("date_closed")))
     if action not in ("critical", "warning"):
         raise ValueError(f"action of a metric alert must be critical, warning or resolved, not {action[:60]!r}")
     aggregate = optional_text(rule, "aggregate")

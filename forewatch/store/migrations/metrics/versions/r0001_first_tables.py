@@ -25,6 +25,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("service", "check", "instance", name=op.f("pk_check_states")),
     )
     op.create_table(
+        "feed_issues",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("issue", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("events", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("last_seen", sa.BigInteger(), nullable=False),
+        sa.Column("firing", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "issue", name=op.f("pk_feed_issues")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "feeds",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("source", name=op.f("pk_feeds")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "forecasts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("series_id", sa.BigInteger(), nullable=False),

@@ -1,0 +1,5 @@
+"""Asking error trackers for their issues: what is new, regressed or escalating there becomes alerts here."""
+
+from tasks.feeds.feeding import Feeds
+
+__all__ = ["Feeds"]

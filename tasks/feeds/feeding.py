@@ -1,0 +1,199 @@
+"""The loop that asks error trackers for their issues, decides upon what is news, and says when one cannot be asked.
+
+What was seen is stored after it was decided upon: where we die between the two, the same alert is raised again, which
+changes nothing. While the store takes no decisions nobody is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from forewatch.alerting.fingerprint import fingerprint
+from forewatch.config.models import Config
+from forewatch.config.sources import Source
+from forewatch.errors import Fenced, SecretError, StoreUnavailable
+from forewatch.guard.redact import redact
+from forewatch.guard.sentry import report
+from forewatch.incidents.events import AlertCleared, AlertRaised, Event
+from forewatch.intake.issue_changes import Look, Seen, changes
+from forewatch.intake.issues import issue_cleared
+from forewatch.runtime import Runtime
+from forewatch.store import alerts, feeds
+from tasks.duties.decider import Decider
+from tasks.feeds import bugsink, sentry
+from tasks.feeds.client import FeedTrouble
+
+log = logging.getLogger("forewatch.feeds")
+
+ALERT_NAME = "FeedFailing"
+FAILURES = 3
+"""In a row, until the alert fires."""
+LONGEST_WAIT = 900.0
+"""Seconds between two tries of a feed that fails, at most."""
+LONGEST_LOOK = 120.0
+"""Seconds one look may take altogether."""
+LOOK_EVERY = 1.0
+
+Read = Callable[[Seen, int], Awaitable[Look]]
+
+
+@dataclass
+class _Feed:
+    """Where one feed stands in this process. `due` on the monotonic clock."""
+
+    due: float = 0.0
+    failures: int = 0
+    healthy: bool = False
+    """It has answered this process, and no alert says otherwise."""
+
+
+class Feeds:
+    """Runs in a shift and decides through its decider. `run` until cancelled or the watch is over."""
+
+    def __init__(self, runtime: Runtime, decider: Decider) -> None:
+        self._runtime = runtime
+        self._decider = decider
+        self._feeds: dict[str, _Feed] = {}
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.once()
+            except Fenced as error:
+                log.warning("%s", error)
+                return
+            except StoreUnavailable as error:
+                log.error("feeds cannot be read: %s", error)
+            except Exception as error:  # one bad look must not end the watch
+                report(error, shift="collect-metrics")
+                log.exception("an unexpected error while asking for issues")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def once(self) -> None:
+        """Ask every feed that is due. Raises Fenced, StoreUnavailable."""
+        _, config = self._runtime.configuration.current()
+        if self._decider.kept:
+            return
+        await self._forget_removed(config)
+        now = self._runtime.clock.monotonic()
+        looks = [
+            self._look(source, *asked)
+            for source in config.sources
+            if (asked := _asked(source)) is not None and self._feed(source).due <= now
+        ]
+        done = await asyncio.gather(*looks, return_exceptions=True)
+        for error in done:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _look(self, source: Source, read: Read, every: float) -> None:
+        feed = self._feed(source)
+        feed.due = self._runtime.clock.monotonic() + every
+        before = await self._runtime.store.run(self._seen, source.name)
+        try:
+            async with asyncio.timeout(LONGEST_LOOK):
+                look = await read(before, self._runtime.clock.now())
+        except (FeedTrouble, SecretError, TimeoutError) as error:
+            why = str(error) or f"one look took longer than {LONGEST_LOOK:g}s"
+            await self._failed(source, feed, every, redact(why), getattr(error, "retry_after", None))
+            return
+        seen, events = changes(source, before, look, self._runtime.clock.now())
+        for event in events:
+            await self._decide(event)
+        if not self._decider.kept:
+            await self._runtime.store.run(self._remember, source.name, seen, before)
+        await self._recovered(source.name, feed)
+
+    async def _failed(self, source: Source, feed: _Feed, every: float, why: str, retry_after: float | None) -> None:
+        feed.failures += 1
+        feed.healthy = False
+        wait = max(min(LONGEST_WAIT, every * 2 ** min(feed.failures - 1, 10)), retry_after or 0.0)
+        feed.due = self._runtime.clock.monotonic() + wait
+        log.warning("%s cannot be asked for issues (%d in a row): %s", source.name, feed.failures, why)
+        if feed.failures == FAILURES:
+            now = self._runtime.clock.now()
+            summary = f"{source.name} cannot be asked for issues: {why}"
+            await self._decide(AlertRaised(_failing(source.name), {"summary": summary}, now, {"failures": FAILURES}))
+
+    async def _recovered(self, name: str, feed: _Feed) -> None:
+        feed.failures = 0
+        if not feed.healthy:
+            # Whoever stood this watch before may have raised it.
+            await self._clear_failing(name, {})
+            feed.healthy = not self._decider.kept
+
+    async def _clear_failing(self, name: str, values: dict[str, object]) -> None:
+        if await self._runtime.store.run(self._fires, fingerprint(_failing(name))):
+            unwatched = bool(values)
+            await self._decide(AlertCleared(_failing(name), self._runtime.clock.now(), values, unwatched=unwatched))
+
+    async def _forget_removed(self, config: Config) -> None:
+        """A source that is configured no longer cannot tell that its issues are over."""
+        wanted = {source.name for source in config.sources if _asked(source)}
+        for name in await self._runtime.store.run(self._known):
+            if name in wanted:
+                continue
+            reason = f"{name} is not asked for issues any more"
+            seen = await self._runtime.store.run(self._seen, name)
+            for issue_id in seen.firing:
+                await self._decide(issue_cleared(name, issue_id, self._runtime.clock.now(), reason, unwatched=True))
+            await self._clear_failing(name, {"reason": reason})
+            self._feeds.pop(name, None)
+            if not self._decider.kept:
+                await self._runtime.store.run(self._forget, name)
+
+    async def _decide(self, event: Event) -> None:
+        """One event that cannot be decided costs none of the others."""
+        try:
+            await self._decider.decide(event)
+        except Fenced:
+            raise
+        except Exception as error:
+            report(error, shift="collect-metrics")
+            log.exception("what a feed said could not be decided upon: %s", event)
+
+    def _feed(self, source: Source) -> _Feed:
+        return self._feeds.setdefault(source.name, _Feed())
+
+    def _seen(self, name: str) -> Seen:
+        """What is remembered; of a source that is new, when it was first asked."""
+        with self._runtime.store.measure() as conn:
+            seen = feeds.get(conn, name)
+            if seen is None:
+                seen = Seen(self._runtime.clock.now())
+                feeds.put(conn, name, seen, None)
+            return seen
+
+    def _remember(self, name: str, seen: Seen, before: Seen) -> None:
+        with self._runtime.store.measure() as conn:
+            feeds.put(conn, name, seen, before)
+
+    def _known(self) -> list[str]:
+        with self._runtime.store.read_metrics() as conn:
+            return feeds.sources(conn)
+
+    def _forget(self, name: str) -> None:
+        with self._runtime.store.measure() as conn:
+            feeds.forget(conn, name)
+
+    def _fires(self, mark: str) -> bool:
+        with self._runtime.store.read() as conn:
+            return alerts.firing(conn, mark) is not None
+
+
+def _asked(source: Source) -> tuple[Read, float] | None:
+    """How a source is asked, and how often, in seconds; None for one that is not."""
+    if source.bugsink is not None:
+        feed = source.bugsink
+        return lambda seen, now: bugsink.read(feed, seen, now), feed.every
+    if source.sentry is not None and source.sentry.api is not None:
+        api = source.sentry.api
+        return lambda seen, now: sentry.read(api, seen, now), api.every
+    return None
+
+
+def _failing(name: str) -> dict[str, str]:
+    return {"alertname": ALERT_NAME, "service": "forewatch", "severity": "warning", "source": name}
