@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from forewatch.alerting.alert import Labels
 
 OFFSET_BASIS = 0xCBF29CE484222325
 PRIME = 0x100000001B3
-_SEPARATOR = b"\xff"
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+_LONGEST_KEPT = 256
 
 
 def fingerprint(labels: Labels) -> str:
@@ -17,6 +20,18 @@ def fingerprint(labels: Labels) -> str:
     """
     state = OFFSET_BASIS
     for name in sorted(labels):
-        for byte in name.encode() + _SEPARATOR + labels[name].encode() + _SEPARATOR:
-            state = (state ^ byte) * PRIME & 0xFFFF_FFFF_FFFF_FFFF
+        value = labels[name]
+        # Alerts are sent again and again and begin alike, and a byte at a time is slow: what is known so far is kept.
+        take = _taken if len(name) + len(value) <= _LONGEST_KEPT else _take
+        state = take(state, name, value)
     return f"{state:016x}"
+
+
+def _take(state: int, name: str, value: str) -> int:
+    prime, mask = PRIME, _MASK
+    for byte in b"\xff".join((name.encode(), value.encode(), b"")):
+        state = (state ^ byte) * prime & mask
+    return state
+
+
+_taken = lru_cache(maxsize=65_536)(_take)

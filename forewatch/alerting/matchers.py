@@ -42,6 +42,8 @@ _OPERATORS: dict[tuple[bool, bool], Operator] = {
 }
 """By isRegex and isEqual."""
 
+_LONGEST_KEPT = 256
+
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False  # RE2 would write to standard error what we raise
 
@@ -66,9 +68,9 @@ class Matcher:
             case "!=":
                 return value != self.value
             case "=~":
-                return _pattern(self.value).fullmatch(value) is not None
+                return _fits(self.value, value)
             case "!~":
-                return _pattern(self.value).fullmatch(value) is None
+                return not _fits(self.value, value)
 
     def as_json(self) -> dict[str, Any]:
         """As Alertmanager's API has it."""
@@ -117,6 +119,18 @@ def matches(matchers: tuple[Matcher, ...], labels: Labels) -> bool:
         if not matcher.matches(labels):
             return False
     return True
+
+
+def _fits(pattern: str, value: str) -> bool:
+    """Whether the whole value fits. Alerts are sent again and again, so answers are kept, but not of huge values."""
+    if len(value) > _LONGEST_KEPT:
+        return _pattern(pattern).fullmatch(value) is not None
+    return _fits_kept(pattern, value)
+
+
+@lru_cache(maxsize=32_768)
+def _fits_kept(pattern: str, value: str) -> bool:
+    return _pattern(pattern).fullmatch(value) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -108,10 +108,11 @@ class SilenceIndex:
         asked = [list(_asked(silence)) for silence in self._silences]
         often = Counter(pair for choices in asked for pairs in choices for pair in pairs)
         self._by_value: dict[tuple[str, str], list[int]] = {}
-        self._others: list[tuple[int, str, str]] = []
+        self._others: dict[str, list[tuple[int, str]]] = {}
         for position, choices in enumerate(asked):
             if not choices:
-                self._others.append((position, *_beginning(self._silences[position])))
+                name, beginning = _beginning(self._silences[position])
+                self._others.setdefault(name, []).append((position, beginning))
                 continue
             # The values fewest others ask for tell alerts apart best.
             for pair in min(choices, key=lambda pairs: sum(often[pair] for pair in pairs)):
@@ -122,7 +123,10 @@ class SilenceIndex:
 
     def matching(self, labels: Labels, now: int) -> list[Silence]:
         """The silences active at `now` that match, in the order they were given."""
-        positions = [at for at, name, beginning in self._others if labels.get(name, "").startswith(beginning)]
+        positions: list[int] = []
+        for name, others in self._others.items():
+            value = labels.get(name, "")
+            positions += [position for position, beginning in others if value.startswith(beginning)]
         for pair in labels.items():
             positions += self._by_value.get(pair, ())
         found = []

@@ -31,3 +31,12 @@ def test_the_order_of_labels_does_not_matter(labels, random):
 
 def test_a_letter_that_moves_from_name_to_value_makes_another_alert():
     assert fingerprint({"ab": "c"}) != fingerprint({"a": "bc"})
+
+
+@given(st.dictionaries(st.text(max_size=8), st.one_of(st.text(max_size=8), st.just("x" * 300)), max_size=4))
+def test_every_byte_is_taken_one_after_the_other(labels):
+    state = 0xCBF29CE484222325
+    for name, value in sorted(labels.items()):
+        for byte in name.encode() + b"\xff" + value.encode() + b"\xff":
+            state = (state ^ byte) * 0x100000001B3 % 2**64
+    assert fingerprint(labels) == fingerprint(labels) == f"{state:016x}"

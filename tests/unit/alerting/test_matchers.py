@@ -170,3 +170,10 @@ def test_a_matcher_that_is_none_is_refused_with_a_sentence(data, sentence):
     with pytest.raises(ValueError) as caught:
         Matcher.from_json(data)
     assert str(caught.value) == sentence
+
+
+def test_a_value_of_any_length_is_compared():
+    for length in (255, 256, 257, 100_000):
+        assert holds("a=~x+", a="x" * length)
+        assert not holds("a=~x+", a="x" * length + "y")
+        assert holds("a!~x+", a="x" * length + "y")
