@@ -189,4 +189,5 @@ def _expected(schedule: HeartbeatTarget, due: int) -> str:
 
 
 def _ago(at: int, now: int) -> str:
-    return f"{format_duration(max(seconds(now - at), 0.0))} ago"
+    passed = seconds(now - at)
+    return f"{format_duration(passed)} ago" if passed >= 1 else "just now"

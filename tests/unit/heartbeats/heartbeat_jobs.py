@@ -1,0 +1,1 @@
+TOKEN = "0b5e1a6c-7d8e-4f90-a1b2-c3d4e5f60718"

@@ -1,0 +1,215 @@
+"""How a job that must call in stands, told as its calls come."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from heartbeat_jobs import TOKEN
+
+from forewatch.clock import from_datetime, micros
+from forewatch.config.targets import HeartbeatTarget
+from forewatch.heartbeats import (
+    Heartbeat,
+    Kind,
+    Ping,
+    Verdict,
+    excused,
+    judge,
+    key_of,
+    last_words,
+    matters,
+    receive,
+)
+from forewatch.units import parse_duration
+
+pytestmark = pytest.mark.unit
+
+T0 = from_datetime(datetime(2026, 1, 5, tzinfo=UTC))
+A, B = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+
+
+class Job:
+    """Configured at T0; times are durations since then."""
+
+    def __init__(self, **schedule) -> None:
+        self.schedule = HeartbeatTarget(token=TOKEN, **(schedule or {"period": 3600.0}))
+        self.state = Heartbeat(T0)
+
+    def at(self, when: str) -> int:
+        return T0 + micros(parse_duration(when))
+
+    def calls(self, when: str, kind: Kind = "success", **more) -> None:
+        self.state = receive(self.state, self.schedule, Ping(kind, **more), self.at(when))
+
+    def stands(self, when: str) -> Verdict:
+        return judge(self.state, self.schedule, self.at(when))
+
+    def statuses(self, *moments: str) -> list[str]:
+        return [self.stands(when).status for when in moments]
+
+
+def test_a_job_that_calls_in_time_is_up_then_in_grace_then_down():
+    job = Job()
+    job.calls("10m")
+    assert job.statuses("10m", "69m", "70m", "74m59s", "75m") == ["up", "up", "grace", "grace", "down"]
+    assert job.stands("3h15m").reason == "last called in 3h 5m ago, expected every 1h (grace 5m)"
+    assert job.stands("20m").deadline == job.at("75m")
+
+
+def test_the_next_success_ends_a_missed_call():
+    job = Job()
+    job.calls("10m")
+    assert job.stands("3h").failing
+    job.calls("3h")
+    assert job.statuses("3h") == ["up"]
+
+
+def test_a_job_never_heard_of_is_new_until_its_first_call_is_overdue():
+    job = Job()
+    assert job.statuses("0s", "64m", "65m") == ["new", "new", "down"]
+    assert job.stands("65m").reason == (
+        "has never called in, 1h 5m after it was configured, expected every 1h (grace 5m)"
+    )
+
+
+def test_a_failure_counts_at_once_with_its_code_and_last_words():
+    job = Job()
+    job.calls("10m")
+    job.calls("20m", "fail", code=3, words="no space left")
+    verdict = job.stands("22m")
+    assert verdict.failing
+    assert verdict.reason == "failed with exit code 3 2m ago: no space left"
+    job.calls("23m", "fail")
+    assert job.stands("24m").reason == "failed 1m ago"
+    job.calls("25m")
+    assert job.statuses("25m") == ["up"]
+
+
+def test_a_run_that_has_started_must_finish_within_the_grace():
+    job = Job(period=86400.0, grace=600.0)
+    job.calls("1h", "start")
+    assert job.statuses("1h", "69m", "70m") == ["started", "started", "down"]
+    assert job.stands("65m").deadline == job.at("70m")
+    assert job.stands("80m").reason == "started 20m ago and has not finished (grace 10m)"
+    job.calls("81m")
+    assert job.statuses("81m") == ["up"]
+    assert job.state.duration == 21 * 60
+
+
+def test_a_new_run_does_not_make_up_for_one_that_never_finished():
+    job = Job(period=86400.0, grace=600.0)
+    job.calls("1h")
+    job.calls("2h", "start", rid=A)
+    assert job.stands("3h").failing
+    job.calls("3h", "start", rid=B)
+    assert job.statuses("3h", "3h1m") == ["down", "down"]
+    job.calls("3h2m", rid=B)
+    assert job.statuses("3h2m") == ["up"]
+
+
+def test_overlapping_runs_are_told_apart_by_their_ids():
+    job = Job(period=86400.0, grace=3600.0)
+    job.calls("10m", "start", rid=A)
+    job.calls("15m", "start", rid=B)
+    job.calls("20m", rid=A)
+    assert job.state.duration == 600
+    assert job.statuses("20m") == ["started"]  # the newest run is still under way
+    job.calls("30m", rid=B)
+    assert job.state.duration == 900
+    assert job.statuses("30m") == ["up"]
+
+
+def test_a_failure_of_one_run_ends_the_waiting_for_the_other():
+    job = Job(grace=600.0, period=3600.0)
+    job.calls("1m", "start", rid=A)
+    job.calls("2m", "fail", rid=B)
+    assert job.state.started_at is None
+    assert job.statuses("2m") == ["down"]
+
+
+def test_a_start_older_than_72_hours_has_no_finish():
+    job = Job(period=604800.0, grace=604800.0)
+    job.calls("0s", "start", rid=A)
+    job.calls("73h", rid=A)
+    assert job.state.duration is None
+    job.calls("74h", "start")
+    job.calls("147h")
+    assert job.state.duration is None
+
+
+def test_a_log_changes_nothing():
+    job = Job()
+    job.calls("10m")
+    before = job.state
+    job.calls("20m", "log", words="half way")
+    assert job.state == before
+
+
+def test_a_cron_schedule_counts_on_the_wall_clock_of_its_zone():
+    # On 29 March 2026 the night in Berlin has no 02:30.
+    begin = from_datetime(datetime(2026, 3, 28, 1, 31, tzinfo=UTC))
+    schedule = HeartbeatTarget(token=TOKEN, cron="30 2 * * *", zone="Europe/Berlin", grace=300.0)
+    state = receive(Heartbeat(begin), schedule, Ping("success"), begin)
+    due = from_datetime(datetime(2026, 3, 29, 1, 0, tzinfo=UTC))
+    assert judge(state, schedule, due - 1).status == "up"
+    assert judge(state, schedule, due).status == "grace"
+    verdict = judge(state, schedule, due + micros(300))
+    assert verdict.reason == (
+        'last called in 23h 34m ago, expected at 2026-03-29 03:00 Europe/Berlin by "30 2 * * *" (grace 5m)'
+    )
+
+
+def test_a_night_that_is_an_hour_longer_alarms_an_hour_later():
+    begin = from_datetime(datetime(2026, 10, 24, 1, 0, tzinfo=UTC))  # 03:00 in Berlin
+    schedule = HeartbeatTarget(token=TOKEN, cron="0 3 * * *", zone="Europe/Berlin", grace=60.0)
+    state = receive(Heartbeat(begin), schedule, Ping("success"), begin)
+    assert judge(state, schedule, begin + micros(86400 + 120)).status == "up"
+    assert judge(state, schedule, begin + micros(90000 + 60)).failing
+
+
+def test_what_was_due_while_nobody_could_hear_it_is_held_against_no_job():
+    job = Job()
+    job.calls("10m")
+    job.calls("20m", "start")
+    job.state = excused(job.state, job.at("10h"))
+    assert job.statuses("10h", "10h59m", "11h5m") == ["up", "up", "down"]
+    assert job.stands("11h5m").reason == (
+        "last called in 10h 55m ago (Forewatch could not hear it until 1h 5m ago), expected every 1h (grace 5m)"
+    )
+    job.calls("12h", "fail")
+    job.state = excused(job.state, job.at("20h"))
+    assert job.stands("20h").failing  # a failure stays one
+
+
+def test_only_what_changes_nothing_may_be_dropped():
+    job = Job()
+
+    def certain(when: str, kind: Kind = "success", **more) -> bool:
+        return matters(job.state, job.schedule, Ping(kind, **more), job.at(when))
+
+    assert certain("0s")  # the first success
+    job.calls("1m")
+    assert not certain("2m")
+    assert not certain("2m", "log")
+    assert not certain("2m", "start")
+    assert certain("2m", "fail")
+    assert certain("3h")  # ends a missed call
+    job.calls("3m", "start", rid=A)
+    assert certain("4m", rid=A)  # ends a run
+    job.calls("5m", "fail")
+    assert certain("6m")
+    assert certain("6m", "fail")
+
+
+def test_the_store_knows_a_job_by_a_digest_that_tells_nothing():
+    assert key_of(TOKEN) == key_of(TOKEN.upper())
+    assert TOKEN not in key_of(TOKEN)
+    assert len(key_of(TOKEN)) == 64
+
+
+def test_the_last_words_are_the_last_lines():
+    assert last_words("one\ntwo\n\nthree\n four \n") == "two / three / four"
+    assert last_words("x" * 5000 + "end").endswith("xend")
+    assert len(last_words("x" * 5000)) == 300
+    assert last_words("") == ""
