@@ -227,9 +227,11 @@ def _scene(world: World, random: np.random.Generator) -> Scene | None:
 def _alarmed(normal: Telemetry, during: Telemetry, kind: Kind) -> list[str]:
     """A plain detector: four deviations above the mean in the bucket after the fault began."""
     usual, now = normal.measure(kind), during.measure(kind)[:, 1:4]
+    silent = np.isnan(usual).all(axis=1, keepdims=True)
+    usual = np.where(silent, 0.0, usual)
     with np.errstate(invalid="ignore"):
-        mean = np.nan_to_num(np.nanmean(np.where(np.isnan(usual).all(axis=1)[:, None], 0.0, usual), axis=1))
-        deviation = np.nan_to_num(np.nanstd(np.where(np.isnan(usual).all(axis=1)[:, None], 0.0, usual), axis=1))
+        mean = np.nan_to_num(np.nanmean(usual, axis=1))
+        deviation = np.nan_to_num(np.nanstd(usual, axis=1))
         worst = np.nanmax(np.where(np.isnan(now), -np.inf, now), axis=1)
     floor = 0.05 * mean + (0.001 if kind == "latency" else 0.005)
     found = worst > mean + 4 * np.maximum(deviation, floor)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader
 
+from forewatch.causing import LikelyCauses
 from forewatch.clock import iso, seconds
 from forewatch.explaining import incident_story
 from forewatch.orchestration.settings import Settings
@@ -15,12 +16,16 @@ from forewatch.runtime import Runtime
 from forewatch.store import attachments, incidents
 from forewatch.units import format_duration
 
+CAUSES_SHOWN = 3
+"""Likely causes on an incident's page; `forewatch causes` prints more."""
+
 
 def router(runtime: Runtime) -> APIRouter:
     routes = APIRouter()
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
     )
+    likely = LikelyCauses(runtime)
     templates.filters["iso"] = iso
     templates.filters["clock"] = lambda microseconds: iso(microseconds)[11:-1]
     templates.filters["duration"] = lambda microseconds: format_duration(seconds(microseconds))
@@ -47,7 +52,11 @@ def router(runtime: Runtime) -> APIRouter:
             if story is None:
                 return None
             return templates.get_template("incident.html").render(
-                story=story, attachments=attached, prefect_url=_prefect(runtime)
+                story=story,
+                attachments=attached,
+                prefect_url=_prefect(runtime),
+                ranking=likely.of(incident_id),
+                causes_shown=CAUSES_SHOWN,
             )
 
         rendered = await runtime.store.run(read)

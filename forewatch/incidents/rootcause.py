@@ -1,15 +1,15 @@
 """Which service caused an incident: every service with a score from 0 to 1 and a sentence of evidence.
 
-Where requests are counted, the rise of load at the alarm is attributed (`causes.excess`); where they are not, or latency
-is a percentile, the deepest services that got worse are blamed (`causes.deepest`); where nothing was measured, the
-deepest firing ones (`causes.firing`). With several alarms those that no other alarmed service depends on are explained,
-weighed by their rise. Nothing at or over `CONFIDENT` means that no cause is found; the list is still there to read.
+Where requests are counted, the rise of load at the alarm is attributed (`causes.excess`); where they are not, or where
+latency is a percentile, the deepest services that got worse are blamed (`causes.deepest`); where nothing was measured,
+the deepest firing ones (`causes.firing`). With several alarms those that no other alarmed service depends on are
+explained, weighed by their rise. Where no score reaches `CONFIDENT` no cause is found; the list is there all the same.
 The same input in any order gives the same ranking; ties stand by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from forewatch.incidents.causes.excess import Attribution, attribute
 from forewatch.incidents.causes.firing import by_alerts
 from forewatch.incidents.causes.graph import Graph
 from forewatch.incidents.causes.telemetry import KINDS, Floats, Kind, Normal, Telemetry
+
+Found = Attribution | Depth
 
 CONFIDENT = 0.3
 COUNTED = 0.5
@@ -33,6 +35,8 @@ SLOWER = (1.5, 3.0)
 """How many times its usual latency a service must take to be thought, in part and in full, the cause of failures."""
 FAILING = (0.02, 0.1)
 """The share of its requests a service must fail more to be thought, in part and in full, the cause of latency."""
+MOST_ALARMED = 50
+"""Alarmed services that are looked at, the earliest: in a storm of alarms the rest tell nothing more."""
 DIGITS = 9
 """Scores that are equal to this many digits are a tie, so that the order of sums does not decide."""
 
@@ -69,10 +73,9 @@ class Ranking:
 class _Blame:
     """What one top alarm says of each service."""
 
-    found: Attribution | Depth
+    found: Found
     score: Floats
-    weight: float
-    behind: dict[int, tuple[int, Attribution]]
+    behind: dict[int, tuple[int, Found]]
     """Service -> the caller whose trouble it is behind, and how that was found."""
 
 
@@ -98,52 +101,48 @@ class Ranker:
         if not first:
             return Ranking((), "none of the alarmed services is known")
         during = during.onto(self.graph.services)
-        tops = set(self.graph.tops([service for service, _ in first]))
+        earliest = sorted({service for service, _ in first}, key=lambda one: (_since(first, one), one))
+        tops = set(self.graph.tops(earliest[:MOST_ALARMED]))
         blames = [
             blame
             for (service, kind), at in sorted(first.items())
             if service in tops and (blame := self._blame(during, service, kind, at)) is not None
         ]
         if not blames:
-            return self._by_alerts({alarm.service: alarm.at for alarm in sorted(alarms, key=lambda one: -one.at)})
+            return rank_by_alerts(self.graph, {one.service: one.at for one in sorted(alarms, key=lambda one: -one.at)})
         return self._ranking(during, blames)
 
     def _blame(self, during: Telemetry, top: int, kind: Kind, at: int) -> _Blame | None:
-        if not self._adds_up(during, top, kind):
-            found = deepest(self.graph, self.normal, during, top, kind, at)
-            weight = max(0.0, float(found.z[top])) if found is not None else 0.0
-            return _Blame(found, found.score, weight, {}) if found is not None else None
-        attributed = attribute(self.graph, self.normal, during, top, kind, at)
-        if attributed is None:
+        found = self._find(during, top, kind, at)
+        if found is None:
             return None
-        score, behind = self._behind(during, attributed, at)
-        return _Blame(attributed, score, attributed.weight, behind)
+        score, behind = self._behind(during, found, at)
+        return _Blame(found, score, behind)
+
+    def _find(self, during: Telemetry, top: int, kind: Kind, at: int) -> Found | None:
+        method = attribute if self._adds_up(during, top, kind) else deepest
+        return method(self.graph, self.normal, during, top, kind, at)
 
     def _adds_up(self, during: Telemetry, top: int, kind: Kind) -> bool:
         """Whether there are loads: means, and requests counted nearly everywhere."""
         for telemetry in (self.normal.telemetry, during):
             if kind == "latency" and not telemetry.additive:
                 return False
-            counted = (telemetry.requests > 0).any(axis=1)
-            measured = np.isfinite(telemetry.measure(kind)).any(axis=1)
-            if not counted[top] or (counted & measured).sum() < COUNTED * measured.sum():
+            counted = np.any(telemetry.requests > 0, axis=1)
+            measured = np.any(np.isfinite(telemetry.measure(kind)), axis=1)
+            if not np.any(telemetry.requests[top] > 0) or np.sum(counted & measured) < COUNTED * np.sum(measured):
                 return False
         return True
 
-    def _behind(
-        self, during: Telemetry, found: Attribution, at: int
-    ) -> tuple[Floats, dict[int, tuple[int, Attribution]]]:
+    def _behind(self, during: Telemetry, found: Found, at: int) -> tuple[Floats, dict[int, tuple[int, Found]]]:
         """Move blame down to where trouble of the other kind began: a slow service makes its callers time out."""
         score = found.score.copy()
-        behind: dict[int, tuple[int, Attribution]] = {}
+        behind: dict[int, tuple[int, Found]] = {}
         [other] = (kind for kind in KINDS if kind != found.kind)
-        leading = sorted(
-            np.flatnonzero(score >= WORTH_ASKING).tolist(), key=lambda one: (-round(score[one], DIGITS), one)
-        )
+        worth = np.flatnonzero(score >= WORTH_ASKING).tolist()
+        leading = sorted(worth, key=lambda one: (-round(float(score[one]), DIGITS), one))
         for caller in leading[:CANDIDATES]:
-            if not self.graph.below[caller] or not self._adds_up(during, caller, other):
-                continue
-            asked = attribute(self.graph, self.normal, during, caller, other, at)
+            asked = self._find(during, caller, other, at) if self.graph.below[caller] else None
             if asked is None:
                 continue
             likely = asked.score * _is_grave(asked, during)
@@ -179,11 +178,9 @@ class Ranker:
     def _evidence(self, during: Telemetry, blame: _Blame, service: int) -> str:
         if service in blame.behind:
             caller, asked = blame.behind[service]
-            text = evidence.of_excess(self.graph, during, asked, service)
+            text = evidence.of(self.graph, during, asked, service)
             return evidence.of_other_kind(self.graph, caller, blame.found.kind, text)
-        if isinstance(blame.found, Depth):
-            return evidence.of_depth(self.graph, during, blame.found, service)
-        return evidence.of_excess(self.graph, during, blame.found, service)
+        return evidence.of(self.graph, during, blame.found, service)
 
     def _note(self, causes: Sequence[Cause], blames: Sequence[_Blame]) -> str:
         said = []
@@ -195,12 +192,18 @@ class Ranker:
             said.append("ranked by depth: without counted requests and mean latencies, loads cannot be added up")
         return "; ".join(said)
 
-    def _by_alerts(self, firing: dict[str, int]) -> Ranking:
-        causes = tuple(Cause(one.service, one.score, one.evidence) for one in by_alerts(self.graph, firing))
-        return Ranking(causes, "ranked by alerts alone: the alarmed services were not measured then")
+
+def rank_by_alerts(graph: Graph, firing: Mapping[str, int]) -> Ranking:
+    """Rank where nothing was measured: the firing services, each with since when it fires (microseconds)."""
+    causes = tuple(Cause(one.service, one.score, one.evidence) for one in by_alerts(graph, firing))
+    return Ranking(causes, "ranked by alerts alone, for want of measurements")
 
 
-def _is_grave(found: Attribution, during: Telemetry) -> Floats:
+def _since(first: dict[tuple[int, Kind], int], service: int) -> int:
+    return min(at for (one, _), at in first.items() if one == service)
+
+
+def _is_grave(found: Found, during: Telemetry) -> Floats:
     """How far each service's trouble is such that its callers' trouble of the other kind may come of it, 0 to 1."""
     now = during.measure(found.kind)[:, found.bucket]
     if found.kind == "latency":
@@ -213,13 +216,13 @@ def _is_grave(found: Attribution, during: Telemetry) -> Floats:
 def _weights(blames: Sequence[_Blame]) -> list[float]:
     """By rise among the alarms of one kind and method, whose rises have one unit; these groups count the same."""
     groups = [(type(blame.found), blame.found.kind) for blame in blames]
-    sums = {
-        group: sum(blame.weight for blame, its in zip(blames, groups, strict=True) if its == group) for group in groups
-    }
+    sums = dict.fromkeys(groups, 0.0)
+    for blame, group in zip(blames, groups, strict=True):
+        sums[group] += blame.found.weight
     rising = [group for group in sums if sums[group] > 0]
     if not rising:
         return [1.0 / len(blames)] * len(blames)
     return [
-        blame.weight / sums[group] / len(rising) if sums[group] > 0 else 0.0
+        blame.found.weight / sums[group] / len(rising) if sums[group] > 0 else 0.0
         for blame, group in zip(blames, groups, strict=True)
     ]

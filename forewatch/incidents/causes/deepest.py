@@ -53,6 +53,11 @@ class Depth:
     before: list[int]
     score: Floats
 
+    @property
+    def weight(self) -> float:
+        """How much trouble the alarm stands for."""
+        return max(0.0, float(self.z[self.top]))
+
 
 def deepest(graph: Graph, normal: Normal, during: Telemetry, top: int, kind: Kind, at: int) -> Depth | None:
     """Rank by depth from the instant `at` on; None where the alarmed service has no data then."""

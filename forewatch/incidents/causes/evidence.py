@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -15,8 +16,14 @@ LONGEST_PATH = 6
 """Services of a path that are named; of a longer one those in the middle are counted."""
 
 
-def of_excess(graph: Graph, during: Telemetry, found: Attribution, service: int) -> str:
-    """Why excess-load attribution puts a service where it does."""
+def of(graph: Graph, during: Telemetry, found: Attribution | Depth, service: int) -> str:
+    """Why a service stands where it does."""
+    if isinstance(found, Depth):
+        return _of_depth(graph, during, found, service)
+    return _of_excess(graph, during, found, service)
+
+
+def _of_excess(graph: Graph, during: Telemetry, found: Attribution, service: int) -> str:
     name, top = graph.services[service], graph.services[found.top]
     if not found.known[service]:
         return f"{name}: too little is known of how it usually is to say anything"
@@ -35,8 +42,7 @@ def of_excess(graph: Graph, during: Telemetry, found: Attribution, service: int)
     )
 
 
-def of_depth(graph: Graph, during: Telemetry, found: Depth, service: int) -> str:
-    """Why the ranking by depth, which does not know requests, puts a service where it does."""
+def _of_depth(graph: Graph, during: Telemetry, found: Depth, service: int) -> str:
     name = graph.services[service]
     now = _now(during, service, found)
     if found.z[service] < LIKELY_Z:
@@ -68,7 +74,7 @@ def _way(graph: Graph, found: Attribution | Depth, service: int) -> str:
     if len(names) > LONGEST_PATH:
         left_out = len(names) - LONGEST_PATH + 1
         names[LONGEST_PATH // 2 : LONGEST_PATH // 2 + left_out] = [f"{left_out} more"]
-    guessed = found.guessed & set(zip(path, path[1:], strict=False)) if isinstance(found, Attribution) else ()
+    guessed = found.guessed & set(itertools.pairwise(path)) if isinstance(found, Attribution) else ()
     doubt = "".join(
         f"; that {graph.services[caller]} calls {graph.services[callee]} is not declared, their rises tell"
         for caller, callee in sorted(guessed)

@@ -91,10 +91,8 @@ def attribute(graph: Graph, normal: Normal, during: Telemetry, top: int, kind: K
     fit = normal.load(kind, top)
     reference = np.maximum(fit.median, _just_before(load, during.requests[top], first))
     excess = load[:, bucket] / requests - reference
-    if kind == "latency":
-        floor = FLOOR * fit.median
-    else:
-        floor = np.sqrt(fit.median * requests + 1.0) / requests
+    failures = np.sqrt(fit.median * requests + 1.0) / requests
+    floor = FLOOR * fit.median if kind == "latency" else failures
     z = excess / np.maximum(np.maximum(fit.spread, floor), 1e-12)
     usual = usual_measure(normal, during, kind, first)
     if kind == "latency":

@@ -1,0 +1,150 @@
+"""The likely causes of a stored incident: its alerts, the dependency graph and what was measured, put to the ranking.
+
+Buckets of a minute (five minutes where the alert looked back further) from the one before the trouble on, beside the
+hours before. Where nothing was measured, the deepest services that fire are blamed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from forewatch.alerting.alert import Alert
+from forewatch.checks import ALERT_NAME
+from forewatch.clock import micros
+from forewatch.config.models import Config
+from forewatch.detection.starter import all_rules
+from forewatch.errors import ForewatchError, NotFound
+from forewatch.incidents.causes.graph import Graph
+from forewatch.incidents.causes.telemetry import Kind, Telemetry
+from forewatch.incidents.rootcause import Alarm, Ranker, Ranking, rank_by_alerts
+from forewatch.measuring import measured
+from forewatch.runtime import Runtime
+from forewatch.store import alerts, incidents
+
+FINE, COARSE = 60.0, 300.0
+"""Seconds of a bucket, for alerts that come at once and for those that look back over minutes."""
+HISTORY = {FINE: 120, COARSE: 288}
+"""Buckets of the past to compare with: two hours, a day."""
+SEEN = 6
+"""Buckets from the one before the trouble on."""
+MOST_SERVICES = 200
+"""Of more services only those are looked at that the alarmed ones depend on, however indirectly."""
+KEPT = 64
+"""Rankings that are remembered."""
+
+_log = logging.getLogger(__name__)
+
+
+def causes_of(runtime: Runtime, incident_id: str) -> Ranking:
+    """Rank the likely causes of an incident. Raises NotFound for an unknown one, StoreError where a store is away."""
+    with runtime.store.read() as conn:
+        incident = incidents.get(conn, incident_id)
+        its_alerts = alerts.of_incident(conn, incident_id)
+    if incident is None:
+        raise NotFound(f"there is no incident {incident_id}")
+    if not its_alerts:
+        return Ranking((), f"{incident_id} has no alerts, so there is nothing to explain")
+    _, config = runtime.configuration.current()
+    graph = Graph(
+        [*(service.name for service in config.services), *(alert.service for alert in its_alerts)],
+        {service.name: service.depends_on for service in config.services},
+    )
+    begun = {alert.service: alert.starts_at for alert in reversed(its_alerts)}
+    measured = _measured_ranking(runtime, config, graph, its_alerts)
+    if measured is not None and measured.confident:
+        return measured
+    by_alerts = rank_by_alerts(graph, begun)
+    return by_alerts if measured is None or by_alerts.confident else measured
+
+
+class LikelyCauses:
+    """Rankings for pages: each is made at most once a minute, and trouble in making one is a sentence, not an error."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._kept: OrderedDict[tuple[str, int], Ranking] = OrderedDict()
+
+    def of(self, incident_id: str) -> Ranking:
+        """On the store's thread: it reads."""
+        key = (incident_id, self._runtime.clock.now() // micros(60))
+        if key not in self._kept:
+            self._kept[key] = self._made(incident_id)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[key]
+
+    def _made(self, incident_id: str) -> Ranking:
+        try:
+            return causes_of(self._runtime, incident_id)
+        except ForewatchError as error:
+            return Ranking((), f"the causes could not be ranked: {error}")
+        except Exception as error:  # noqa: BLE001 - the page of an incident must open whatever was measured
+            _log.exception("ranking the causes of %s failed", incident_id)
+            return Ranking((), f"the causes could not be ranked: {type(error).__name__}, see the log of serve")
+
+
+def _measured_ranking(runtime: Runtime, config: Config, graph: Graph, its_alerts: Sequence[Alert]) -> Ranking | None:
+    """None where none of the alarmed services was measured."""
+    first = min(its_alerts, key=lambda alert: alert.starts_at)
+    together = [alert for alert in its_alerts if alert.starts_at - first.starts_at <= micros(COARSE)]
+    back = max(_looks_back(config, alert) for alert in together)
+    width = FINE if back <= 2 * FINE else COARSE
+    step = micros(width)
+    begin = first.starts_at - micros(back)
+    start = begin - begin % step - HISTORY[width] * step
+    end = min(runtime.clock.now() + 1, begin - begin % step + SEEN * step)
+    names = _looked_at(graph, {alert.service for alert in together})
+    with runtime.store.read_metrics() as conn:
+        whole = measured(conn, names, start, end, width)
+    before = max(0, whole.bucket_of(begin) - 1)
+    alarms = [Alarm(alert.service, kind, begin) for alert in together for kind in _kinds(alert)]
+    alarmed = [name for name in {alarm.service for alarm in alarms} if name in names]
+    if not np.isfinite(whole.onto(alarmed).success[:, before:]).any():
+        return None
+    ranking = Ranker(graph, _part(whole, 0, before)).rank(_part(whole, before, None), alarms)
+    silent = [name for name in names if not np.isfinite(whole.onto([name]).success).any()]
+    if silent and ranking.causes:
+        text = f"nothing is measured of {', '.join(silent[:5])}{' and others' if len(silent) > 5 else ''}"
+        return replace(ranking, note="; ".join(filter(None, (ranking.note, text))))
+    return ranking
+
+
+def _looks_back(config: Config, alert: Alert) -> float:
+    """Seconds from the beginning of a fault to its alert, at most, as far as the configuration says."""
+    if alert.name == ALERT_NAME:
+        service = config.service(alert.service)
+        named = [check for check in service.checks if check.label == alert.labels.get("check")] if service else []
+        return max((check.fails_after * (check.every + check.timeout) for check in named), default=FINE)
+    return max((rule.window for rule in all_rules(config) if rule.alert == alert.name), default=COARSE)
+
+
+def _kinds(alert: Alert) -> tuple[Kind, ...]:
+    match alert.classification:
+        case "latency":
+            return ("latency",)
+        case "availability" | "errors":
+            return ("availability",)
+        case _:
+            return ("availability", "latency")
+
+
+def _looked_at(graph: Graph, alarmed: Iterable[str]) -> list[str]:
+    if len(graph.services) <= MOST_SERVICES:
+        return list(graph.services)
+    reached = np.any([graph.depths(graph.place[name]) >= 0 for name in sorted(alarmed)], axis=0)
+    return [name for name, found in zip(graph.services, reached, strict=True) if found]
+
+
+def _part(whole: Telemetry, start: int, end: int | None) -> Telemetry:
+    return replace(
+        whole,
+        starts=whole.starts[start:end],
+        requests=whole.requests[:, start:end],
+        latency=whole.latency[:, start:end],
+        success=whole.success[:, start:end],
+    )
