@@ -195,7 +195,12 @@ class Store:
             if begin == "BEGIN":
                 transaction.rollback()
             else:
-                transaction.commit()
+                try:
+                    transaction.commit()
+                except BaseException:
+                    # SQLAlchemy counts it as ended and would give the connection back with its write lock held.
+                    conn.invalidate()
+                    raise
 
     @contextmanager
     def _autocommit(self, file: File) -> Iterator[Connection]:

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from forewatch.errors import StoreBusy, StoreError, StoreTooNew, StoreUnavailable
@@ -228,3 +229,15 @@ def test_json_columns_take_mappings_and_dataclasses_but_nothing_that_would_not_c
         audit.add(conn, actor="test", action="store", subject="Käse", now=1, detail={"größe": 1})
     with store.read() as conn:
         assert audit.listing(conn)[0].detail == {"größe": 1}
+
+
+def test_a_commit_that_fails_leaves_no_lock_behind(store: Store) -> None:
+    def refuse(_conn: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    event.listen(store._engines["decisions"], "commit", refuse)
+    with pytest.raises(StoreUnavailable), store.decide() as conn:
+        ids.next_id(conn, "AL")
+    event.remove(store._engines["decisions"], "commit", refuse)
+    with store.decide() as conn:
+        assert ids.next_id(conn, "AL") == "AL-1"
