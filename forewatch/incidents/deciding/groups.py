@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from forewatch.alerting.alert import Alert
+from forewatch.alerting.alert import Alert, Labels
 from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.group import Group
-from forewatch.alerting.grouping import Notice, group_key, group_labels, next_flush, send_reason
+from forewatch.alerting.grouping import ALL_LABELS, Notice, group_key, group_labels, next_flush, send_reason
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.suppression import Suppression, Withheld
 from forewatch.incidents import telling
@@ -28,7 +28,7 @@ from forewatch.incidents.outcome import (
 
 def join_group(draft: Draft, route: Route, alert: Alert) -> None:
     """The alert becomes a member of its group on the route, which is told on its next tick."""
-    labels = labels_for_routing(alert)
+    labels = _labels(route, alert)
     key = group_key(route, labels)
     group = draft.view.group(key)
     if group is None:
@@ -85,15 +85,19 @@ def group_due(draft: Draft, key: str) -> list[Alert]:
 
 def _route_into(draft: Draft, key: str, alert: Alert) -> Route | None:
     """The route that leads the alert here, unless the configuration has changed since."""
-    labels = labels_for_routing(alert)
     return next(
         (
             route
             for route in routes_of(draft.view.config, alert)
-            if route.group_by is not None and group_key(route, labels) == key
+            if route.group_by is not None and group_key(route, _labels(route, alert)) == key
         ),
         None,
     )
+
+
+def _labels(route: Route, alert: Alert) -> Labels:
+    """What it is grouped by: its own labels where all count, or its receiver would read some it never had."""
+    return alert.labels if ALL_LABELS in (route.group_by or ()) else labels_for_routing(alert)
 
 
 def _hushed(draft: Draft, route: Route, alert: Alert) -> tuple[Suppression, ...]:

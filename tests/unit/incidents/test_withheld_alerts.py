@@ -76,7 +76,7 @@ def test_what_still_fires_when_its_silence_ends_is_told_afresh():
     world.wait(2 * HOUR)
     assert ("page", "ops", "sent") in world.told()
     assert withheld(world) == []
-    page = [notice for notice in world.view.outbox.values() if notice.kind == "page"][0]
+    page = next(notice for notice in world.view.outbox.values() if notice.kind == "page")
     assert "It fires still, and this is over: silenced by ana" in page.content["text"]
 
 

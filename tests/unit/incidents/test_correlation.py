@@ -1,0 +1,117 @@
+"""Alerts of joined services are one incident; people split and merge."""
+
+import pytest
+from memory_view import World
+from test_withheld_alerts import chain
+
+from forewatch.errors import ActionRefused, NotFound
+from forewatch.incidents.events import IncidentsMerged, IncidentSplit
+
+pytestmark = pytest.mark.unit
+
+
+def incidents(world):
+    return [alert.incident_id for alert in world.view.alerts.values()]
+
+
+def test_a_dependant_joins_its_dependencys_incident_through_others():
+    world = World(chain())
+    world.fails(service="stock")
+    world.wait(60)
+    world.fails(service="storefront")
+    assert incidents(world) == ["INC-1", "INC-1"]
+    assert any("stock, which storefront depends on, had its last alert there within 5m" in r.text
+               for r in world.view.reasons)  # fmt: skip
+
+
+def test_a_dependency_joins_its_dependants_incident():
+    world = World(chain())
+    world.fails(service="storefront", severity="warning")
+    world.fails(service="stock")
+    assert incidents(world) == ["INC-1", "INC-1"]
+    assert world.view.incidents["INC-1"].severity == "critical"
+
+
+def test_after_the_window_it_is_another_incident():
+    world = World(chain())
+    world.fails(service="stock")
+    world.wait(301)
+    world.fails(service="storefront")
+    assert incidents(world) == ["INC-1", "INC-2"]
+
+
+def test_services_that_are_not_joined_are_incidents_of_their_own():
+    config = chain()
+    config["services"].append({"name": "mail"})
+    world = World(config)
+    world.fails(service="stock")
+    world.fails(service="mail")
+    assert incidents(world) == ["INC-1", "INC-2"]
+
+
+def test_a_services_own_incident_takes_its_alerts_however_late():
+    world = World(chain())
+    world.fails("http", service="stock")
+    world.wait(3600)
+    world.fails("tcp", service="stock")
+    assert incidents(world) == ["INC-1", "INC-1"]
+
+
+def test_a_new_service_breaks_through_an_acknowledgement():
+    world = World(chain())
+    world.fails(service="storefront")
+    world.wait(1)
+    world.ack()
+    world.fails(service="stock")
+    assert [notice.alert_id for notice in world.view.outbox.values() if notice.kind == "page"] == ["AL-1", "AL-2"]
+
+
+def test_two_incidents_are_merged_by_hand_with_their_runs_and_notices():
+    world = World(chain())
+    world.fails(service="stock")
+    world.wait(301)
+    world.fails(service="storefront", severity="warning")
+    world.decide(IncidentsMerged("INC-2", "INC-1", "ana", world.now))
+    assert incidents(world) == ["INC-2", "INC-2"]
+    assert {run.incident_id for run in world.view.runs.values()} == {"INC-2"}
+    assert {notice.incident_id for notice in world.view.outbox.values()} == {"INC-2"}
+    assert world.view.incidents["INC-1"].resolution == "merged into INC-2 by ana"
+    assert world.view.incidents["INC-2"].severity == "critical"
+
+
+def test_an_incident_is_split_by_hand():
+    world = World(chain())
+    world.fails(service="stock")
+    world.fails(service="storefront", severity="warning")
+    world.decide(IncidentSplit("INC-1", ["AL-2"], "ana", world.now))
+    assert incidents(world) == ["INC-1", "INC-2"]
+    assert world.view.incidents["INC-2"].service == "storefront"
+    world.recovers(service="stock")
+    assert not world.view.incidents["INC-1"].open
+    assert world.view.incidents["INC-2"].open
+
+
+def test_a_split_of_one_service_leaves_both_open():
+    world = World(chain())
+    world.fails("http", service="stock")
+    world.fails("tcp", service="stock")
+    world.decide(IncidentSplit("INC-1", ["AL-2"], "ana", world.now))
+    assert world.view.incidents["INC-2"].group_key == "stock/INC-2"
+
+
+@pytest.mark.parametrize("alerts", [[], ["AL-1", "AL-2"]])
+def test_a_split_must_leave_something_on_either_side(alerts):
+    world = World(chain())
+    world.fails("http", service="stock")
+    world.fails("tcp", service="stock")
+    with pytest.raises(ActionRefused):
+        world.decide(IncidentSplit("INC-1", alerts, "ana", world.now))
+
+
+def test_what_is_not_there_cannot_be_split_or_merged():
+    world = World(chain())
+    world.fails("http", service="stock")
+    with pytest.raises(NotFound):
+        world.decide(IncidentSplit("INC-1", ["AL-9"], "ana", world.now))
+    with pytest.raises(NotFound):
+        world.decide(IncidentsMerged("INC-1", "INC-9", "ana", world.now))
