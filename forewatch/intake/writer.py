@@ -81,6 +81,8 @@ class Writer:
 
         Raises StoreUnavailable where it is not: too much waits already, or the store refuses it.
         """
+        if self._thread is None:
+            self.start()
         if self._closing or self._thread is None or not self._thread.is_alive():
             raise StoreUnavailable("nothing is taken in: Forewatch is starting or stopping; try again in a moment")
         if self._waiting >= MOST_WAITING or self._waiting_bytes + len(body) > MOST_WAITING_BYTES:

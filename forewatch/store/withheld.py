@@ -46,6 +46,15 @@ def of_alert(conn: Connection, alert_id: str) -> list[Withheld]:
     ]
 
 
+def all_firing(conn: Connection) -> dict[str, list[Withheld]]:
+    """All there is, by alert."""
+    found: dict[str, list[Withheld]] = {}
+    for row in conn.execute(select(withheld).order_by(withheld.c.alert_id, withheld.c.route)):
+        reasons = tuple(Suppression(**reason) for reason in row.reasons)
+        found.setdefault(row.alert_id, []).append(Withheld(row.alert_id, row.route, row.since, reasons))
+    return found
+
+
 def by_subject(conn: Connection, subject: str) -> list[str]:
     """The alerts withheld because of a silence, an alert or named times, in order."""
     return sorted(conn.execute(_BY, {"of": subject}).scalars())
