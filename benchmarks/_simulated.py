@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from forewatch.clock import micros
 from forewatch.incidents.causes.graph import Graph
-from forewatch.incidents.causes.telemetry import Floats, Kind, Telemetry
-from forewatch.incidents.rootcause import Alarm
+from forewatch.incidents.causes.ranking import Alarm, Kind
+from forewatch.incidents.causes.telemetry import Floats, Telemetry
 
 BUCKET = 300.0
 START = 1_767_225_600

@@ -6,8 +6,6 @@ hours before. Where nothing was measured, the deepest services that fire are bla
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -18,10 +16,11 @@ from forewatch.checks import ALERT_NAME
 from forewatch.clock import micros
 from forewatch.config.models import Config
 from forewatch.detection.starter import all_rules
-from forewatch.errors import ForewatchError, NotFound
+from forewatch.errors import NotFound
 from forewatch.incidents.causes.graph import Graph
-from forewatch.incidents.causes.telemetry import Kind, Telemetry
-from forewatch.incidents.rootcause import Alarm, Ranker, Ranking, rank_by_alerts
+from forewatch.incidents.causes.ranking import Alarm, Kind, Ranking
+from forewatch.incidents.causes.telemetry import Telemetry
+from forewatch.incidents.rootcause import Ranker, rank_by_alerts
 from forewatch.measuring import measured
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, incidents
@@ -34,10 +33,6 @@ SEEN = 6
 """Buckets from the one before the trouble on."""
 MOST_SERVICES = 200
 """Of more services only those are looked at that the alarmed ones depend on, however indirectly."""
-KEPT = 64
-"""Rankings that are remembered."""
-
-_log = logging.getLogger(__name__)
 
 
 def causes_of(runtime: Runtime, incident_id: str) -> Ranking:
@@ -60,32 +55,6 @@ def causes_of(runtime: Runtime, incident_id: str) -> Ranking:
         return measured
     by_alerts = rank_by_alerts(graph, begun)
     return by_alerts if measured is None or by_alerts.confident else measured
-
-
-class LikelyCauses:
-    """Rankings for pages: each is made at most once a minute, and trouble in making one is a sentence, not an error."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._kept: OrderedDict[tuple[str, int], Ranking] = OrderedDict()
-
-    def of(self, incident_id: str) -> Ranking:
-        """On the store's thread: it reads."""
-        key = (incident_id, self._runtime.clock.now() // micros(60))
-        if key not in self._kept:
-            self._kept[key] = self._made(incident_id)
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return self._kept[key]
-
-    def _made(self, incident_id: str) -> Ranking:
-        try:
-            return causes_of(self._runtime, incident_id)
-        except ForewatchError as error:
-            return Ranking((), f"the causes could not be ranked: {error}")
-        except Exception as error:  # noqa: BLE001 - the page of an incident must open whatever was measured
-            _log.exception("ranking the causes of %s failed", incident_id)
-            return Ranking((), f"the causes could not be ranked: {type(error).__name__}, see the log of serve")
 
 
 def _measured_ranking(runtime: Runtime, config: Config, graph: Graph, its_alerts: Sequence[Alert]) -> Ranking | None:

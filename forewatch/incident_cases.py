@@ -25,8 +25,9 @@ import numpy as np
 from forewatch.clock import micros
 from forewatch.errors import ForewatchError
 from forewatch.incidents.causes.graph import Graph
-from forewatch.incidents.causes.telemetry import KINDS, Floats, Kind, Telemetry
-from forewatch.incidents.rootcause import Alarm, Ranker, Ranking
+from forewatch.incidents.causes.ranking import KINDS, Alarm, Kind, Ranking
+from forewatch.incidents.causes.telemetry import Floats, Telemetry
+from forewatch.incidents.rootcause import Ranker
 
 GRAPH, METRICS, ALARM = "graph.csv", "metrics.csv", "alarm.json"
 NORMAL = "noissue"

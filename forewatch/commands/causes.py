@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from forewatch.commands.common import HomeOption, opened, out, table
 from forewatch.errors import ForewatchError
-
-if TYPE_CHECKING:
-    # Only in annotations: numpy would make every command start later.
-    from forewatch.incidents.rootcause import Ranking
+from forewatch.incidents.causes.ranking import Ranking
 
 SHOWN = 5
 """Causes printed unless asked for more."""

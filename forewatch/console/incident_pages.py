@@ -8,8 +8,8 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader
 
-from forewatch.causing import LikelyCauses
 from forewatch.clock import iso, seconds
+from forewatch.console.likely_causes import LikelyCauses
 from forewatch.explaining import incident_story
 from forewatch.orchestration.settings import Settings
 from forewatch.runtime import Runtime

@@ -19,11 +19,11 @@ from forewatch.incidents.causes.deepest import Depth, deepest
 from forewatch.incidents.causes.excess import Attribution, attribute
 from forewatch.incidents.causes.firing import by_alerts
 from forewatch.incidents.causes.graph import Graph
-from forewatch.incidents.causes.telemetry import KINDS, Floats, Kind, Normal, Telemetry
+from forewatch.incidents.causes.ranking import CONFIDENT, KINDS, Alarm, Cause, Kind, Ranking
+from forewatch.incidents.causes.telemetry import Floats, Normal, Telemetry
 
 Found = Attribution | Depth
 
-CONFIDENT = 0.3
 COUNTED = 0.5
 """Requests must be counted for this share of the services that are measured, or loads say nothing."""
 CANDIDATES = 3
@@ -39,34 +39,6 @@ MOST_ALARMED = 50
 """Alarmed services that are looked at, the earliest: in a storm of alarms the rest tell nothing more."""
 DIGITS = 9
 """Scores that are equal to this many digits are a tie, so that the order of sums does not decide."""
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """A service that broke its objective: of which kind, and since when (microseconds)."""
-
-    service: str
-    kind: Kind
-    at: int
-
-
-@dataclass(frozen=True)
-class Cause:
-    service: str
-    score: float
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Best first. `note` says in a sentence what to think of it as a whole."""
-
-    causes: tuple[Cause, ...]
-    note: str
-
-    @property
-    def confident(self) -> bool:
-        return bool(self.causes) and self.causes[0].score >= CONFIDENT
 
 
 @dataclass(eq=False)

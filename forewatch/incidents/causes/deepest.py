@@ -24,7 +24,8 @@ from forewatch.incidents.causes.excess import (
     worst_bucket,
 )
 from forewatch.incidents.causes.graph import Graph
-from forewatch.incidents.causes.telemetry import Floats, Kind, Normal, Telemetry
+from forewatch.incidents.causes.ranking import Kind
+from forewatch.incidents.causes.telemetry import Floats, Normal, Telemetry
 from forewatch.incidents.causes.undeclared import taken_out
 
 LEAST_FAILURES = 0.005

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from forewatch.incidents.causes.deepest import Depth
 from forewatch.incidents.causes.excess import LIKELY_Z, Attribution
 from forewatch.incidents.causes.graph import Graph, path_to
-from forewatch.incidents.causes.telemetry import Kind, Telemetry
+from forewatch.incidents.causes.ranking import Kind
+from forewatch.incidents.causes.telemetry import Telemetry
 from forewatch.units import format_duration
 
 LONGEST_PATH = 6

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewatch.incidents.causes.graph import Graph
-from forewatch.incidents.causes.telemetry import Floats, Kind, Normal, Telemetry
+from forewatch.incidents.causes.ranking import Kind
+from forewatch.incidents.causes.telemetry import Floats, Normal, Telemetry
 from forewatch.incidents.causes.undeclared import taken_out, undeclared
 
 LIKELY_Z = 3.0

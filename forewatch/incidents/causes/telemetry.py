@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forewatch.clock import micros
+from forewatch.incidents.causes.ranking import Kind
 
 Floats = NDArray[np.float64]
-Kind = Literal["latency", "availability"]
-"""What the alarm is about: seconds a request takes, or the share of requests that succeed."""
-
-KINDS: tuple[Kind, ...] = ("latency", "availability")
 
 
 @dataclass(frozen=True, eq=False)
