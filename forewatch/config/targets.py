@@ -91,8 +91,8 @@ class HeartbeatTarget(Model):
 def name_server(text: str) -> tuple[str, int]:
     """`10.0.0.53`, `10.0.0.53:5353`, `[fe80::1]:53` -> address and port. Raises ValueError."""
     host, port = text, str(DNS_PORT)
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]:") if "]:" in text else (text[1:].removesuffix("]"), "", port)
+    if bracketed := re.fullmatch(r"\[([^]]*)\](?::(.*))?", text):
+        host, port = bracketed[1], port if bracketed[2] is None else bracketed[2]
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:

@@ -3,7 +3,7 @@
 Without `expect` any answer passes. `expect.value` is the first column of the first row, `expect.rows` how many rows
 there are; a comparison belongs into the query (`SELECT count(*) < 1000 FROM jobs`, `value: true`).
 
-Each try has a connection of its own, read-only where the database knows such a thing, and never commits; it runs in a
+Each try has a connection of its own, which never commits, and of SQLite and PostgreSQL may only read. It runs in a
 thread of its own, which a database that hangs may keep, and the loop does not wait for. PostgreSQL goes by asyncpg,
 which comes with Forewatch; other databases need the driver that their URL names.
 """
@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, NullPool, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -30,7 +31,6 @@ from tasks.probes.words import spoken
 MOST_ROWS = 10_000
 """Rows read at most; who expects more counts them in the query."""
 _SHOWN = 80
-_READ_ONLY = {"postgresql": "SET TRANSACTION READ ONLY", "mysql": "SET TRANSACTION READ ONLY"}
 _OPCODES = 10_000  # of SQLite's machine, between two looks at the clock
 
 
@@ -76,7 +76,7 @@ def _url(written: str, folder: Path) -> URL:
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         # A database that is not there is not to be made by looking at it.
         path = folder / url.database
-        url = url.set(database=f"file:{path}", query={**url.query, "mode": "ro", "uri": "true"})
+        url = url.set(database=f"file:{quote(str(path))}", query={**url.query, "mode": "ro", "uri": "true"})
     return url
 
 
@@ -142,9 +142,9 @@ def _arguments(url: URL, timeout: float) -> dict[str, Any]:
 
 
 def _read_only(conn: Connection) -> None:
-    statement = _READ_ONLY.get(conn.dialect.name)
-    if statement is not None:
-        conn.exec_driver_sql(statement)
+    """SQLite was opened so; of other databases than PostgreSQL the user must be one who may only read."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("SET TRANSACTION READ ONLY")
 
 
 def _end_in_time(engine: Any, until: float) -> None:

@@ -33,7 +33,8 @@ def rule(more: str) -> str:
         ),
         (
             SERVICE + "        tcp: a:1\n",
-            "4:9: services[0].checks[0]: needs exactly one of http, tcp, process, command, dns, tls, sql, systemd, heartbeat",
+            "4:9: services[0].checks[0]: needs exactly one of http, tcp, process, command, dns, tls, sql, systemd, "
+            "heartbeat",
         ),
         ("routs: []\n", '1:1: unknown key "routs" (did you mean routes?)'),
         ("metrics: {}\nservices: {}\n", "2:1: services: it must be a list"),
