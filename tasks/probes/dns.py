@@ -111,7 +111,7 @@ async def _ask(
 def _answers(reply: dns.message.Message, kind: str) -> list[str]:
     """Of the type asked for, wherever a chain of aliases ends."""
     wanted = dns.rdatatype.from_text(kind)
-    return [_plain(rdata.to_text(), kind) for rrset in reply.answer if rrset.rdtype == wanted for rdata in rrset]
+    return sorted(_plain(one.to_text(), kind) for rrset in reply.answer if rrset.rdtype == wanted for one in rrset)
 
 
 def _plain(text: str, kind: str) -> str:
