@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.notification import Notification
-from forewatch.alerting.routing import route_for
+from forewatch.alerting.routing import routes_for
 from forewatch.clock import SystemClock
 from forewatch.config.models import Config, Console, Notifier
 from forewatch.errors import DeliveryFailed, ForewatchError, NotFound, SecretError, StoreUnavailable
@@ -289,12 +289,12 @@ async def _tell_another(parcel: Parcel, config: Config, home: Home, failure: Del
 
 
 def _others(config: Config, parcel: Parcel) -> list[Notifier]:
-    """Who may stand in: two more of the alert's route (else of the default one), then a console."""
+    """Who may stand in: two more of the alert's routes (else of the default one), then a console."""
     notification = parcel.notification
     labels = parcel.alert.labels if parcel.alert else (notification.content.get("alert") or {}).get("labels") or {}
     service = notification.content.get("service")
     labels = {**labels, "severity": notification.severity, **({"service": service} if service else {})}
-    names = route_for(config, labels).notify
+    names = dict.fromkeys(name for route in routes_for(config, labels) for name in route.notify)
     found = [_configured(config, name) for name in names if name != notification.notifier]
     others = [notifier for notifier in found if notifier is not None][:2]
     if not any(notifier.console is not None for notifier in others):

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.notification import Notification
-from forewatch.alerting.routing import route_for
+from forewatch.alerting.routing import routes_for
 from forewatch.deciding import decide, wake
 from forewatch.errors import DeliveryFailed, Fenced, StoreUnavailable, TransitionRefused
 from forewatch.guard.sentry import report
@@ -148,7 +148,7 @@ class Decider:
             self._paged_directly.discard(fingerprint(event.labels))
 
     async def page_directly(self, event: AlertRaised, because: str) -> None:
-        """Without the store: to the notifiers of its route, once until the alert is over."""
+        """Without the store: to the notifiers of its routes, once until the alert is over."""
         mark = fingerprint(event.labels)
         if mark in self._paged_directly:
             return
@@ -157,7 +157,8 @@ class Decider:
         text = f"{summary}. {because}, so this page is sent directly; no incident could be opened and no remedy runs."
         now = self._runtime.clock.now()
         _, config = self._runtime.configuration.current()
-        for name in route_for(config, event.labels).notify:
+        routes = routes_for(config, event.labels)
+        for name in dict.fromkeys(name for route in routes for name in route.notify):
             notification = Notification(
                 id=f"NT-direct-{mark}-{name}",
                 incident_id=None,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from forewatch.bell import Bell
+from forewatch.bell import Bell, ring
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import TimerDue
@@ -24,6 +24,10 @@ log = logging.getLogger("forewatch.page_people")
 
 LOOK_EVERY = 0.5
 """Seconds between two looks for due timers and notifications where nobody rings."""
+AT_A_TIME = 100
+"""Timers decided upon before the next look for pages to send."""
+AGAIN_AFTER = 60.0
+"""Seconds a timer is put off that a fault of ours kept from being decided upon: others are behind it."""
 LAST_PATIENCE = 2.0
 """Seconds that deliveries under way get when the watch ends; the next watch sends what did not make it."""
 LOOK_UPS = 4 * AT_ONCE
@@ -43,6 +47,7 @@ class PagePeople:
         self._audit = Audit()
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
+        self._put_off: dict[int, float] = {}
         self.sent = 0
         self.failed = 0
 
@@ -95,11 +100,14 @@ class PagePeople:
     async def _once(self) -> None:
         now = self._runtime.clock.now()
         await self._decider.retry()
-        for timer in await self._runtime.store.run(self._due, now):
+        due = await self._runtime.store.run(self._due, now)
+        for timer in due:
             if self._decider.kept:
                 # While the store takes no decision a timer stays due in it; keeping it here too would add up.
                 break
             await self._decide(TimerDue(timer.id, timer.kind, timer.subject, now))
+        if len(due) == AT_A_TIME and not self._decider.kept:
+            ring(self._runtime.home, "page-people")
         delivered = await self._delivery.deliver_due(self._runtime.clock.now())
         self.sent += len(delivered.sent)
         self.failed += len(delivered.failed) + len(delivered.dead)
@@ -107,18 +115,22 @@ class PagePeople:
             self._audit.record(f"{notification_id} not delivered", f"forewatch why {notification_id} tells more")
 
     async def _decide(self, event: TimerDue) -> None:
-        """One timer that cannot be decided upon holds up neither the others nor the pages."""
+        """One timer that cannot be decided upon holds up neither the others nor the pages; it is tried again later."""
         try:
             await self._decider.decide(event)
         except Fenced:
             raise
         except Exception as error:
+            self._put_off[event.timer_id] = self._runtime.clock.monotonic() + AGAIN_AFTER
             report(error, shift="page-people")
             log.exception("a timer could not be decided upon: %s", event)
 
     def _due(self, now: int) -> list[Timer]:
+        at = self._runtime.clock.monotonic()
+        self._put_off = {timer: until for timer, until in self._put_off.items() if until > at}
         with self._runtime.store.read() as conn:
-            return timers.due(conn, now)
+            due = timers.due(conn, now, AT_A_TIME + len(self._put_off))
+        return [timer for timer in due if timer.id not in self._put_off][:AT_A_TIME]
 
     async def _heartbeat(self) -> None:
         """The outside dead-man's switch hears from us only while all shifts stand."""

@@ -12,12 +12,13 @@ from forewatch.clock import FakeClock, micros
 from forewatch.config.models import Config
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
+from forewatch.incidents.outcome import Outcome
 from forewatch.store import timers
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence
 from tasks.delivery import AT_ONCE
 from tasks.duties import decider
-from tasks.duties.page_people import PagePeople
+from tasks.duties.page_people import AGAIN_AFTER, PagePeople
 
 pytestmark = pytest.mark.unit
 
@@ -67,3 +68,26 @@ async def test_names_that_nobody_resolves_leave_threads_for_the_others(runtime):
         resolver.set()
         await asyncio.gather(*hanging)
         await duty.stop()
+
+
+async def test_a_timer_that_cannot_be_decided_upon_is_put_off_and_holds_up_no_other(runtime, monkeypatch):
+    asked = []
+
+    def fails_for_one(_store, event, **_):
+        asked.append(event.subject)
+        if event.subject == "RUN-1":
+            raise KeyError("a fault of our own")
+        return Outcome()
+
+    now = runtime.clock.now()
+    with runtime.store.decide() as conn:
+        for run in ("RUN-1", "RUN-2"):
+            timers.add(conn, "verification", run, now - micros(1), now - micros(2))
+    monkeypatch.setattr(decider, "decide", fails_for_one)
+    duty = PagePeople(runtime, Fence("page-people", 1))
+    await duty._once()
+    await duty._once()
+    assert asked == ["RUN-1", "RUN-2", "RUN-2"]
+    runtime.clock.advance(AGAIN_AFTER + 1)
+    await duty._once()
+    assert asked[3:] == ["RUN-1", "RUN-2"]
