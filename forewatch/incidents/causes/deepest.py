@@ -71,7 +71,7 @@ def deepest(graph: Graph, normal: Normal, during: Telemetry, top: int, kind: Kin
     usual = usual_measure(normal, during, kind, first)
     floor = FLOOR * fit.median if kind == "latency" else LEAST_FAILURES
     spread = np.maximum(np.maximum(fit.spread, floor), 1e-12)
-    known = fit.points >= FEWEST_POINTS
+    known = (fit.points >= FEWEST_POINTS) & np.isfinite(measure[:, bucket])
     worse = np.where(known[:, None], np.nan_to_num(measure - usual[:, None]), 0.0)
     deviations = worse / spread[:, None]
     z = deviations[:, bucket]

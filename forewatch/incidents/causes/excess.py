@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from forewatch.incidents.causes.graph import Graph
 from forewatch.incidents.causes.ranking import Kind
-from forewatch.incidents.causes.telemetry import Floats, Normal, Telemetry
+from forewatch.incidents.causes.telemetry import A_REQUEST, Floats, Normal, Telemetry
 from forewatch.incidents.causes.undeclared import taken_out, undeclared
 
 LIKELY_Z = 3.0
@@ -84,7 +84,7 @@ def worst_bucket(worse: Floats, first: int) -> int | None:
 def attribute(graph: Graph, normal: Normal, during: Telemetry, top: int, kind: Kind, at: int) -> Attribution | None:
     """Attribute the excess at `top` from the instant `at` on; None where `top` has no data then."""
     first = during.bucket_of(at)
-    bucket = worst_bucket(np.where(during.requests[top] > 0, during.measure(kind)[top], np.nan), first)
+    bucket = worst_bucket(np.where(during.requests[top] >= A_REQUEST, during.measure(kind)[top], np.nan), first)
     if bucket is None:
         return None
     requests = float(during.requests[top, bucket])
@@ -119,7 +119,7 @@ def attribute(graph: Graph, normal: Normal, during: Telemetry, top: int, kind: K
 
 def _just_before(load: Floats, requests: Floats, first: int) -> Floats | float:
     """The load in the last bucket that ended before the alarm; 0 where it is not known."""
-    if first < 1 or not requests[first - 1] > 0:
+    if first < 1 or not requests[first - 1] >= A_REQUEST:
         return 0.0
     return np.asarray(load[:, first - 1] / requests[first - 1])
 

@@ -17,6 +17,10 @@ from forewatch.incidents.causes.ranking import Kind
 Floats = NDArray[np.float64]
 
 
+A_REQUEST = 1e-3
+"""With fewer requests in a bucket (they may be averages) there were none."""
+
+
 @dataclass(frozen=True, eq=False)
 class Telemetry:
     """Matrices of (services, buckets). `starts` in microseconds UTC, ascending; `width` of a bucket in seconds."""
@@ -95,7 +99,7 @@ class Normal:
         key = ("load", kind, top)
         if key not in self._fits:
             requests = self.telemetry.requests[top]
-            used = requests > 0
+            used = requests >= A_REQUEST
             load = self.telemetry.load(kind)[:, used] / requests[used]
             points = np.isfinite(self.telemetry.measure(kind)[:, used]).sum(axis=1)
             self._fits[key] = _fit(np.sort(load, axis=1), np.full(len(load), load.shape[1]), points)
