@@ -17,8 +17,7 @@ ForewatchError                 permanent says whether trying again can help
 │   ├── SequenceChanged        a resumed runbook takes other steps than the receipts say
 │   └── ActionRefused          limits, stop switch, autonomy: the step may not act
 │       └── Interrupted        this process is to end; another goes on from the receipts
-├── DeliveryFailed             a notifier could not hand a notification over
-└── PrefectUnavailable         the Prefect server does not answer; may pass
+└── DeliveryFailed             a notifier could not hand a notification over
 """
 
 from __future__ import annotations
@@ -117,7 +116,3 @@ class DeliveryFailed(ForewatchError):
     def __init__(self, message: str, *, permanent: bool | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, permanent=permanent)
         self.retry_after = retry_after
-
-
-class PrefectUnavailable(ForewatchError):
-    permanent = False

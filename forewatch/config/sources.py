@@ -100,7 +100,7 @@ class Source(Model):
 
     token: str | Secret | None = None
     service: list[str] = Field(default_factory=lambda: ["service"])
-    """Labels that name the service an alert belongs to, the first that is there; without any it is `default_service`."""
+    """Labels that name the service an alert belongs to, the first that is there; else it is `default_service`."""
     default_service: Name = "host"
     resolve_after: Annotated[Duration, Field(gt=0)] = 300.0
     """An alert without an end is over when nothing was heard of it for this long (Alertmanager: resolve_timeout)."""

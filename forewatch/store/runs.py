@@ -8,8 +8,8 @@ clock can make a living run look dead.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection
+from dataclasses import fields
 
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
@@ -45,15 +45,6 @@ _COUNTED = (
 _ANY_WAITING = select(runs.c.id).where(runs.c.state == "waiting").limit(1)
 _INSERT = insert(runs)
 _REPLACE = update(runs).where(runs.c.id == bindparam("of"), runs.c.state == bindparam("expected"))
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Which worker took a run that has not started yet."""
-
-    run_id: str
-    worker: str
-    at: int
 
 
 def get(conn: Connection, run_id: str) -> Run | None:
@@ -131,23 +122,6 @@ def any_waiting(conn: Connection) -> bool:
     return conn.execute(_ANY_WAITING).first() is not None
 
 
-def claims(conn: Connection) -> list[Claim]:
-    """All claimed runs that have not started: a new worker releases those of workers that are gone."""
-    found = select(runs.c.id, runs.c.claimed_by, runs.c.claimed_at).where(runs.c.state == "claimed")
-    return [Claim(*row) for row in conn.execute(found)]
-
-
-def start(conn: Connection, run_id: str, flow_run_id: str, now: int) -> bool:
-    """A flow run takes the row as its first act. False if another has, or if the run is over: then it must leave."""
-    return bool(
-        conn.execute(
-            update(runs)
-            .where(runs.c.id == run_id, runs.c.state.in_(("waiting", "claimed")))
-            .values(state="started", flow_run_id=flow_run_id, started_at=now)
-        ).rowcount
-    )
-
-
 def act(conn: Connection, run_id: str, now: int) -> None:
     """Note when a run took its first changing step: limits count from there."""
     conn.execute(update(runs).where(runs.c.id == run_id, runs.c.acted_at.is_(None)).values(acted_at=now))
@@ -161,12 +135,6 @@ def beat(conn: Connection, run_id: str, flow_run_id: str | None = None) -> bool:
     return bool(conn.execute(update(runs).where(ours).values(beat=runs.c.beat + 1)).rowcount)
 
 
-def beats(conn: Connection) -> dict[str, int]:
-    """The beat counter of every started run."""
-    found = select(runs.c.id, runs.c.beat).where(runs.c.state == "started")
-    return {row.id: row.beat for row in conn.execute(found)}
-
-
 def under_way(conn: Connection) -> list[tuple[Run, int]]:
     """Runs that a process should be showing life for, each with its beat counter. Oldest first."""
     found = (
@@ -175,14 +143,6 @@ def under_way(conn: Connection) -> list[tuple[Run, int]]:
         .order_by(runs.c.created_at, runs.c.id)
     )
     return [(Run(*row[:-1]), row[-1]) for row in conn.execute(found)]
-
-
-def stale(conn: Connection, seen: Mapping[str, int]) -> list[Run]:
-    """Started runs whose beat still is what `beats` gave a while ago."""
-    now = beats(conn)
-    silent = [run_id for run_id, beat in seen.items() if now.get(run_id) == beat]
-    found = select(*_COLUMNS).where(runs.c.id.in_(silent)).order_by(runs.c.created_at, runs.c.id)
-    return [Run(**row._mapping) for row in conn.execute(found)] if silent else []
 
 
 def release(

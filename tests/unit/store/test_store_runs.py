@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Connection
 from store_rows import HOUR, NOW, SECOND, run
@@ -56,31 +58,17 @@ def test_waiting_runs_are_claimed_once_oldest_first(conn: Connection) -> None:
     assert [found.id for found in runs.claim(conn, "worker-b", NOW, 2)] == ["RUN-1"]
     assert runs.claim(conn, "worker-b", NOW, 2) == []
     assert not runs.any_waiting(conn)
-    assert {claim.run_id: claim.worker for claim in runs.claims(conn)} == {
-        "RUN-1": "worker-b",
-        "RUN-2": "worker-a",
-        "RUN-3": "worker-a",
-    }
-
-
-def test_a_second_flow_run_of_the_same_row_is_sent_away(conn: Connection) -> None:
-    runs.put(conn, run())
-    assert runs.start(conn, "RUN-1", "first", NOW)
-    assert not runs.start(conn, "RUN-1", "second", NOW)
-    found = runs.get(conn, "RUN-1")
-    assert found is not None
-    assert (found.state, found.flow_run_id, found.started_at) == ("started", "first", NOW)
 
 
 def test_a_released_run_can_be_claimed_and_started_again(conn: Connection) -> None:
     runs.put(conn, run())
-    runs.claim(conn, "worker-a", NOW, 1)
-    runs.start(conn, "RUN-1", "first", NOW)
+    [claimed] = runs.claim(conn, "worker-a", NOW, 1)
+    runs.put(conn, replace(claimed, state="started", flow_run_id="first"), expected="claimed")
     assert not runs.release(conn, "RUN-1", expected="claimed")
     assert runs.release(conn, "RUN-1", expected="started")
     [again] = runs.claim(conn, "worker-b", NOW, 1)
     assert again.attempts == 2
-    assert runs.start(conn, "RUN-1", "second", NOW)
+    runs.put(conn, replace(again, state="started", flow_run_id="second"), expected="claimed")
     assert not runs.beat(conn, "RUN-1", "first")
     assert runs.beat(conn, "RUN-1", "second")
 
@@ -90,17 +78,6 @@ def test_a_run_that_is_over_is_told_so_when_it_beats(conn: Connection) -> None:
     assert runs.beat(conn, "RUN-1")
     runs.put(conn, run(state="cancelled"), expected="started")
     assert not runs.beat(conn, "RUN-1")
-
-
-def test_a_started_run_without_a_beat_is_stale(conn: Connection) -> None:
-    runs.put(conn, run("RUN-1", state="started"))
-    runs.put(conn, run("RUN-2", state="started"))
-    runs.put(conn, run("RUN-3", state="acted"))
-    seen = runs.beats(conn)
-    assert seen == {"RUN-1": 0, "RUN-2": 0}
-    runs.beat(conn, "RUN-2")
-    assert [found.id for found in runs.stale(conn, seen)] == ["RUN-1"]
-    assert runs.stale(conn, {}) == []
 
 
 def test_limits_count_what_acted_since_and_what_is_about_to(conn: Connection) -> None:
