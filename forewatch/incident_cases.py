@@ -116,6 +116,8 @@ def read_graph(path: Path) -> Graph:
     names = [name.strip() for name in rows[0][1:]]
     if not names:
         raise ForewatchError(f"{path}: row 1 names no services; it should be the head of a square table")
+    if twice := next((name for number, name in enumerate(names) if name in names[:number]), None):
+        raise ForewatchError(f"{path}: row 1 names {twice} twice")
     depends_on: dict[str, list[str]] = {name: [] for name in names}
     seen: set[str] = set()
     for number, row in enumerate(rows[1:], 2):
@@ -156,11 +158,13 @@ def read_metrics(path: Path) -> Telemetry:
     if (np.diff(starts) == 0).any():
         twice = starts[1:][np.diff(starts) == 0][0]
         raise ForewatchError(f"{path} has two rows for {twice:.0f}; a bucket may stand in it once")
-    columns = {
-        (service.strip(), metric.strip(), statistic.strip()): number
-        for number, (service, metric, statistic) in enumerate(zip(*rows[:3], strict=True))
-        if number
-    }
+    columns: dict[tuple[str, str, str], int] = {}
+    for number, head in enumerate(zip(*rows[:3], strict=True)):
+        service, metric, statistic = (cell.strip() for cell in head)
+        if (service, metric, statistic) in columns:
+            raise ForewatchError(f"{path}: row 1 has two columns of {service} {metric} {statistic}")
+        if number:
+            columns[service, metric, statistic] = number
     services = tuple(dict.fromkeys(service for service, _, _ in columns))
     additive = any(metric == "latency" and statistic == "Average" for _, metric, statistic in columns)
 
@@ -203,10 +207,12 @@ def read_alarm(path: Path) -> Alarm:
 
 def _rows(path: Path) -> list[list[str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
     except (OSError, ValueError, csv.Error) as error:
         raise ForewatchError(f"{path} cannot be read: {error}") from error
+    while rows and not rows[-1]:
+        rows.pop()
     if not rows:
         raise ForewatchError(f"{path} is empty")
     return rows
@@ -225,6 +231,6 @@ def _number(path: Path, number: int, cell: str) -> float:
         value = float(text)
     except ValueError:
         value = math.inf
-    if not -LARGEST < value < LARGEST:
-        raise ForewatchError(f"{path}: row {number} has {text!r}; a finite number or an empty cell belongs there")
+    if not 0 <= value < LARGEST:
+        raise ForewatchError(f"{path}: row {number} has {text!r}; a number from 0 on or an empty cell belongs there")
     return value

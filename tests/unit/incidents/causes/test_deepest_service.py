@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 NAN = float("nan")
 GRAPH = Graph([], {"web": ["api", "copy"], "api": ["db"], "job": ["db"]})
-USUAL = {name: (NAN, 0.1, 1.0) for name in GRAPH.services}
+USUAL = dict.fromkeys(GRAPH.services, (NAN, 0.1, 1.0))
 
 
 def scores(kind="availability", graph=GRAPH, **changed):
@@ -39,7 +39,7 @@ def test_a_caller_that_fails_while_all_it_calls_is_well_is_blamed_itself():
 
 def test_what_began_later_is_blamed_less():
     graph = Graph([], {"web": ["one", "two"]})
-    usual = {name: (NAN, 0.1, 1.0) for name in graph.services}
+    usual = dict.fromkeys(graph.services, (NAN, 0.1, 1.0))
     during = telemetry({**usual, "web": down(), "one": down(1), "two": down(3)}, 5)
     found = deepest(graph, Normal(normal(usual).onto(graph.services)), during.onto(graph.services), 2, "availability",
                     ALARM_AT)  # fmt: skip

@@ -79,9 +79,7 @@ def test_few_slow_requests_weigh_little():
 
 
 def test_what_was_so_before_the_alarm_is_no_excess():
-    found = attributed(
-        shop=(100, rising(0.7, 1.1), 1.0), cart=(100, [0.5] * 5, 1.0), db=(200, rising(0.1, 0.3), 1.0)
-    )
+    found = attributed(shop=(100, rising(0.7, 1.1), 1.0), cart=(100, [0.5] * 5, 1.0), db=(200, rising(0.1, 0.3), 1.0))
     assert found["cart"]["excess"] == pytest.approx(0.0, abs=0.01)
 
 

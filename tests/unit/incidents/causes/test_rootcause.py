@@ -111,7 +111,7 @@ def test_percentiles_are_not_added_up():
 
 
 def test_without_any_measurement_alerts_decide():
-    nothing = {name: (np.nan, np.nan, np.nan) for name in USUAL}
+    nothing = dict.fromkeys(USUAL, (np.nan, np.nan, np.nan))
     ranking = ranked([alarm("shop"), alarm("db")], usual=nothing)
     assert [one.service for one in ranking.causes] == ["db", "shop"]
     assert "alerts alone" in ranking.note
