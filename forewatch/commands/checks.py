@@ -1,8 +1,9 @@
-"""`forewatch check`, `forewatch probe`."""
+"""`forewatch check`, `forewatch probe`, `forewatch schema`."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ import typer
 from forewatch import registry
 from forewatch.commands.common import HomeOption, home_of, out, table
 from forewatch.config.check import check_file
+from forewatch.config.json_schema import config_schema
 from forewatch.config.loader import load_files, parse
 from forewatch.config.runbook_names import runbook_names
 from forewatch.orchestration.settings import Settings
@@ -30,6 +32,11 @@ def register(app: typer.Typer) -> None:
             print("\n".join(problems), file=sys.stderr)
             sys.exit(2)
         out.print(f"{file} is right.")
+
+    @app.command()
+    def schema() -> None:
+        """Print the configuration's JSON Schema, by which an editor completes and checks it."""
+        typer.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
 
     @app.command()
     def probe(

@@ -63,7 +63,7 @@ CHECK_KINDS = ("http", "tcp", "process", "command", "dns", "tls", "sql", "system
 
 
 class Check(Model):
-    """An active probe. Exactly one of CHECK_KINDS says what is probed."""
+    """An active probe. Exactly one key, such as `http` or `tcp`, says what kind it is and what is probed."""
 
     name: Name | None = None
     http: str | None = None
