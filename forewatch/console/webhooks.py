@@ -19,7 +19,8 @@ from forewatch.config.sources import Source
 from forewatch.console.admission import Admission, RequestRefused, read_body
 from forewatch.errors import SecretError, StoreUnavailable
 from forewatch.incidents.events import Event
-from forewatch.intake.sources import PARSERS, kuma, pagerduty, sentry
+from forewatch.intake.parsers import PARSERS
+from forewatch.intake.sources import kuma, pagerduty, sentry
 from forewatch.intake.sources.making import Parsed
 from forewatch.intake.sources.pagerduty import InvalidEvent
 from forewatch.intake.writer import Writer
