@@ -87,7 +87,7 @@ def replay(observations: Iterable[Observation], configuration: Configurations) -
     """Decide upon observations again, in the order given, from an empty store on."""
     with in_memory() as conn:
         for observation in observations:
-            yield _again(conn, observation, configuration)
+            yield decided_again(conn, observation, configuration)
 
 
 def compared(
@@ -151,14 +151,15 @@ def decided_upon(conn: Connection, view: StoreView, event: Event, now: int) -> O
     return outcome
 
 
-def _again(conn: Connection, observation: Observation, configuration: Configurations) -> Replayed:
+def decided_again(conn: Connection, observation: Observation, configuration: Configurations) -> Replayed:
+    """Decide upon an observation in a store where all before it were."""
     event = observation.decoded()
     config = configuration(observation.config_version)
     if isinstance(event, TimerDue):
         waiting = timers.waiting(conn, event.kind, event.subject)
         if waiting is None:
             return Replayed(observation, event, None, f"no {event.kind} timer waits for {event.subject}")
-        timers.finish(conn, waiting)
+        timers.finish(conn, waiting.id)
     view = PlaybackView(conn, config, observation.facts)
     try:
         return Replayed(observation, event, decided_upon(conn, view, event, observation.at))

@@ -43,6 +43,12 @@ def add(conn: Connection, files: Sequence[tuple[str, str]], now: int) -> int:
     return int(conn.execute(added.returning(config_versions.c.version)).scalar_one())
 
 
+def since_when(conn: Connection) -> list[tuple[int, int]]:
+    """(version, since when it was in force) of each that is stored, in order."""
+    found = select(config_versions.c.version, config_versions.c.at).order_by(config_versions.c.version)
+    return [(version, at) for version, at in conn.execute(found)]
+
+
 def newest_version(conn: Connection) -> int | None:
     """The number of the newest one, without its text."""
     version: int | None = conn.execute(select(func.max(config_versions.c.version))).scalar_one()

@@ -13,7 +13,7 @@ Nearly all a decision looks at was put there by decisions before it. The rest is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -94,12 +94,8 @@ class PlaybackView(StoreView):
         self._facts = facts
         self._ids = {prefix: list(range(first, last + 1)) for prefix, (first, last) in facts.get("ids", {}).items()}
         seen: Mapping[str, list[Any]] = facts.get("runs", {})
-        if seen:
-            rows = [
-                {"of": run_id, **{f"seen_{name}": value for name, value in zip(OUTSIDE, values, strict=True)}}
-                for run_id, values in seen.items()
-            ]
-            conn.execute(_SET_RUN, rows)
+        for run_id, values in seen.items():
+            set_outside(conn, run_id, values)
 
     def new_id(self, prefix: str) -> str:
         """The one that was taken then; where none was, one that no history can have."""
@@ -129,3 +125,9 @@ def show(conn: Connection, stood: Iterable[tuple[Notification, Any]]) -> list[No
             conn.execute(_SET_STATE, {"of": notification.id, "now": state})
         shown.append(replace(notification, state=state))
     return shown
+
+
+def set_outside(conn: Connection, run_id: str, values: Sequence[Any]) -> None:
+    """Let a run stand as it was seen: the fields OUTSIDE, in that order."""
+    seen = {f"seen_{name}": value for name, value in zip(OUTSIDE, values, strict=True)}
+    conn.execute(_SET_RUN, {"of": run_id, **seen})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -11,14 +12,14 @@ from sqlalchemy import Connection
 from forewatch.store import schema
 from forewatch.store.engine import make_engine
 
-_NOWHERE = Path(":memory:")
-"""What SQLite takes for a database without a file."""
+_number = count(1)
 
 
 @contextmanager
 def in_memory() -> Iterator[Connection]:
     """One open transaction on an empty store. Nothing of it stays."""
-    engine = make_engine(_NOWHERE, "OFF")
+    # Each has an address of its own: what is kept in memory about a store goes by that.
+    engine = make_engine(Path(f"file:memory-{next(_number)}?mode=memory&uri=true"), "OFF")
     try:
         with engine.connect() as conn, conn.begin():
             schema.decisions.create_all(conn)

@@ -8,6 +8,7 @@ points are no longer kept, a straggler does not wipe out what they said.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, literal, select
 
@@ -29,6 +30,25 @@ def roll(conn: Connection, now: int, *, budget: float = 0.05) -> bool:
     """
     deadline = time.monotonic() + budget
     return _roll_late(conn, deadline) and all(_advance(conn, width, now, deadline) for width in RESOLUTIONS)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What a series was like from `at` for as long as its resolution says."""
+
+    at: int
+    mean: float
+    min: float
+    max: float
+    last: float
+
+
+def between(conn: Connection, series_id: int, resolution: int, start: int, end: int) -> list[Bucket]:
+    """The buckets of a series that begin from `start` up to `end`, oldest first."""
+    c = rollups.c
+    found = select(c.at, (c.sum / c["count"]).label("mean"), c.min, c.max, c.last)
+    found = found.where(c.series_id == series_id, c.resolution == resolution, c.at.between(start, end)).order_by(c.at)
+    return [Bucket(**row._mapping) for row in conn.execute(found)]
 
 
 def _roll_late(conn: Connection, deadline: float) -> bool:

@@ -64,11 +64,11 @@ def next_due(conn: Connection) -> int | None:
     return earliest
 
 
-def waiting(conn: Connection, kind: str, subject: str) -> int | None:
+def waiting(conn: Connection, kind: str, subject: str) -> Timer | None:
     """The timer of a kind that waits for a subject, the first to be due; None where none does."""
-    found = select(timers.c.id).where(timers.c.subject == subject, timers.c.kind == kind, timers.c.state == "waiting")
-    timer_id: int | None = conn.execute(found.order_by(timers.c.due_at, timers.c.id).limit(1)).scalar_one_or_none()
-    return timer_id
+    found = select(timers).where(timers.c.subject == subject, timers.c.kind == kind, timers.c.state == "waiting")
+    row = conn.execute(found.order_by(timers.c.due_at, timers.c.id).limit(1)).one_or_none()
+    return Timer(**row._mapping) if row is not None else None
 
 
 def finish(conn: Connection, timer_id: int) -> bool:
