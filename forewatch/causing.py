@@ -31,6 +31,8 @@ HISTORY = {FINE: 120, COARSE: 288}
 """Buckets of the past to compare with: two hours, a day."""
 SEEN = 6
 """Buckets from the one before the trouble on."""
+LOOKED_BACK = 600.0
+"""Seconds that the rule behind an alert looked back, where the rule is not ours."""
 MOST_SERVICES = 200
 """Of more services only those are looked at that the alarmed ones depend on, however indirectly."""
 
@@ -89,7 +91,7 @@ def _looks_back(config: Config, alert: Alert) -> float:
         service = config.service(alert.service)
         named = [check for check in service.checks if check.label == alert.labels.get("check")] if service else []
         return max((check.fails_after * (check.every + check.timeout) for check in named), default=FINE)
-    return max((rule.window for rule in all_rules(config) if rule.alert == alert.name), default=COARSE)
+    return max((rule.window for rule in all_rules(config) if rule.alert == alert.name), default=LOOKED_BACK)
 
 
 def _kinds(alert: Alert) -> tuple[Kind, ...]:

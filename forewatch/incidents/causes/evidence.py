@@ -62,7 +62,7 @@ def _of_depth(graph: Graph, during: Telemetry, found: Depth, service: int) -> st
 def of_other_kind(graph: Graph, caller: int, kind: Kind, text: str) -> str:
     """Why a service is blamed for another kind of trouble than it has itself; `text` speaks of its own."""
     trouble = "failures" if kind == "availability" else "latency"
-    return f"{text}; this came with the {trouble} of {graph.services[caller]}, which calls it"
+    return f"{text}; this came with the {trouble} of {graph.services[caller]}, which depends on it"
 
 
 def _way(graph: Graph, found: Attribution | Depth, service: int) -> str:

@@ -75,7 +75,7 @@ def test_quiet_windows_of_simulated_systems_are_seldom_answered():
 
 @pytest.mark.skipif(
     not (SHARED / "data" / "petshop").is_dir(),
-    reason="the recorded development cases (shared/data/petshop) are not here",
+    reason="the recorded cases (shared/data/petshop) are not here",
 )
 def test_the_cause_is_found_in_recorded_cases(tmp_path):
     root = SHARED / "data" / "petshop"

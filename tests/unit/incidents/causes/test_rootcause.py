@@ -77,7 +77,7 @@ def test_failures_of_a_caller_are_laid_to_the_slow_service_behind_them():
         db=(200, [0.1, 0.6, 0.6], 1.0),
     )
     assert ranking.causes[0].service == "db"
-    assert ranking.causes[0].evidence.endswith("this came with the failures of cart, which calls it")
+    assert ranking.causes[0].evidence.endswith("this came with the failures of cart, which depends on it")
     assert ranking.confident
 
 
