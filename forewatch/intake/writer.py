@@ -161,7 +161,8 @@ class Writer:
                 if newest - len(rows) < self._mark.seq - 1:
                     self._begun = False
                     raise StoreUnavailable("intake.db has been put back to an older one; try again in a moment")
-            self._untidy = inbox.remove_decided(conn, self._mark, TIDY) > 0
+            if self._untidy:
+                self._untidy = inbox.remove_decided(conn, self._mark, TIDY) > 0
         for seq, one in enumerate(batch, newest - len(rows) + 1):
             self._undecided.append((seq, len(one.body)))
             self._undecided_bytes += len(one.body)
