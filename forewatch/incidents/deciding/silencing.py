@@ -40,21 +40,13 @@ def silence_set(draft: Draft, event: SilenceSet) -> None:
         f"{silence.comment}"
     )
     draft.because("silence-set", telling.sentence(text), silence.id)
-    length = seconds(silence.ends_at - silence.starts_at)
-    if length >= WORTH_A_WARNING:
-        warn_at = silence.ends_at - micros(min(WARN_BEFORE, length / 10))
-        if warn_at > draft.now:
-            draft.order(SetTimer("silence-warning", silence.id, warn_at))
-    draft.order(SetTimer("silence-end", silence.id, over_at(silence)))
-    match state_of(silence, draft.now):
-        case "active":
-            look_again(draft, silence.id)
-            _cover(draft, silence)
-        case "pending":
-            look_again(draft, silence.id)
-            draft.order(SetTimer("silence-start", silence.id, silence.starts_at))
-        case "expired":
-            look_again(draft, silence.id)
+    for kind in ("silence-start", "silence-warning", "silence-end"):
+        due_at = _due_at(silence, kind)
+        if due_at is not None and due_at > draft.now:
+            draft.order(SetTimer(kind, silence.id, due_at))
+    look_again(draft, silence.id)
+    if state_of(silence, draft.now) == "active":
+        _cover(draft, silence)
 
 
 def silence_expired(draft: Draft, event: SilenceExpired) -> None:
@@ -82,6 +74,22 @@ def silence_due(draft: Draft, kind: str, silence_id: str) -> None:
             look_again(draft, silence_id)
         case _:
             draft.because("timer-pointless", f"{silence_id} is {state}: its {kind} is not now.", silence_id)
+            # The clock was set back: timers come early then, and what this one waits for is still to come.
+            due_at = _due_at(silence, kind)
+            if due_at is not None and due_at > draft.now:
+                draft.order(SetTimer(kind, silence_id, due_at))
+
+
+def _due_at(silence: Silence, kind: str) -> int | None:
+    """When the timer of a kind is due; None where the silence is too short for it."""
+    match kind:
+        case "silence-start":
+            return silence.starts_at
+        case "silence-warning":
+            length = seconds(silence.ends_at - silence.starts_at)
+            return silence.ends_at - micros(min(WARN_BEFORE, length / 10)) if length >= WORTH_A_WARNING else None
+        case _:
+            return over_at(silence)
 
 
 def _end_now(draft: Draft, silence_id: str, because: str) -> None:

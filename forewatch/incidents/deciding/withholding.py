@@ -81,6 +81,10 @@ def withhold(draft: Draft, alert: Alert, route: str, reasons: tuple[Suppression,
         subjects = dict.fromkeys(reason.by for reason in reasons)
         draft.because(reasons[0].kind.replace("_", "-"), text, alert.id, alert.incident_id, *subjects)
         draft.log(alert.incident_id, "withheld", text, alert=alert.id)
+    else:
+        draft.because(
+            "still-withheld", f"{telling.named(alert)} is still withheld: {why}.", alert.id, alert.incident_id
+        )
     ends = [reason.until for reason in reasons if reason.until is not None]
     if ends and review:
         # All timers of one alert's reviews are one: it looks at every route.

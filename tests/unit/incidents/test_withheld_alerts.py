@@ -6,7 +6,7 @@ from memory_view import World, shop
 from forewatch.alerting.matchers import parse_matchers
 from forewatch.alerting.silence import Silence, silence_as_json
 from forewatch.clock import micros
-from forewatch.incidents.events import SilenceExpired, SilenceSet
+from forewatch.incidents.events import SilenceExpired, SilenceSet, TimerDue
 
 pytestmark = pytest.mark.unit
 
@@ -291,3 +291,14 @@ def test_work_on_a_symptom_does_not_keep_a_remedy_from_the_cause():
         ("catalogue", "INC-1"),
         ("stock", "INC-1"),
     ]
+
+
+def test_a_clock_set_back_does_not_cost_a_silence_its_end():
+    world = World(shop(autonomy="shadow"))
+    silence(world, "service=shop", hours=1)
+    world.fails()
+    end = next(timer for timer in world.view.timers if timer.kind == "silence-end")
+    world.view.timers.remove(end)
+    world.decide(TimerDue(end.id, end.kind, end.subject, world.now))
+    world.wait(2 * HOUR)
+    assert ("page", "ops", "sent") in world.told()
