@@ -7,7 +7,19 @@ import sys
 import typer
 
 from forewatch import __version__
-from forewatch.commands import causes, checks, health, incidents, notify, runbooks, up
+from forewatch.commands import (
+    causes,
+    checks,
+    health,
+    incidents,
+    maintenance,
+    notify,
+    replay,
+    runbooks,
+    silences,
+    sources,
+    up,
+)
 from forewatch.errors import ConfigError, ForewatchError
 
 app = typer.Typer(
@@ -17,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (up, checks, incidents, causes, runbooks, notify, health):
+for part in (up, checks, incidents, causes, replay, silences, maintenance, sources, runbooks, notify, health):
     part.register(app)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +14,13 @@ import typer
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
+from forewatch.bell import ring
 from forewatch.clock import to_datetime
+from forewatch.deciding import decide
 from forewatch.errors import NotFound
 from forewatch.home import Home
+from forewatch.incidents.events import Event
+from forewatch.incidents.outcome import Outcome
 from forewatch.orchestration.settings import Settings
 from forewatch.runtime import Runtime, open_runtime
 
@@ -50,6 +54,20 @@ def opened(folder: Path | None) -> Iterator[Runtime]:
         yield runtime
     finally:
         runtime.store.close()
+
+
+def carry_out(runtime: Runtime, event: Callable[[int], Event]) -> Outcome:
+    """Decide upon what a person asks for now, and wake all who may have work from it. Raises what `decide` does."""
+    now = runtime.clock.now()
+    outcome = decide(runtime.store, event(now), config=runtime.configuration.current(), now=now)
+    ring_all(runtime)
+    return outcome
+
+
+def ring_all(runtime: Runtime) -> None:
+    """Wake who sends notifications and looks at timers, and who starts runs."""
+    ring(runtime.home, "page-people")
+    ring(runtime.home, "worker")
 
 
 def settings_of(runtime: Runtime) -> Settings:

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from forewatch.bell import ring
-from forewatch.commands.common import HomeOption, local, opened, out, person, table
-from forewatch.deciding import decide
+from forewatch.commands.common import HomeOption, carry_out, local, opened, out, person, table
 from forewatch.errors import NotFound
-from forewatch.incidents.events import Acknowledged, Event, Noted, ResolvedByHand
-from forewatch.runtime import Runtime
-from forewatch.store import incidents, timeline
+from forewatch.incidents import telling
+from forewatch.incidents.alert_state import state_of
+from forewatch.incidents.events import Acknowledged, Event, IncidentsMerged, IncidentSplit, Noted, ResolvedByHand
+from forewatch.incidents.outcome import Outcome, PutIncident
+from forewatch.store import alerts, incidents, timeline, withheld
 
 IncidentArgument = Annotated[str, typer.Argument(help="INC-n")]
 
@@ -41,18 +41,39 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def show(incident: IncidentArgument, home: HomeOption = None) -> None:
-        """One incident and its timeline."""
+        """One incident: its alerts, with why somebody is not told of them, and its timeline."""
         with opened(home) as runtime, runtime.store.read() as conn:
             found = incidents.get(conn, incident)
             entries = timeline.of_incident(conn, incident)
+            its = alerts.of_incident(conn, incident)
+            states = [state_of(alert, withheld.of_alert(conn, alert.id)) for alert in its]
         if found is None:
             raise NotFound(f"there is no incident {incident}")
         out.print(f"{found.id} {found.status}, {found.severity}: {found.title}", markup=False)
-        out.print(f"service {found.service}, opened {local(found.opened_at)}", markup=False)
+        services = list(dict.fromkeys((found.service, *(alert.service for alert in its))))
+        many = f"services {', '.join(services)}" if len(services) > 1 else f"service {found.service}"
+        out.print(f"{many}, opened {local(found.opened_at)}", markup=False)
         if found.acknowledged_by:
             out.print(f"acknowledged by {found.acknowledged_by}, {local(found.acknowledged_at)}", markup=False)
         if found.resolution:
             out.print(f"resolved {local(found.resolved_at)}: {found.resolution}", markup=False)
+        out.print()
+        table(
+            ("ALERT", "STATE", "SEVERITY", "CLASSIFICATION", "SERVICE", "SINCE", "WHAT"),
+            (
+                (
+                    alert.id,
+                    state.name,
+                    alert.severity,
+                    alert.classification,
+                    alert.service,
+                    local(alert.starts_at),
+                    telling.summary(alert) + (f" ({state.why})" if state.why else ""),
+                )
+                for alert, state in zip(its, states, strict=True)
+            ),
+            "It has no alerts.",
+        )
         out.print()
         table(
             ("AT", "KIND", "WHO", "WHAT"),
@@ -82,6 +103,32 @@ def register(app: typer.Typer) -> None:
         _decide(home, lambda now: Noted(incident, person(), text, now))
         out.print(f"Noted on {incident}.")
 
+    @group.command()
+    def merge(
+        into: Annotated[str, typer.Argument(help="INC-n, the one that stays open")],
+        other: Annotated[str, typer.Argument(help="INC-n, whose alerts, runs and notices it takes")],
+        home: HomeOption = None,
+    ) -> None:
+        """Say that two open incidents are one."""
+        _decide(home, lambda now: IncidentsMerged(into, other, person(), now))
+        out.print(f"{other} is merged into {into}.", markup=False)
+
+    @group.command()
+    def split(
+        incident: IncidentArgument,
+        alert: Annotated[list[str], typer.Argument(help="AL-n, those that are another trouble")],
+        home: HomeOption = None,
+    ) -> None:
+        """Say that some alerts of an open incident are an incident of their own."""
+        chosen = list(dict.fromkeys(alert))
+        outcome = _decide(home, lambda now: IncidentSplit(incident, chosen, person(), now))
+        new = next(
+            change.incident.id
+            for change in outcome.changes
+            if isinstance(change, PutIncident) and change.incident.id != incident
+        )
+        out.print(f"{', '.join(chosen)} {'is' if len(chosen) == 1 else 'are'} {new} now.", markup=False)
+
     @app.command()
     def why(
         subject: Annotated[str, typer.Argument(help="AL-n, INC-n, NT-n, RUN-n, a fingerprint, a silence, a group.")],
@@ -95,13 +142,6 @@ def register(app: typer.Typer) -> None:
                 out.print(line, markup=False)
 
 
-def _decide(home: Path | None, event: Callable[[int], Event]) -> None:
+def _decide(home: Path | None, event: Callable[[int], Event]) -> Outcome:
     with opened(home) as runtime:
-        now = runtime.clock.now()
-        decide(runtime.store, event(now), config=runtime.configuration.current(), now=now)
-        _ring(runtime)
-
-
-def _ring(runtime: Runtime) -> None:
-    ring(runtime.home, "page-people")
-    ring(runtime.home, "worker")
+        return carry_out(runtime, event)

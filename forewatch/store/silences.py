@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select
 
@@ -10,7 +11,7 @@ from forewatch.alerting.alert import Labels
 from forewatch.alerting.silence import Silence, SilenceIndex, silence_as_json, silence_from_json
 from forewatch.clock import micros
 from forewatch.store import ids
-from forewatch.store.schema import silenced, silences
+from forewatch.store.schema import alerts, silenced, silences
 from forewatch.store.upsert import insert_missing, upsert
 
 MARK = "silences"
@@ -26,8 +27,23 @@ _HIDDEN = (
     .distinct()
 )
 
+_ALL_HIDDEN = (
+    select(silenced.c.silence_id, silenced.c.incident_id, alerts.c.classification, func.count())
+    .outerjoin(alerts, alerts.c.id == silenced.c.alert_id)
+    .group_by(silenced.c.silence_id, silenced.c.incident_id, alerts.c.classification)
+    .order_by(func.min(silenced.c.at), silenced.c.incident_id)
+)
+
 _index: dict[str, tuple[int, int, SilenceIndex]] = {}
 """Per database: (mark, read at, the silences not over by then)."""
+
+
+class Hidden(NamedTuple):
+    """How many alerts of an incident and a classification a silence has hidden; None: gone with their retention."""
+
+    incident_id: str | None
+    classification: str | None
+    alerts: int
 
 
 def put(conn: Connection, silence: Silence) -> None:
@@ -65,10 +81,12 @@ def hidden_incidents(conn: Connection, silence_id: str) -> list[str]:
     return sorted(conn.execute(_HIDDEN, {"of": silence_id}).scalars())
 
 
-def hidden_alerts(conn: Connection) -> dict[str, int]:
-    """How many alerts each silence has hidden."""
-    found = select(silenced.c.silence_id, func.count()).group_by(silenced.c.silence_id)
-    return {row[0]: int(row[1]) for row in conn.execute(found)}
+def hidden(conn: Connection) -> dict[str, list[Hidden]]:
+    """What each silence has hidden over its life."""
+    found: dict[str, list[Hidden]] = {}
+    for silence_id, *rest in conn.execute(_ALL_HIDDEN):
+        found.setdefault(silence_id, []).append(Hidden(*rest))
+    return found
 
 
 def _current(conn: Connection, now: int) -> SilenceIndex:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import uuid
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
+from forewatch import silencing
 from forewatch.alerting.matchers import Matcher, matches
-from forewatch.alerting.silence import Silence, may_edit_in_place, silence_as_json, state_of, validate
+from forewatch.alerting.silence import Silence, state_of, validate
 from forewatch.clock import iso
 from forewatch.config.models import Config
 from forewatch.console.alertmanager.answers import Refusal
 from forewatch.deciding import decide_in
-from forewatch.incidents.events import SilenceExpired, SilenceSet
+from forewatch.errors import NotFound
+from forewatch.incidents.events import SilenceExpired
 from forewatch.incidents.outcome import Outcome
 from forewatch.intake.posted import instant
 from forewatch.store import silences
@@ -69,21 +69,11 @@ def read(body: Any, now: int) -> Silence:
 
 
 def put(conn: Connection, silence: Silence, config: tuple[int, Config], now: int) -> tuple[str, Outcome]:
-    """Set a silence in an open decision; returns its id and what follows.
-
-    An edit that tells the same story stays under its id; any other ends the old silence and begins one of its own.
-    Raises Refusal 404 for an id that is not known.
-    """
-    old = silences.get(conn, silence.id) if silence.id else None
-    if silence.id and old is None:
-        raise Refusal(404, "silence not found")
-    replaces = None
-    if old is None or not may_edit_in_place(old, silence, now):
-        if old is not None and state_of(old, now) != "expired":
-            replaces = old.id
-        silence = replace(silence, id=str(uuid.uuid4()), starts_at=max(silence.starts_at, now))
-    event = SilenceSet(silence_as_json(silence), actor=silence.created_by, at=now, replaces=replaces)
-    return silence.id, decide_in(conn, event, config=config, now=now)
+    """`silencing.put` with Alertmanager's own refusal: 404 for an id that is not known."""
+    try:
+        return silencing.put(conn, silence, config=config, now=now)
+    except NotFound:
+        raise Refusal(404, "silence not found") from None
 
 
 def expire(conn: Connection, silence_id: str, actor: str, config: tuple[int, Config], now: int) -> Outcome:
