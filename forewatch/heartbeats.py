@@ -153,6 +153,24 @@ def excused(state: Heartbeat, now: int) -> Heartbeat:
     return replace(state, counts_from=now, started_at=None, started_rid=None)
 
 
+def clipped(state: Heartbeat, now: int) -> Heartbeat:
+    """The state with no instant after `now`: a clock that was set back must not make a job waited for all the more."""
+
+    def not_after(at: int | None) -> int | None:
+        return None if at is None else min(at, now)
+
+    runs = {rid: min(at, now) for rid, at in state.runs.items()}
+    clipped = replace(
+        state,
+        counts_from=min(state.counts_from, now),
+        last_at=not_after(state.last_at),
+        started_at=not_after(state.started_at),
+        runs=runs,
+        down_at=not_after(state.down_at),
+    )
+    return state if clipped == state else clipped
+
+
 def _settled(state: Heartbeat, schedule: HeartbeatTarget, now: int) -> Heartbeat:
     """A deadline that has passed stays passed until the next success, though a new run starts."""
     if state.status == "down" or not judge(state, schedule, now).failing:

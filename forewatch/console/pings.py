@@ -20,7 +20,7 @@ from forewatch.config.secrets import reveal
 from forewatch.config.targets import HeartbeatTarget, is_token
 from forewatch.errors import SecretError, StoreUnavailable
 from forewatch.guard.redact import redact
-from forewatch.heartbeats import PER_MINUTE, Heartbeat, Ping, key_of, last_words, matters, receive
+from forewatch.heartbeats import PER_MINUTE, Heartbeat, Ping, clipped, key_of, last_words, matters, receive
 from forewatch.runtime import Runtime
 from forewatch.store import pings
 
@@ -131,7 +131,7 @@ class _Jobs:
             return 503 if self._unreadable else 404
         now = self._runtime.clock.now()
         with self._runtime.store.decide() as conn:
-            before = pings.get(conn, key) or Heartbeat(now)
+            before = clipped(pings.get(conn, key) or Heartbeat(now), now)
             if pings.within_a_minute(conn, key, now) >= PER_MINUTE and not matters(before, target, ping, now):
                 return 429
             after = receive(before, target, ping, now)

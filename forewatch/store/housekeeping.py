@@ -226,6 +226,7 @@ def _conditions(before: int, yesterday: int) -> list[tuple[Table, ColumnElement[
             ),
         ),
         (schema.audit, schema.audit.c.at < before),
+        (schema.pings, schema.pings.c.at < before),
         (schema.set_aside, schema.set_aside.c.at < before),
         (
             schema.decision_records,

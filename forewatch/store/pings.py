@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select
 from forewatch.clock import micros
 from forewatch.heartbeats import Heartbeat, Ping, excused
 from forewatch.store.schema import heartbeats, pings
-from forewatch.store.upsert import insert_missing, upsert
+from forewatch.store.upsert import upsert
 
 KEPT = 100
 """Calls of one job that are kept."""
@@ -36,11 +35,6 @@ def get(conn: Connection, key: str) -> Heartbeat | None:
 
 def put(conn: Connection, key: str, state: Heartbeat) -> None:
     upsert(conn, heartbeats, [{"key": key, **asdict(state)}])
-
-
-def expect(conn: Connection, keys: Iterable[str], now: int) -> None:
-    """From now on calls of these jobs are expected; of those known already nothing changes."""
-    insert_missing(conn, heartbeats, [{"key": key, **asdict(Heartbeat(now))} for key in keys])
 
 
 def excuse_all(conn: Connection, now: int) -> None:

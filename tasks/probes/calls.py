@@ -10,7 +10,7 @@ from forewatch.clock import Clock
 from forewatch.config.secrets import reveal
 from forewatch.config.targets import HeartbeatTarget
 from forewatch.errors import StoreUnavailable
-from forewatch.heartbeats import Heartbeat, Verdict, judge, key_of
+from forewatch.heartbeats import Heartbeat, Verdict, clipped, judge, key_of
 from forewatch.store import pings
 from forewatch.store.engine import Store
 
@@ -48,10 +48,12 @@ class Calls:
     def _read(self, key: str) -> Heartbeat:
         with self._store.read() as conn:
             state = pings.get(conn, key)
-        if state is not None:
-            return state
         now = self._clock.now()
-        if self._watches:
-            with self._store.decide() as conn:
-                pings.expect(conn, [key], now)
-        return Heartbeat(now)
+        if state is not None and clipped(state, now) is state:
+            return state
+        if not self._watches:
+            return clipped(state or Heartbeat(now), now)
+        with self._store.decide() as conn:
+            state = clipped(pings.get(conn, key) or Heartbeat(now), now)
+            pings.put(conn, key, state)
+        return state

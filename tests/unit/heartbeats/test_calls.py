@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from heartbeat_jobs import TOKEN
 
-from forewatch.config.models import Check
+from forewatch.clock import micros
+from forewatch.config.models import Check, Retention
 from forewatch.errors import StoreUnavailable
 from forewatch.heartbeats import Heartbeat, Ping, key_of, receive
 from forewatch.store import pings
+from forewatch.store.housekeeping import retain_decisions
 from tasks.probes import ProbeContext, probe
 from tasks.probes.calls import Calls
 
@@ -78,10 +80,31 @@ async def test_while_the_store_cannot_be_read_no_job_is_blamed(ask, call, servin
     assert not (await ask()).ok
 
 
+async def test_a_clock_that_was_set_back_does_not_make_a_job_waited_for_all_the_more(ask, call, serving):
+    serving.clock.jump(400 * 86400)
+    call()
+    serving.clock.jump(-400 * 86400)
+    assert (await ask()).reason == "last called in just now"
+    serving.clock.advance(3900)
+    assert not (await ask()).ok
+
+
 async def test_where_nothing_ever_ran_the_check_says_so(tmp_path):
     async with ProbeContext(tmp_path) as context:
         result = await probe(CHECK, None, context)
     assert result.reason == "could not be checked: no Forewatch has run here that the job could have called"
+
+
+async def test_old_calls_go_with_the_decisions_and_what_is_known_of_the_job_stays(store, serving, call):
+    call("fail")
+    now = serving.clock.now()
+    with store.decide() as conn:
+        for days in (100, 10):
+            pings.add(conn, key_of(TOKEN), Ping("fail"), "", None, now - micros(days * 86400))
+    retain_decisions(store, Retention(), now)
+    with store.read() as conn:
+        assert [one.at for one in pings.last(conn, key_of(TOKEN))] == [now - micros(10 * 86400)]
+        assert pings.get(conn, key_of(TOKEN)).status == "down"
 
 
 async def test_a_look_on_demand_stores_nothing(store, serving, tmp_path):

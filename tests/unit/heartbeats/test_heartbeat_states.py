@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 from heartbeat_jobs import TOKEN
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from forewatch.clock import from_datetime, micros
 from forewatch.config.targets import HeartbeatTarget
@@ -200,6 +202,41 @@ def test_only_what_changes_nothing_may_be_dropped():
     job.calls("5m", "fail")
     assert certain("6m")
     assert certain("6m", "fail")
+
+
+SCHEDULES = st.sampled_from(
+    [{"period": 600.0, "grace": 60.0}, {"period": 60.0, "grace": 3600.0}, {"cron": "*/10 * * * *", "grace": 90.0}]
+)
+CALLS = st.lists(
+    st.tuples(
+        st.integers(0, 2000), st.sampled_from(["success", "start", "fail", "log"]), st.sampled_from([None, A, B])
+    ),
+    max_size=12,
+)
+
+
+@settings(deadline=None)
+@given(SCHEDULES, CALLS, st.integers(0, 5000))
+def test_whatever_comes_a_heartbeat_is_down_exactly_from_its_deadline_on(schedule, calls, later):
+    job, now = Job(**schedule), T0
+    for wait, kind, rid in calls:
+        now += micros(wait)
+        before = judge(job.state, job.schedule, now)
+        job.state = receive(job.state, job.schedule, Ping(kind, rid), now)
+        after = judge(job.state, job.schedule, now)
+        if kind == "fail":
+            assert after.failing
+        if kind in ("start", "log"):
+            assert after.failing == before.failing
+        if kind == "success" and job.state.started_at is None:
+            assert after.status in ("up", "grace")
+    verdict = judge(job.state, job.schedule, now)
+    if verdict.deadline is None:
+        assert judge(job.state, job.schedule, now + micros(later)).failing
+    else:
+        assert now < verdict.deadline
+        assert not judge(job.state, job.schedule, verdict.deadline - 1).failing
+        assert judge(job.state, job.schedule, verdict.deadline).failing
 
 
 def test_the_store_knows_a_job_by_a_digest_that_tells_nothing():
