@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from forewatch.alerting import times
 from forewatch.alerting.grouping import ALL_LABELS
+from forewatch.config.crosscheck_templates import bad_templates
 from forewatch.config.defaults import DEFAULT_NOTIFIER, IMPLICIT_SERVICES
 from forewatch.config.models import Config, Route
 from forewatch.config.references import bad_matchers, dangling, prefect_secrets, twice
@@ -33,6 +34,7 @@ def _sources(config: Config, top: Spot) -> Iterator[Problem]:
     tokens: dict[tuple[str, str | Secret], Spot] = {}
     for index, (source, spot) in enumerate(zip(config.sources, spots, strict=True)):
         yield from dangling("service", source.default_service, spot.at("default_service"), services)
+        yield from bad_templates(source, spot)
         yield from prefect_secrets(
             top.at("sources"), index, "sources, since an alert must get in even where Prefect is down"
         )

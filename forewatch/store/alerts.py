@@ -167,6 +167,12 @@ def listing(conn: Connection, limit: int = 50) -> list[Alert]:
     return [Alert(**row._mapping) for row in conn.execute(found)]
 
 
+def newest_by_source(conn: Connection) -> dict[str, int]:
+    """When an alert of each source last changed or was heard of again. Reads every alert: for a person who asks."""
+    newest = select(alerts.c.source, func.max(alerts.c.updated_at)).group_by(alerts.c.source)
+    return {source: int(at) for source, at in conn.execute(newest)}
+
+
 def put(conn: Connection, alert: Alert) -> None:
     """Store a new alert or replace the one of the same id.
 

@@ -55,13 +55,13 @@ def test_each_source_is_listed_with_what_its_sender_needs(typed, folder):
     typed.clock.advance(2)
     typed._decide(AlertRaised({"alertname": "A"}, {}, typed.clock.now(), sender="prometheus"))
     said = typed.say("sources", "list")
-    rows = {line.split()[0]: line for line in said.splitlines()[1:]}
-    assert rows["prometheus"].endswith("this machine   https://watch.example/api/v2/alerts")
-    assert rows["other-alertmanager"].endswith("token          https://watch.example/intake/other-alertmanager")
+    rows = {line.split()[0]: " ".join(line.split()) for line in said.splitlines()[1:]}
+    assert rows["prometheus"].endswith("this machine https://watch.example/api/v2/alerts")
+    assert rows["other-alertmanager"].endswith("token https://watch.example/intake/other-alertmanager")
     assert rows["nagios"].endswith("https://watch.example/v2/enqueue")
     assert rows["backups"].endswith("https://watch.example/api/push/TOKEN?status=up&msg=OK&ping=")
-    assert rows["errors"].endswith("signature      https://watch.example/intake/errors, asks https://sentry.io")
-    assert rows["bugs"].endswith("none needed    asks http://bugs.example")
+    assert rows["errors"].endswith("signature https://watch.example/intake/errors, asks https://sentry.io")
+    assert rows["bugs"].endswith("none needed asks http://bugs.example")
     assert rows["deploys"].endswith("https://watch.example/intake/deploys")
     assert "2026-01-01" in rows["prometheus"]
     assert "2026-01-01" in rows["bugs"]
