@@ -35,7 +35,7 @@ from forewatch.store.shifts import Fence, check_fence
 
 BUDGET = 0.04
 """Seconds after which a slice begins nothing more: with its commit it stays below a tenth of a second."""
-AT_ONCE = 1_000
+AT_ONCE = 500
 """Events of one slice."""
 LOOK_UP = 250
 """Alerts looked up with one query."""
