@@ -26,6 +26,11 @@ services:
       - &check {http: "http://${HOST}:8001/health", every: 1s, timeout: 500ms, expect: {status: [200, 204]}}
       - {<<: *check, name: b}
       - process: {pidfile: run/x.pid}
+      - {dns: {name: "${HOST}", server: "10.0.0.53:53"}, expect: {answers: [10.0.0.1]}}
+      - tls: {address: "${HOST}:443", ca: ca.pem}
+      - {sql: {url: !secret env:DATABASE, query: SELECT 1}, expect: {value: 1, rows: 1}}
+      - {systemd: {unit: shop.service}, expect: {state: [active]}}
+      - heartbeat: {token: 0b5e1a6c-7d8e-4f90-a1b2-c3d4e5f60718, cron: "0 3 * * *", zone: Europe/Berlin, grace: 1h}
     remedies:
       - {on: ['alertname=~"Check.*"'], runbook: restart-service, with: {command: [./start.sh]}, autonomy: auto}
   - name: catalogue
@@ -97,7 +102,8 @@ def test_any_row_of_yamls_own_signs(text):
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["x", "5s", "${HOST}", "a: b", "ä", ""]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
-        ["name", "checks", "http", "every", "on", "match", "notify", "webhook", "url", "status", "for", "process"]
+        ["name", "checks", "http", "every", "on", "match", "notify", "webhook", "url", "status", "for", "process",
+         "dns", "tls", "sql", "systemd", "heartbeat", "token", "cron", "zone", "unit", "address"]
     ), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
