@@ -71,6 +71,14 @@ def waiting(conn: Connection, kind: str, subject: str) -> Timer | None:
     return Timer(**row._mapping) if row is not None else None
 
 
+def waits(conn: Connection, kind: str, subject: str, due_at: int) -> bool:
+    """Whether a timer of a kind waits for a subject until just then."""
+    found = select(timers.c.id).where(
+        timers.c.subject == subject, timers.c.kind == kind, timers.c.state == "waiting", timers.c.due_at == due_at
+    )
+    return conn.execute(found.limit(1)).first() is not None
+
+
 def finish(conn: Connection, timer_id: int) -> bool:
     """Mark a timer as fired. False if it fired already or was cancelled. `deciding` does this for every TimerDue."""
     return bool(

@@ -100,8 +100,7 @@ class World:
         """Whether the same timer waits in the history too: then it fires when it did there."""
         backwards = {here: there for pairs in self._all_pairs() for there, here in pairs.items()}
         subject = backwards.get(timer.subject, timer.subject)
-        there = timers.waiting(self._was, timer.kind, subject)
-        return there is not None and there.due_at == timer.due_at
+        return timers.waits(self._was, timer.kind, subject, timer.due_at)
 
     def _subject(self, subject: str) -> str | None:
         """The subject of a timer here: what has no number of ours is called the same."""
@@ -187,7 +186,7 @@ class _View(StoreView):
         return "sent" if one.state in ("held", "due") and one.not_before <= self._now else one.state
 
     def _catch_up(self, here: str, values: list[Any]) -> None:
-        """What the worker and the run wrote, while the run stands before its end in both worlds."""
+        """What the worker and the run wrote, while the run stands alike in both worlds."""
         run = runs.get(self._conn, here)
-        if run is not None and run.state in _UNENDED and values[0] in _UNENDED:
+        if run is not None and (run.state == values[0] or (run.state in _UNENDED and values[0] in _UNENDED)):
             facts.set_outside(self._conn, here, values)
