@@ -11,10 +11,9 @@ import typer
 from forewatch.commands.common import HomeOption, carry_out, local, opened, out, person, table
 from forewatch.errors import NotFound
 from forewatch.incidents import telling
-from forewatch.incidents.alert_state import state_of
 from forewatch.incidents.events import Acknowledged, Event, IncidentsMerged, IncidentSplit, Noted, ResolvedByHand
 from forewatch.incidents.outcome import Outcome, PutIncident
-from forewatch.store import alerts, incidents, timeline, withheld
+from forewatch.store import incidents
 
 IncidentArgument = Annotated[str, typer.Argument(help="INC-n")]
 
@@ -42,17 +41,16 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def show(incident: IncidentArgument, home: HomeOption = None) -> None:
         """One incident: its alerts, with why somebody is not told of them, and its timeline."""
+        from forewatch.explaining import incident_story
+
         with opened(home) as runtime, runtime.store.read() as conn:
-            found = incidents.get(conn, incident)
-            entries = timeline.of_incident(conn, incident)
-            its = alerts.of_incident(conn, incident)
-            states = [state_of(alert, withheld.of_alert(conn, alert.id)) for alert in its]
-        if found is None:
-            raise NotFound(f"there is no incident {incident}")
+            story = incident_story(conn, incident)
+        if story is None:
+            raise NotFound(f"there is no incident {incident} (forewatch incidents list shows them)")
+        found = story.incident
         out.print(f"{found.id} {found.status}, {found.severity}: {found.title}", markup=False)
-        services = list(dict.fromkeys((found.service, *(alert.service for alert in its))))
-        many = f"services {', '.join(services)}" if len(services) > 1 else f"service {found.service}"
-        out.print(f"{many}, opened {local(found.opened_at)}", markup=False)
+        services = f"service{'s' if len(story.services) > 1 else ''} {', '.join(story.services)}"
+        out.print(f"{services}, opened {local(found.opened_at)}", markup=False)
         if found.acknowledged_by:
             out.print(f"acknowledged by {found.acknowledged_by}, {local(found.acknowledged_at)}", markup=False)
         if found.resolution:
@@ -63,21 +61,21 @@ def register(app: typer.Typer) -> None:
             (
                 (
                     alert.id,
-                    state.name,
+                    (state := story.state_of(alert)).name,
                     alert.severity,
                     alert.classification,
                     alert.service,
                     local(alert.starts_at),
                     telling.summary(alert) + (f" ({state.why})" if state.why else ""),
                 )
-                for alert, state in zip(its, states, strict=True)
+                for alert in story.alerts
             ),
             "It has no alerts.",
         )
         out.print()
         table(
             ("AT", "KIND", "WHO", "WHAT"),
-            ((local(entry.at), entry.kind, entry.actor, entry.text) for entry in entries),
+            ((local(entry.at), entry.kind, entry.actor, entry.text) for entry in story.timeline),
             "Nothing on its timeline.",
         )
 

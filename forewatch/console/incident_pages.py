@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 from forewatch.clock import iso, seconds
 from forewatch.console.likely_causes import LikelyCauses
 from forewatch.explaining import incident_story
+from forewatch.incidents.telling import summary
 from forewatch.orchestration.settings import Settings
 from forewatch.runtime import Runtime
 from forewatch.store import attachments, incidents
@@ -27,6 +28,7 @@ def router(runtime: Runtime) -> APIRouter:
     )
     likely = LikelyCauses(runtime)
     templates.filters["iso"] = iso
+    templates.filters["summary"] = summary
     templates.filters["clock"] = lambda microseconds: iso(microseconds)[11:-1]
     templates.filters["duration"] = lambda microseconds: format_duration(seconds(microseconds))
 

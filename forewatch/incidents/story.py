@@ -8,8 +8,10 @@ from typing import Protocol
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.notification import Notification
+from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, seconds
 from forewatch.incidents import telling
+from forewatch.incidents.alert_state import AlertState, state_of
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
 from forewatch.units import format_duration
@@ -20,6 +22,8 @@ class Line(Protocol):
 
     @property
     def at(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
     @property
     def actor(self) -> str: ...
     @property
@@ -45,7 +49,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Story:
-    """All that is stored of an incident, each list oldest first; `steps` by run id."""
+    """All that is stored of an incident, each list oldest first; `steps` by run id, `withheld` by alert id."""
 
     incident: Incident
     timeline: Sequence[Line] = ()
@@ -53,6 +57,16 @@ class Story:
     runs: Sequence[Run] = ()
     steps: Mapping[str, Sequence[Step]] = field(default_factory=dict)
     notifications: Sequence[Notification] = ()
+    withheld: Mapping[str, Sequence[Withheld]] = field(default_factory=dict)
+
+    @property
+    def services(self) -> list[str]:
+        """The incident's own, then the others it has alerts of."""
+        return list(dict.fromkeys((self.incident.service, *(alert.service for alert in self.alerts))))
+
+    def state_of(self, alert: Alert) -> AlertState:
+        """How one of its alerts stands."""
+        return state_of(alert, self.withheld.get(alert.id, ()))
 
 
 OURSELVES = "forewatch"
@@ -69,7 +83,7 @@ def as_markdown(story: Story, links: Mapping[str, str] | None = None) -> str:
     parts = [
         _head(story.incident),
         _list("Timeline", [_line(story.incident, line) for line in story.timeline]),
-        _list("Alerts", [_alert(alert, links) for alert in story.alerts]),
+        _list("Alerts", [_alert(alert, story.state_of(alert), links) for alert in story.alerts]),
         _list("Runs", [entry for run in story.runs for entry in _run(run, story.steps.get(run.id, ()), links)]),
         _list("Notifications", [_notification(told, links) for told in story.notifications]),
         _list("See also", [f"- [{_text(name)}]({url})" for name, url in links.items() if name not in _ids(story)]),
@@ -97,9 +111,13 @@ def _line(incident: Incident, line: Line) -> str:
     return f"- **{iso(line.at)[11:-1]}** (+{after}) {who}{_text(line.text)}"
 
 
-def _alert(alert: Alert, links: Mapping[str, str]) -> str:
+def _alert(alert: Alert, state: AlertState, links: Mapping[str, str]) -> str:
     lasted = f" after {span}" if (span := _span(alert.starts_at, alert.ends_at)) else ""
-    return f"- {_linked(alert.id, links)}, {alert.severity}: {_text(telling.summary(alert))} ({alert.status}{lasted})"
+    why = f": {_text(state.why)}" if state.why else ""
+    return (
+        f"- {_linked(alert.id, links)}, {alert.severity}, {alert.classification}: {_text(telling.summary(alert))} "
+        f"({state.name}{lasted}{why})"
+    )
 
 
 def _run(run: Run, steps: Sequence[Step], links: Mapping[str, str]) -> list[str]:
