@@ -39,7 +39,7 @@ def running(folder: Path) -> Iterator[tuple[int, subprocess.Popen]]:
     bin_folder = binaries()
     data = own / "data"
     subprocess.run(
-        [bin_folder / "initdb", "-D", data, "-U", "shop", "-A", "scram-sha-256", "--pwfile", secret, "-N"],
+        [bin_folder / "initdb", "-D", data, "-U", "orders_reader", "-A", "scram-sha-256", "--pwfile", secret, "-N"],
         check=True, capture_output=True, timeout=60, **common,
     )  # fmt: skip
     with socket.socket() as free:

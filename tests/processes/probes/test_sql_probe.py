@@ -116,7 +116,7 @@ pytest_postgres = pytest.mark.skipif(binaries() is None, reason="there is no Pos
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     with running(tmp_path_factory.mktemp("postgres")) as (port, process):
-        yield f"postgresql://shop:{PASSWORD}@127.0.0.1:{port}/postgres", port, process
+        yield f"postgresql://orders_reader:{PASSWORD}@127.0.0.1:{port}/postgres", port, process
 
 
 @pytest_postgres
@@ -142,9 +142,9 @@ async def test_postgresql_is_only_read(ask, server):
 @pytest_postgres
 async def test_postgresql_refuses_a_wrong_password_without_our_telling_it(ask, server):
     _, port, _ = server
-    result = await ask(sql={"url": f"postgresql://shop:wrong-passw0rd@127.0.0.1:{port}/postgres"})
-    assert result.reason == 'the database says: password authentication failed for user "shop"'
-    none = await ask(sql={"url": f"postgresql://shop:{PASSWORD}@127.0.0.1:{port}/nosuch"})
+    result = await ask(sql={"url": f"postgresql://orders_reader:wrong-passw0rd@127.0.0.1:{port}/postgres"})
+    assert result.reason == 'the database says: password authentication failed for user "orders_reader"'
+    none = await ask(sql={"url": f"postgresql://orders_reader:{PASSWORD}@127.0.0.1:{port}/nosuch"})
     assert none.reason == 'the database says: database "nosuch" does not exist'
 
 
