@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from starlette.responses import PlainTextResponse, Response
 
 from forewatch.config.follow import COMPONENT
@@ -104,7 +105,7 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
 
     @routes.post(
         PATH,
-        openapi_extra={"requestBody": _body({"type": "array", "items": shapes.PostableAlert.model_json_schema()})},
+        openapi_extra={"requestBody": _body({"type": "array", "items": _schema(shapes.PostableAlert)})},
     )
     async def post_alerts(request: Request) -> Response:
         """Take alerts in; answered when they are on the disk."""
@@ -150,7 +151,7 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
     @routes.post(
         "/api/v2/silences",
         responses={200: {"model": shapes.SilenceId}},
-        openapi_extra={"requestBody": _body(shapes.PostableSilence.model_json_schema())},
+        openapi_extra={"requestBody": _body(_schema(shapes.PostableSilence))},
     )
     async def post_silence(request: Request) -> Response:
         """Set a silence, or edit one."""
@@ -275,6 +276,13 @@ def _wanted(
 
 def _yes(flag: str) -> bool:
     return flag.lower() in ("true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled")
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """What it refers to is among the document's components already."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return schema
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:
