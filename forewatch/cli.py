@@ -15,6 +15,7 @@ from forewatch.commands import (
     maintenance,
     notify,
     replay,
+    routes,
     runbooks,
     silences,
     sources,
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (up, checks, incidents, causes, replay, silences, maintenance, sources, runbooks, notify, health):
+for part in (up, checks, incidents, causes, replay, routes, silences, maintenance, sources, runbooks, notify, health):
     part.register(app)
 
 

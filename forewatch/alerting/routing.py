@@ -85,6 +85,49 @@ def route_named(config: Config, name: str) -> Route | None:
     return node.route if node is not None else None
 
 
+@dataclass(frozen=True)
+class Step:
+    """One route looked at on the way of an alert. `chosen`: it is one of `routes_for`; `depth` 0 is the default one."""
+
+    route: Route
+    matchers: tuple[Matcher, ...]
+    depth: int
+    matched: bool
+    chosen: bool
+    goes_on: bool
+    """The siblings after it are tried even where it matches."""
+
+
+def way(config: Config, labels: Labels) -> list[Step]:
+    """Every route that is looked at for an alert with these labels, in order."""
+    found: list[_Node] = []
+    root = _tree(config)[DEFAULT_ROUTE]
+    _collect(root, labels, found)
+    critical = labels.get("severity") == "critical"
+    return list(_way(root, labels, found, critical, 0))
+
+
+def _way(node: _Node, labels: Labels, chosen: list[_Node], critical: bool, depth: int) -> Iterator[Step]:
+    matched = matches(node.matchers, labels)
+    route = node.critical if critical else node.route
+    yield Step(route, node.matchers, depth, matched, any(one is node for one in chosen), node.goes_on)
+    for child in node.children if matched else ():
+        yield from _way(child, labels, chosen, critical, depth + 1)
+        if matches(child.matchers, labels) and not child.goes_on:
+            return
+
+
+def all_routes(config: Config) -> list[tuple[int, Route, tuple[Matcher, ...]]]:
+    """(depth, route, its own matchers) of the whole tree, from the default route down."""
+
+    def below(node: _Node, depth: int) -> Iterator[tuple[int, Route, tuple[Matcher, ...]]]:
+        yield depth, node.route, node.matchers
+        for child in node.children:
+            yield from below(child, depth + 1)
+
+    return list(below(_tree(config)[DEFAULT_ROUTE], 0))
+
+
 def _collect(node: _Node, labels: Labels, found: list[_Node]) -> bool:
     """Add the deepest matches at or below a node to `found`. Whether there were any."""
     if not matches(node.matchers, labels):
