@@ -179,8 +179,8 @@ class TimerDue(Event):
     """A timer ran out.
 
     `start`: a dispatched run has not started; `verification`: it acted, is it healed? `group`: a notification group's
-    tick; `review`: look again at an alert nobody was told of; `calm`: a flapping alert may have calmed down;
-    `silence-warning`, `silence-end`: a silence is about to end, or ended.
+    tick; `review`: look again at an alert nobody was told of; `reroute`: an alert has other routes now; `calm`: a
+    flapping alert may have calmed down; `silence-warning`, `silence-end`: a silence is about to end, or ended.
     """
 
     source: ClassVar[str] = "timer"

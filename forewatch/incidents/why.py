@@ -23,6 +23,7 @@ Subject = Alert | Incident | Notification | Run | Silence | Group
 _TIMERS = {
     "group": "The group {} came to its tick",
     "review": "It was time to look again at {}",
+    "reroute": "Other routes lead from {} than when it fired",
     "calm": "The flapping alert {} may have calmed down",
     "silence-start": "The silence {} began",
     "silence-warning": "The silence {} was about to end",

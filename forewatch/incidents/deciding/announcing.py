@@ -10,7 +10,7 @@ from typing import Any
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.routing import Route, routes_of
-from forewatch.alerting.suppression import Withheld
+from forewatch.alerting.suppression import Suppression, Withheld
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.automation import Answer, hold_back, send_remedy
 from forewatch.incidents.deciding.draft import Draft
@@ -43,14 +43,7 @@ def announce(
         # Of a new incident people hear, however often the alert came before.
         reasons = tuple(reason for reason in reasons if reason.kind != "flapping")
     answer = _answer(draft, alert, reasons)
-    if reasons:
-        withhold(draft, alert, "", reasons)
-    now_open = []
-    for route in routes_of(draft.view.config, alert):
-        if route.group_by is not None:
-            join_group(draft, route, alert)
-        elif not reasons and not _closed(draft, route, alert):
-            now_open.append(route)
+    now_open = _spread(draft, alert, reasons)
     if now_open:
         runbook = answer.run.runbook if answer.run is not None else None
         said = telling.trouble(alert, incident.id, values, telling.joined(flapping, answer.said), runbook)
@@ -64,6 +57,23 @@ def announce(
             covered=answer.covered,
             afresh=afresh or bool(flapping),
         )
+
+
+def reroute(draft: Draft, alert_id: str) -> None:
+    """Its routes are not those it had when it fired: who is on the new ones hears of it too.
+
+    What a remedy can do about it was decided then.
+    """
+    alert = draft.view.alert(alert_id)
+    if alert is None or alert.status != "firing":
+        draft.because("timer-pointless", f"{alert_id} is over: it needs no routes any more.", alert_id)
+        return
+    now_open = _spread(draft, alert, suppressions(draft, alert))
+    incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    if now_open and incident is not None and incident.open:
+        why = "Other routes lead to those who hear of it than when it fired."
+        said = telling.trouble(alert, incident.id, {}, why, None)
+        tell_of_trouble(draft, incident, alert, now_open, said)
 
 
 def review(draft: Draft, alert_id: str) -> None:
@@ -107,7 +117,20 @@ def review(draft: Draft, alert_id: str) -> None:
     tell_of_trouble(draft, incident, alert, freed, said, run=answer.run, covered=answer.covered, afresh=True)
 
 
-def _answer(draft: Draft, alert: Alert, reasons: tuple[Any, ...]) -> Answer:
+def _spread(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> list[Route]:
+    """Have its groups tell of it, or withhold it; the routes that tell of its incident now are returned."""
+    if reasons:
+        withhold(draft, alert, "", reasons)
+    now_open = []
+    for route in routes_of(draft.view.config, alert):
+        if route.group_by is not None:
+            join_group(draft, route, alert)
+        elif not reasons and not _closed(draft, route, alert):
+            now_open.append(route)
+    return now_open
+
+
+def _answer(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> Answer:
     held_back = holds_automation(reasons)
     if held_back is not None:
         return Answer(None, hold_back(draft, alert, Refused(held_back.kind, held_back.text)))

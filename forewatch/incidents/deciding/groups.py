@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from forewatch.alerting.alert import Alert, Labels
 from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.group import Group
 from forewatch.alerting.grouping import ALL_LABELS, Notice, group_key, group_labels, next_flush, send_reason
 from forewatch.alerting.routing import Route, routes_of
-from forewatch.alerting.suppression import Suppression, Withheld
+from forewatch.alerting.suppression import Suppression, SuppressionKind, Withheld
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import tell_group
@@ -21,9 +21,11 @@ from forewatch.incidents.outcome import (
     DropMembers,
     PutGroup,
     PutNotice,
-    PutWithheld,
     SetTimer,
 )
+
+STAYS_KNOWN: frozenset[SuppressionKind] = frozenset({"inhibition", "mute_time_interval", "active_time_interval"})
+"""What was told before one of these is known still when it ends, as in Alertmanager; else it is told afresh."""
 
 
 def join_group(draft: Draft, route: Route, alert: Alert) -> None:
@@ -49,38 +51,63 @@ def join_group(draft: Draft, route: Route, alert: Alert) -> None:
     draft.because("grouped", text, alert.id, key, alert.incident_id)
 
 
-def group_due(draft: Draft, key: str) -> list[Alert]:
-    """A tick: tell each notifier what is new for it, if anything is. Returns firing alerts that belong here no more."""
+def group_due(draft: Draft, key: str) -> None:
+    """A tick: tell each notifier what is new for it, if anything is."""
     group = draft.view.group(key)
     if group is None:
         draft.because("timer-pointless", f"The group {key} has no alerts any more: nothing to do.", key)
-        return []
-    route: Route | None = None
-    firing: list[Alert] = []
-    resolved: list[Alert] = []
-    gone: list[Alert] = []
-    strays: list[Alert] = []
-    for alert in draft.view.members(key):
-        own = _route_into(draft, key, alert)
-        if own is None:
-            strays.append(alert)
-            continue
-        route = own
-        if alert.status == "resolved":
-            gone.append(alert)
-            if not _hushed(draft, own, alert):
-                resolved.append(alert)
-        elif not _withheld(draft, own, alert):
-            firing.append(alert)
-    over = tuple(alert.id for alert in (*gone, *strays))
-    if route is not None:
-        _tell(draft, group, route, firing, resolved)
-        _go_on(draft, group, route, over)
-    else:
+        return
+    tick = _look(draft, key)
+    for alert in tick.strays:
+        # The configuration or its labels lead it elsewhere now; each in a decision of its own, that sees the others'.
+        if alert.status == "firing":
+            draft.order(SetTimer("reroute", alert.id, draft.now))
+    if tick.route is None:
         draft.change(DropGroup(key))
         draft.order(CancelTimers(key, "group"))
         draft.because("group-dropped", f"No route leads to the group {key} any more.", key)
-    return [alert for alert in strays if alert.status == "firing"]
+        return
+    _tell(draft, group, tick.route, tick)
+    _go_on(draft, group, tick.route, tick)
+
+
+@dataclass
+class _Tick:
+    """What a tick finds in its group. `untold`: fingerprints that are to be told as new once nothing hushes them."""
+
+    route: Route | None = None
+    firing: list[Alert] = field(default_factory=list)
+    resolved: list[Alert] = field(default_factory=list)
+    over: list[str] = field(default_factory=list)
+    staying: int = 0
+    strays: list[Alert] = field(default_factory=list)
+    untold: set[str] = field(default_factory=set)
+
+
+def _look(draft: Draft, key: str) -> _Tick:
+    tick = _Tick()
+    for alert in draft.view.members(key):
+        own = _route_into(draft, key, alert)
+        if own is None:
+            tick.strays.append(alert)
+            tick.over.append(alert.id)
+            continue
+        tick.route = own
+        reasons = (*suppressions(draft, alert), *route_suppressions(draft.view.config, own, draft.now))
+        if alert.status == "resolved":
+            tick.over.append(alert.id)
+            if reasons:
+                tick.untold.add(alert.fingerprint)
+            else:
+                tick.resolved.append(alert)
+            continue
+        tick.staying += 1
+        _record(draft, own, alert, reasons)
+        if not reasons:
+            tick.firing.append(alert)
+        elif any(reason.kind not in STAYS_KNOWN for reason in reasons):
+            tick.untold.add(alert.fingerprint)
+    return tick
 
 
 def _route_into(draft: Draft, key: str, alert: Alert) -> Route | None:
@@ -100,46 +127,44 @@ def _labels(route: Route, alert: Alert) -> Labels:
     return alert.labels if ALL_LABELS in (route.group_by or ()) else labels_for_routing(alert)
 
 
-def _hushed(draft: Draft, route: Route, alert: Alert) -> tuple[Suppression, ...]:
-    return (*suppressions(draft, alert), *route_suppressions(draft.view.config, route, draft.now))
-
-
-def _withheld(draft: Draft, route: Route, alert: Alert) -> bool:
-    """Whether the notice leaves a firing alert out, by reasons stored under its route."""
-    reasons = _hushed(draft, route, alert)
+def _record(draft: Draft, route: Route, alert: Alert, reasons: tuple[Suppression, ...]) -> None:
+    """Store why the notice leaves a firing alert out, under its route."""
     if reasons:
         withhold(draft, alert, route.name, reasons, review=False)
     elif any(one.route == route.name for one in draft.view.withheld(alert.id)):
-        draft.change(PutWithheld(Withheld(alert.id, route.name, draft.now, ()), alert.incident_id))
-    return bool(reasons)
+        draft.put_withheld(Withheld(alert.id, route.name, draft.now, ()), alert.incident_id)
 
 
-def _tell(draft: Draft, group: Group, route: Route, firing: list[Alert], resolved: list[Alert]) -> None:
-    fires = frozenset(alert.fingerprint for alert in firing)
+def _tell(draft: Draft, group: Group, route: Route, tick: _Tick) -> None:
+    fires = frozenset(alert.fingerprint for alert in tick.firing)
     # An alert that came again since it was over is firing, and no more.
-    over = frozenset(alert.fingerprint for alert in resolved) - fires
+    over = frozenset(alert.fingerprint for alert in tick.resolved) - fires
+    untold = frozenset(tick.untold) - fires
     for notifier in route.notify:
         last = draft.view.last_notice(group.key, notifier)
-        reason = send_reason(fires, over, last, route.repeat_interval, draft.now)
+        if last is not None and last.firing & untold:
+            last = replace(last, firing=last.firing - untold)
+            draft.change(PutNotice(group.key, notifier, last))
+        # With everything hushed nothing is said: that it does not show is no sign that it is over.
+        reason = send_reason(fires, over, last, route.repeat_interval, draft.now) if fires or over else None
         if reason is None:
             draft.because("nothing-new", f"Nothing is new for {notifier} in the group {group.key}.", group.key)
             continue
-        ended = [alert for alert in resolved if alert.fingerprint in over]
-        said = telling.of_group(group.key, group.labels, reason, firing, ended)
-        kind = "resolved" if not firing else "report" if said["severity"] == "info" else "page"
+        ended = [alert for alert in tick.resolved if alert.fingerprint in over]
+        said = telling.of_group(group.key, group.labels, reason, tick.firing, ended)
+        kind = "resolved" if not fires else "report" if said["severity"] == "info" else "page"
         tell_group(draft, group, reason, [notifier], kind, said)
         draft.change(PutNotice(group.key, notifier, Notice(draft.now, fires, over)))
 
 
-def _go_on(draft: Draft, group: Group, route: Route, over: tuple[str, ...]) -> None:
+def _go_on(draft: Draft, group: Group, route: Route, tick: _Tick) -> None:
     """Who is over leaves; the group lives on as long as it has members."""
-    left = [alert for alert in draft.view.members(group.key) if alert.id not in over]
-    if not left:
+    draft.order(CancelTimers(group.key, "group"))
+    if not tick.staying:
         draft.change(DropGroup(group.key))
-        draft.order(CancelTimers(group.key, "group"))
         return
-    if over:
-        draft.change(DropMembers(group.key, over))
+    if tick.over:
+        draft.change(DropMembers(group.key, tuple(tick.over)))
     due = next_flush(group.created_at, True, group.created_at, draft.now, route, draft.now)
     draft.change(PutGroup(replace(group, route=route.name, flushed_at=draft.now, next_at=due)))
-    draft.order(CancelTimers(group.key, "group"), SetTimer("group", group.key, due))
+    draft.order(SetTimer("group", group.key, due))

@@ -6,7 +6,7 @@ A timer that has become pointless is recorded and nothing else: it must never ho
 from __future__ import annotations
 
 from forewatch.incidents.deciding.alerts import calm_due
-from forewatch.incidents.deciding.announcing import announce, review
+from forewatch.incidents.deciding.announcing import reroute, review
 from forewatch.incidents.deciding.automation import (
     START_WITHIN,
     end_before_acting,
@@ -28,7 +28,9 @@ from forewatch.units import format_duration
 def timer_due(draft: Draft, event: TimerDue) -> None:
     match event.kind:
         case "group":
-            _tick(draft, event.subject)
+            group_due(draft, event.subject)
+        case "reroute":
+            reroute(draft, event.subject)
         case "review":
             review(draft, event.subject)
         case "calm":
@@ -37,14 +39,6 @@ def timer_due(draft: Draft, event: TimerDue) -> None:
             silence_due(draft, event.kind, event.subject)
         case _:
             _of_a_run(draft, event)
-
-
-def _tick(draft: Draft, key: str) -> None:
-    for alert in group_due(draft, key):
-        # The configuration has another way for it now.
-        incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
-        if incident is not None and incident.open:
-            announce(draft, incident, alert, {})
 
 
 def _of_a_run(draft: Draft, event: TimerDue) -> None:

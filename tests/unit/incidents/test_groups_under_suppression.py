@@ -1,0 +1,98 @@
+"""Groups whose alerts are partly or wholly withheld: nothing false is said, and nothing is lost afterwards."""
+
+import pytest
+from memory_view import World, shop
+from test_groups_of_alerts import grouped, notices
+from test_withheld_alerts import silence
+
+from forewatch.incidents.events import SilenceExpired
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_group_whose_alerts_are_all_silenced_says_nothing_least_of_all_that_they_are_resolved():
+    world = grouped()
+    world.fails()
+    world.wait(60)
+    silence(world, "service=shop")
+    world.wait(1800)
+    assert [notice[2] for notice in notices(world)] == ["first notification"]
+
+
+def test_what_was_told_before_its_silence_is_told_afresh_on_the_tick_after_it():
+    world = grouped()
+    world.fails("http")
+    world.fails("tcp")
+    world.wait(60)
+    silence(world, "check=tcp", hours=0.25)
+    world.wait(1800)
+    assert [notice[2:] for notice in notices(world)[1:]] == [("new alerts added", ["AL-1 firing", "AL-2 firing"])]
+
+
+def test_what_is_over_under_its_silence_and_fires_again_after_it_is_told_as_new():
+    world = grouped()
+    world.fails("http")
+    world.fails("tcp")
+    world.wait(60)
+    silence(world, "check=tcp")
+    world.wait(60)
+    world.recovers("tcp")
+    world.wait(600)
+    world.decide(SilenceExpired("S1", "ana", world.now))
+    world.wait(600)
+    world.fails("tcp")
+    world.wait(300)
+    assert [notice[2:] for notice in notices(world)[1:]] == [("new alerts added", ["AL-1 firing", "AL-3 firing"])]
+
+
+def test_what_is_over_under_its_silence_as_the_last_of_its_group_is_told_as_the_first_when_it_fires_again():
+    world = grouped()
+    world.fails()
+    world.wait(60)
+    silence(world, "service=shop", hours=0.25)
+    world.recovers()
+    world.wait(1200)
+    world.fails()
+    world.wait(60)
+    assert [notice[2:] for notice in notices(world)[1:]] == [("first notification", ["AL-2 firing"])]
+
+
+def test_an_inhibited_alert_is_known_still_when_its_inhibition_ends():
+    inhibit = {"source": ["alertname=ClusterDown"], "target": ["check=tcp"]}
+    routes = [{"notify": ["ops"], "group_by": ["service"]}]
+    world = World(shop(autonomy="shadow", routes=routes) | {"inhibitions": [inhibit]})
+    world.fails("tcp")
+    world.wait(60)
+    world.fails("down", service="cluster", alertname="ClusterDown")
+    world.wait(600)
+    world.recovers("down", service="cluster", alertname="ClusterDown")
+    world.wait(600)
+    shown = [
+        notice.content for notice in world.view.outbox.values() if notice.content["group_labels"]["service"] == "shop"
+    ]
+    assert [content["reason"] for content in shown] == ["first notification"]
+
+
+def test_a_group_dissolved_by_a_new_configuration_pages_once_and_sends_no_second_remedy():
+    world = World(shop(routes=[{"notify": ["ops"], "group_by": ["alertname"]}]))
+    for number in range(5):
+        world.fails(f"check{number}")
+    assert list(world.view.runs) == ["RUN-1"]
+    world.starting()
+    world.failed()
+    before = len(world.told())
+    world.wait(20)
+    world.view.config = World(shop(limits={"per_hour": 10, "cooldown": "0s"})).view.config
+    world.wait(60)
+    assert world.told()[before:] == [("page", "ops", "sent")]
+    assert list(world.view.runs) == ["RUN-1"]
+
+
+def test_an_alert_whose_incident_was_resolved_by_hand_moves_to_its_new_group_all_the_same():
+    world = grouped()
+    world.fails()
+    world.resolve()
+    regrouped = shop(autonomy="shadow", routes=[{"notify": ["web"], "group_by": ["service"]}])
+    world.view.config = World(regrouped).view.config
+    world.wait(120)
+    assert [(notice.notifier, notice.kind) for notice in world.view.outbox.values()] == [("web", "page")]
