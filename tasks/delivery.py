@@ -82,6 +82,8 @@ class Parcel:
 
     notification: Notification
     alert: Alert | None = None
+    alerts: tuple[Alert, ...] = ()
+    """Of a notice of an incident as a whole: its alerts."""
     flow_run_id: str | None = None
 
 
@@ -314,7 +316,11 @@ async def _send(
         async with asyncio.timeout(patience):
             sender: Sender = load("sender")(notifier, home)
             content = complete(
-                parcel.notification, Links.of(config, home), alert=parcel.alert, flow_run_id=parcel.flow_run_id
+                parcel.notification,
+                Links.of(config, home),
+                alert=parcel.alert,
+                alerts=parcel.alerts,
+                flow_run_id=parcel.flow_run_id,
             )
             rendered = await render(content, sender.templates, notifier.template, redact(note))
             return await sender.send(parcel.notification, content, rendered)
@@ -332,5 +338,6 @@ async def _send(
 
 def _parcel(conn: Connection, notification: Notification) -> Parcel:
     alert = alerts.get(conn, notification.alert_id) if notification.alert_id else None
+    its = alerts.of_incident(conn, notification.incident_id) if alert is None and notification.incident_id else []
     run = runs.get(conn, notification.run_id) if notification.run_id else None
-    return Parcel(notification, alert, run.flow_run_id if run else None)
+    return Parcel(notification, alert, tuple(its), run.flow_run_id if run else None)

@@ -215,6 +215,10 @@ class Webhook(Model):
     secret: Secret | None = None
     headers: dict[str, str | Secret] = Field(default_factory=dict)
     timeout: Annotated[Duration, Field(gt=0)] = 10.0
+    format: Literal["forewatch", "alertmanager"] = "forewatch"
+    """`alertmanager`: the body Alertmanager's webhooks have (version 4), for receivers made for those."""
+    max_alerts: int = Field(default=0, ge=0)
+    """Alerts in one body; how many more there are it says. 0: as many as there are, at most a hundred."""
 
 
 class Notifier(Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from forewatch.alerting.alert import Alert, worst
+from forewatch.alerting.alert import SEVERITIES, Alert, worst
 from forewatch.clock import iso
 from forewatch.incidents.incident import Incident
 
@@ -13,7 +13,8 @@ INSTANTS = 10**15
 """Whole numbers beyond this are instants in microseconds (2001 and later); nothing we count comes near it."""
 
 Content = dict[str, Any]
-"""`title`, `text`, `severity`, `service`, `incident_id`, `alert` (`labels`, `annotations`), `reason`, `runbook`."""
+"""`title`, `text`, `severity`, `service`, `incident_id`, `alert` (`labels`, `annotations`, `classification`), `reason`,
+`runbook`; of a group of alerts more, see `of_group`."""
 
 
 def sentence(text: str) -> str:
@@ -49,7 +50,15 @@ def content(
     runbook: str | None = None,
 ) -> Content:
     """The content of a notification, every key always there."""
-    about = {"labels": dict(alert.labels), "annotations": dict(alert.annotations)} if alert is not None else None
+    about = (
+        {
+            "labels": dict(alert.labels),
+            "annotations": dict(alert.annotations),
+            "classification": alert.classification,
+        }
+        if alert is not None
+        else None
+    )
     return {
         "title": title,
         "text": text,
@@ -84,6 +93,8 @@ def trouble(alert: Alert, incident_id: str, values: Mapping[str, Any], automatio
 
 MOST_SHOWN = 100
 """Alerts a notice of a group shows; how many more there are it says."""
+MOST_SAID = 10
+"""Alerts its text speaks of."""
 
 
 def of_group(
@@ -95,32 +106,62 @@ def of_group(
 ) -> Content:
     """A notice of a group of alerts, with what Alertmanager's webhook says of one (version 4)."""
     alerts = [*firing, *resolved]
-    status = "firing" if firing else "resolved"
-    counted = len(firing) if firing else len(resolved)
-    what = next(iter({alert.name for alert in alerts})) if len({alert.name for alert in alerts}) == 1 else "alerts"
-    where = ", ".join(f"{name} {value}" for name, value in sorted(labels.items()) if name != "alertname")
-    title = f"[{status.upper()}:{counted}] {what}{f' ({where})' if where else ''}"
     shown = alerts[:MOST_SHOWN]
-    lines = [f"{named(alert)} on {alert.service}: {summary(alert)} ({alert.status})" for alert in shown[:10]]
-    more = f"and {len(alerts) - len(lines)} more" if len(alerts) > len(lines) else ""
     services = {alert.service for alert in alerts}
+    classifications = {alert.classification for alert in alerts}
+    shared = common(alert.labels for alert in alerts)
     return {
-        "title": title,
-        "text": joined(*lines, more),
+        "title": _group_title(labels, firing, resolved),
+        "text": _group_text(reason, firing, resolved),
         "severity": worst([alert.severity for alert in firing or resolved]),
         "service": next(iter(services)) if len(services) == 1 else None,
         "incident_id": next(iter({alert.incident_id for alert in alerts})) if _one_incident(alerts) else None,
-        "alert": {"labels": common(alert.labels for alert in alerts), "annotations": {}},
+        "alert": {
+            "labels": shared,
+            "annotations": {},
+            "classification": next(iter(classifications)) if len(classifications) == 1 else None,
+        },
         "reason": reason,
         "runbook": None,
-        "status": status,
+        "status": "firing" if firing else "resolved",
         "group_key": key,
         "group_labels": dict(labels),
-        "common_labels": common(alert.labels for alert in alerts),
+        "common_labels": shared,
         "common_annotations": common(alert.annotations for alert in alerts),
         "truncated_alerts": len(alerts) - len(shown),
         "alerts": [shown_alert(alert) for alert in shown],
     }
+
+
+def _group_title(labels: Mapping[str, str], firing: Sequence[Alert], resolved: Sequence[Alert]) -> str:
+    """`2 alerts fire, 1 is resolved: HighLatency (service shop)`; of one alone its own headline."""
+    alerts = [*firing, *resolved]
+    if len(alerts) == 1:
+        return summary(alerts[0]) if firing else f"Resolved: {summary(alerts[0])}"
+    names = list(dict.fromkeys(alert.name or "without a name" for alert in alerts))
+    what = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    where = ", ".join(f"{name} {value}" for name, value in sorted(labels.items()) if name != "alertname")
+    if not firing:
+        counted = f"{len(resolved)} alerts are resolved"
+    else:
+        counted = "1 alert fires" if len(firing) == 1 else f"{len(firing)} alerts fire"
+        if resolved:
+            counted += f", {len(resolved)} {'is' if len(resolved) == 1 else 'are'} resolved"
+    return f"{counted}: {what}{f' ({where})' if where else ''}"
+
+
+def _group_text(reason: str, firing: Sequence[Alert], resolved: Sequence[Alert]) -> str:
+    """Why it is told, then a line for each of the first alerts, the worst and newest before others."""
+    newest = sorted(firing, key=lambda alert: (-SEVERITIES.index(alert.severity), -alert.starts_at))
+    alerts = [*newest, *resolved]
+    lines = [sentence(reason[:1].upper() + reason[1:])]
+    for alert in alerts[:MOST_SAID]:
+        where = f" of {alert.incident_id}" if alert.incident_id is not None else ""
+        stands = f"resolved {iso(alert.ends_at)}" if alert.ends_at is not None else f"since {iso(alert.starts_at)}"
+        lines.append(f"{alert.severity} {named(alert)}{where}: {summary(alert)}, {stands}")
+    if len(alerts) > MOST_SAID:
+        lines.append(f"and {len(alerts) - MOST_SAID} more")
+    return "\n".join(lines)
 
 
 def shown_alert(alert: Alert) -> dict[str, Any]:
@@ -128,7 +169,11 @@ def shown_alert(alert: Alert) -> dict[str, Any]:
     return {
         "id": alert.id,
         "incident_id": alert.incident_id,
+        "name": alert.name,
         "status": alert.status,
+        "severity": alert.severity,
+        "service": alert.service,
+        "classification": alert.classification,
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
         "starts_at": iso(alert.starts_at),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from forewatch.clock import iso
 from forewatch.config.models import Config
 from forewatch.guard.redact import redact_data
 from forewatch.home import Home
+from forewatch.incidents.telling import MOST_SHOWN, common, shown_alert
 from forewatch.orchestration.settings import Settings
 
 _STATUS = {"page": "firing", "failure": "firing", "report": "info", "resolved": "resolved", "test": "test"}
@@ -39,13 +40,20 @@ class Links:
 
 
 def complete(
-    notification: Notification, links: Links, *, alert: Alert | None = None, flow_run_id: str | None = None
+    notification: Notification,
+    links: Links,
+    *,
+    alert: Alert | None = None,
+    alerts: Sequence[Alert] = (),
+    flow_run_id: str | None = None,
 ) -> dict[str, Any]:
     """The content of a notification with ids, status and links added, and secrets masked.
 
-    Keys: `id kind status severity service title text reason runbook incident_id run_id alert links created_at`;
-    `alert` is None or `{id, name, status, fingerprint, labels, annotations, starts_at, ends_at}`, `links` may have
-    `incident` and `flow_run`.
+    Keys: `id kind status severity service title text reason runbook incident_id run_id alert alerts group_key
+    group_labels common_labels common_annotations truncated_alerts links external_url created_at`. `alert` is None or
+    `{id, incident_id, name, status, severity, service, classification, fingerprint, labels, annotations, starts_at,
+    ends_at, generator_url}`; `alerts` has all it speaks of, of a notice of an incident as a whole those given here;
+    `group_key` is None except in a notice of a group; `links` may have `incident` and `flow_run`.
     """
     given = notification.content
     incident_id = notification.incident_id or given.get("incident_id")
@@ -55,12 +63,20 @@ def complete(
         found["incident"] = links.incident(incident_id)
     if flow_run_id:
         found["flow_run"] = links.flow_run(flow_run_id)
+    about = _alert(notification, alert)
+    spoken_of = [shown_alert(each) for each in alerts] or ([about] if about is not None else [])
     content: dict[str, Any] = {
         "service": None,
         "title": notification.id,
         "text": "",
         "reason": "",
         "runbook": None,
+        "alerts": spoken_of[:MOST_SHOWN],
+        "group_key": None,
+        "group_labels": {},
+        "common_labels": common(each["labels"] for each in spoken_of),
+        "common_annotations": common(each["annotations"] for each in spoken_of),
+        "truncated_alerts": len(spoken_of[MOST_SHOWN:]),
         **given,
         "id": notification.id,
         "kind": notification.kind,
@@ -68,8 +84,9 @@ def complete(
         "severity": notification.severity,
         "incident_id": incident_id,
         "run_id": notification.run_id,
-        "alert": _alert(notification, alert),
+        "alert": about,
         "links": found,
+        "external_url": links.forewatch,
         "created_at": iso(notification.created_at),
     }
     redacted: dict[str, Any] = redact_data(content)
@@ -77,17 +94,25 @@ def complete(
 
 
 def _alert(notification: Notification, alert: Alert | None) -> dict[str, Any] | None:
+    """The stored one, else what the content says of it: of a group what its alerts have in common."""
+    if alert is not None:
+        return shown_alert(alert)
     given: Mapping[str, Any] | None = notification.content.get("alert")
-    if alert is None and not given:
+    if not given:
         return None
-    labels = dict(alert.labels if alert else (given or {}).get("labels") or {})
+    labels = dict(given.get("labels") or {})
     return {
-        "id": alert.id if alert else notification.alert_id,
+        "id": notification.alert_id,
+        "incident_id": notification.incident_id,
         "name": labels.get("alertname", ""),
-        "status": alert.status if alert else _STATUS.get(notification.kind, "info"),
-        "fingerprint": alert.fingerprint if alert else None,
+        "status": _STATUS.get(notification.kind, "info"),
+        "severity": notification.severity,
+        "service": notification.content.get("service"),
+        "classification": given.get("classification"),
         "labels": labels,
-        "annotations": dict(alert.annotations if alert else (given or {}).get("annotations") or {}),
-        "starts_at": iso(alert.starts_at) if alert else None,
-        "ends_at": iso(alert.ends_at) if alert and alert.ends_at is not None else None,
+        "annotations": dict(given.get("annotations") or {}),
+        "starts_at": None,
+        "ends_at": None,
+        "generator_url": "",
+        "fingerprint": None,
     }

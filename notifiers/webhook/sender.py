@@ -24,6 +24,7 @@ from forewatch.errors import DeliveryFailed
 from forewatch.guard.redact import redact
 from forewatch.notifying.sender import Receipt, Rendered
 from forewatch.units import format_duration
+from notifiers.webhook import alertmanager
 from notifiers.webhook.signature import sign
 
 VERSION = "1"
@@ -47,7 +48,7 @@ class WebhookSender:
 
     async def send(self, notification: Notification, content: Mapping[str, Any], rendered: Rendered) -> Receipt:
         began = time.monotonic()
-        content_bytes = json.dumps(body(content, rendered), ensure_ascii=False).encode(errors="replace")
+        content_bytes = json.dumps(self._body(content, rendered), ensure_ascii=False).encode(errors="replace")
         url = reveal(self._webhook.url)
         headers = self._headers(notification.id, content_bytes)
         try:
@@ -63,6 +64,11 @@ class WebhookSender:
         except ValueError as error:  # a header that is not ASCII
             raise self._failed(f"its url or a header of it cannot be sent: {error}", permanent=True) from error
         return self._receipt(answer, time.monotonic() - began)
+
+    def _body(self, content: Mapping[str, Any], rendered: Rendered) -> dict[str, Any]:
+        if self._webhook.format == "alertmanager":
+            return alertmanager.body(self._name, content, rendered, self._webhook.max_alerts)
+        return body(content, rendered, self._webhook.max_alerts)
 
     def _headers(self, key: str, content: bytes) -> dict[str, str]:
         headers = {name: reveal(value) for name, value in self._webhook.headers.items()}
@@ -93,7 +99,7 @@ class WebhookSender:
         return DeliveryFailed(redact(f"{self._name}: {why}"), permanent=permanent, retry_after=retry_after)
 
 
-def body(content: Mapping[str, Any], rendered: Rendered) -> dict[str, Any]:
+def body(content: Mapping[str, Any], rendered: Rendered, max_alerts: int = 0) -> dict[str, Any]:
     """The JSON that is posted: the completed content, with the rendered message as `title` and `text`."""
     return {
         "version": VERSION,
@@ -109,8 +115,21 @@ def body(content: Mapping[str, Any], rendered: Rendered) -> dict[str, Any]:
         "incident": {"id": content["incident_id"]} if content["incident_id"] else None,
         "run": {"id": content["run_id"]} if content["run_id"] else None,
         "alert": content["alert"],
+        "group": _group(content, max_alerts) if content["group_key"] is not None else None,
         "links": content["links"],
         "created_at": content["created_at"],
+    }
+
+
+def _group(content: Mapping[str, Any], max_alerts: int) -> dict[str, Any]:
+    alerts, truncated = alertmanager.shortened(content, max_alerts)
+    return {
+        "key": content["group_key"],
+        "labels": content["group_labels"],
+        "common_labels": content["common_labels"],
+        "common_annotations": content["common_annotations"],
+        "alerts": alerts,
+        "truncated_alerts": truncated,
     }
 
 

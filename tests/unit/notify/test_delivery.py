@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -24,7 +25,7 @@ class Channels:
     templates = ConsoleSender.templates
 
     def __init__(self):
-        self.answers, self.given = {}, []
+        self.answers, self.given, self.contents = {}, [], []
 
     def __call__(self, notifier, home):
         channels = self
@@ -34,6 +35,7 @@ class Channels:
 
             async def send(self, notification, content, rendered):
                 channels.given.append((notifier.name, notification.id, rendered.text))
+                channels.contents.append(content)
                 answer = channels.answers.get(notifier.name)
                 if isinstance(answer, Exception):
                     raise answer
@@ -102,6 +104,19 @@ async def test_what_is_due_is_sent_once_and_its_receipt_kept(world, channels, a_
     assert stored(world).receipt == {"notifier": "hook", "detail": "200", "instead_of": None, "reason": None}
     assert (await sender.deliver_due(world.clock.advance(60))).sent == []
     assert channels.told() == ["hook"]
+
+
+async def test_a_notice_of_an_incident_as_a_whole_has_all_its_alerts(world, channels, a_notification, an_alert):
+    with world.store.decide() as conn:
+        alerts.put(conn, an_alert)
+        alerts.put(conn, replace(an_alert, id="AL-2", fingerprint="f2"))
+        alerts.put(conn, replace(an_alert, id="AL-3", fingerprint="f3", incident_id="INC-8"))
+    put(world, a_notification(attempts=0, kind="resolved"), a_notification(id="NT-2", attempts=0, alert_id="AL-2"))
+    await Delivery(world, 1).deliver_due(world.clock.now())
+    assert {content["id"]: [alert["id"] for alert in content["alerts"]] for content in channels.contents} == {
+        "NT-1": ["AL-1", "AL-2"],
+        "NT-2": ["AL-2"],
+    }
 
 
 async def test_what_fails_for_now_is_tried_again_later(world, channels, a_notification):
