@@ -19,11 +19,13 @@ MOST_REMEMBERED = 2_000
 """Issues of a source. Those whose alert fires are never forgotten."""
 SHORTEST_SPAN = 60.0
 """Seconds: a rate over less would make much of single events."""
+_NO_NEWS_ANY_MORE = [(ONGOING, state) for state in NEWS]
+"""An issue that was ongoing all the while fires by a rule of the tracker, which does not end it."""
 
 
 @dataclass(frozen=True)
 class SeenIssue:
-    """An issue as it was at `at`. `firing`: its alert was raised and not cleared."""
+    """An issue as it was at `at`. `firing`: its alert fires, whoever raised it."""
 
     state: str
     events: int
@@ -97,7 +99,7 @@ def changes(source: Source, seen: Seen, look: Look, now: int) -> tuple[Seen, lis
                 )
             )
             firing = True
-        elif firing and (issue.over or issue.state == ONGOING):
+        elif before is not None and before.firing and (issue.over or (issue.state, before.state) in _NO_NEWS_ANY_MORE):
             how = f"it is {issue.state} there" if issue.over else "it is no news any more"
             events.append(issue_cleared(source.name, issue.id, now, how))
             firing = False

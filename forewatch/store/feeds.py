@@ -10,13 +10,13 @@ from forewatch.store.upsert import upsert
 
 
 def get(conn: Connection, source: str) -> Seen | None:
-    """None for a source that was never asked."""
+    """None for a source that was never asked. Which alerts fire is not remembered here: the alerts know."""
     row = conn.execute(select(feeds.c.since, feeds.c.read_at).where(feeds.c.source == source)).first()
     if row is None:
         return None
     c = feed_issues.c
     issues = {
-        found.issue: SeenIssue(found.state, found.events, found.at, found.last_seen, found.firing)
+        found.issue: SeenIssue(found.state, found.events, found.at, found.last_seen)
         for found in conn.execute(select(feed_issues).where(c.source == source))
     }
     return Seen(row.since, row.read_at, issues)
@@ -27,7 +27,14 @@ def put(conn: Connection, source: str, seen: Seen, before: Seen | None) -> None:
     upsert(conn, feeds, [{"source": source, "since": seen.since, "read_at": seen.read_at}])
     known = before.issues if before is not None else {}
     rows = [
-        {"source": source, "issue": issue_id, **vars(issue)}
+        {
+            "source": source,
+            "issue": issue_id,
+            "state": issue.state,
+            "events": issue.events,
+            "at": issue.at,
+            "last_seen": issue.last_seen,
+        }
         for issue_id, issue in seen.issues.items()
         if known.get(issue_id) != issue
     ]

@@ -566,7 +566,6 @@ feed_issues = Table(
     Column("events", BigInteger, nullable=False),
     Column("at", BigInteger, nullable=False),  # when it was looked at
     Column("last_seen", BigInteger, nullable=False),
-    Column("firing", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
 

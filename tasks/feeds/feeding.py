@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.config.models import Config
@@ -19,7 +19,7 @@ from forewatch.guard.redact import redact
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event
 from forewatch.intake.issue_changes import Look, Seen, changes
-from forewatch.intake.issues import issue_cleared
+from forewatch.intake.issues import identity_of, issue_cleared
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, feeds
 from tasks.duties.decider import Decider
@@ -159,13 +159,21 @@ class Feeds:
         return self._feeds.setdefault(source.name, _Feed())
 
     def _seen(self, name: str) -> Seen:
-        """What is remembered; of a source that is new, when it was first asked."""
+        """What is remembered; of a source that is new, when it was first asked.
+
+        What fires is looked up where alerts are: a webhook of the same tracker may have raised or ended one, or have
+        failed to.
+        """
         with self._runtime.store.measure() as conn:
             seen = feeds.get(conn, name)
             if seen is None:
                 seen = Seen(self._runtime.clock.now())
                 feeds.put(conn, name, seen, None)
-            return seen
+        marks = {issue_id: fingerprint(identity_of(name, issue_id)) for issue_id in seen.issues}
+        with self._runtime.store.read() as conn:
+            firing = alerts.firing_among(conn, marks.values())
+        known = {id: replace(issue, firing=marks[id] in firing) for id, issue in seen.issues.items()}
+        return replace(seen, issues=known)
 
     def _remember(self, name: str, seen: Seen, before: Seen) -> None:
         with self._runtime.store.measure() as conn:

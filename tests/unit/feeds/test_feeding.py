@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from forewatch.alerting.fingerprint import fingerprint
 from forewatch.clock import FakeClock
 from forewatch.config.models import Config
 from forewatch.config.sources import Source
@@ -27,18 +28,21 @@ SENTRY = Source.model_validate({"name": "errors", "sentry": {"api": {"organizati
 
 
 class Decider:
-    """Keeps what it is asked to decide; `kept` as if the store refused."""
+    """Keeps what it is asked to decide, and what fires by it; `kept` as if the store refused."""
 
     kept = 0
 
     def __init__(self):
         self.events = []
+        self.firing = set()
         self.trouble = None
 
     async def decide(self, event):
         if self.trouble is not None:
             raise self.trouble
         self.events.append(event)
+        mark = fingerprint(event.identity or event.labels)
+        self.firing.add(mark) if isinstance(event, AlertRaised) else self.firing.discard(mark)
 
     def take(self):
         taken, self.events = self.events, []
@@ -64,8 +68,11 @@ def runtime(migrated, tmp_path):
 
 
 @pytest.fixture
-def decider():
-    return Decider()
+def decider(monkeypatch):
+    decider = Decider()
+    monkeypatch.setattr(feeding.alerts, "firing", lambda conn, mark: mark if mark in decider.firing else None)
+    monkeypatch.setattr(feeding.alerts, "firing_among", lambda conn, marks: dict.fromkeys(decider.firing & set(marks)))
+    return decider
 
 
 @pytest.fixture
@@ -118,6 +125,19 @@ async def test_what_is_new_is_decided_upon_and_remembered_over_a_restart(runtime
     assert isinstance(decider.take()[0], AlertCleared)
 
 
+async def test_an_alert_that_a_webhook_raised_ends_though_the_webhook_that_should_have_ended_it_was_lost(
+    runtime, decider, tracker
+):
+    tracker.issues = [issue(runtime, state="ongoing")]
+    await Feeds(runtime, decider).once()
+    decider.firing.add(fingerprint({"source": "bugs", "issue": "1"}))
+    tracker.issues = [issue(runtime, state="resolved")]
+    await later(runtime, Feeds(runtime, decider))
+    [event] = decider.take()
+    assert isinstance(event, AlertCleared)
+    assert decider.firing == set()
+
+
 async def test_what_could_not_be_stored_is_not_taken_for_seen(runtime, decider, tracker):
     loop = Feeds(runtime, decider)
     await loop.once()
@@ -139,9 +159,7 @@ async def test_what_could_not_be_stored_is_not_taken_for_seen(runtime, decider, 
     assert len(decider.take()) == 1, "said again rather than lost"
 
 
-async def test_a_feed_that_fails_three_times_in_a_row_says_so_once_and_recovers(runtime, decider, tracker, monkeypatch):
-    firing = []
-    monkeypatch.setattr(feeding.alerts, "firing", lambda conn, mark: firing[0] if firing else None)
+async def test_a_feed_that_fails_three_times_in_a_row_says_so_once_and_recovers(runtime, decider, tracker):
     loop = Feeds(runtime, decider)
     tracker.trouble = FeedTrouble("bugs.example answered 500 to /api")
     for _ in range(2):
@@ -152,7 +170,6 @@ async def test_a_feed_that_fails_three_times_in_a_row_says_so_once_and_recovers(
     [event] = decider.take()
     assert event.labels == {"alertname": "FeedFailing", "service": "forewatch", "severity": "warning", "source": "bugs"}
     assert event.annotations["summary"] == "bugs cannot be asked for issues: bugs.example answered 500 to /api"
-    firing.append("AL-1")
     tracker.trouble = None
     await later(runtime, loop, seconds=2_000)
     [event] = decider.take()

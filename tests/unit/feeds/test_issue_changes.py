@@ -106,6 +106,15 @@ def test_it_is_over_when_the_tracker_says_so_and_only_once(tracker, state, said)
     assert tracker.look(issue(state=state)) == []
 
 
+def test_one_that_a_rule_of_the_tracker_raised_is_over_when_it_is_resolved_and_not_before(tracker):
+    tracker.look(issue("old", "ongoing", first_seen=0))
+    by_webhook = replace(tracker.seen.issues["old"], firing=True)
+    tracker.seen = replace(tracker.seen, issues={"old": by_webhook})
+    assert tracker.look(issue("old", "ongoing", first_seen=0)) == []
+    [event] = tracker.look(issue("old", "resolved", first_seen=0))
+    assert isinstance(event, AlertCleared)
+
+
 def test_it_is_over_when_it_is_deleted(tracker):
     tracker.look(issue())
     [event] = tracker.look(gone={"1", "never-known"})

@@ -32,7 +32,6 @@ def upgrade() -> None:
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
-        sa.Column("firing", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("source", "issue", name=op.f("pk_feed_issues")),
         sqlite_with_rowid=False,
     )
