@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from forewatch.alerting.alert import SEVERITIES, Alert, Labels, Severity, worst
+from forewatch.alerting.alert import SEVERITIES, Alert, Labels, Severity, at_least
 from forewatch.alerting.arrival import merged_end
-from forewatch.alerting.classification import classify
+from forewatch.alerting.classification import classify, labels_for_routing
 from forewatch.alerting.fingerprint import fingerprint
+from forewatch.alerting.routing import routes_of
 from forewatch.clock import iso, seconds
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.announcing import announce
 from forewatch.incidents.deciding.automation import end_healed, release_unattended, unhealed
 from forewatch.incidents.deciding.closing import close_recovered
-from forewatch.incidents.deciding.correlating import graph_of, incident_for
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.flapping import calm_down, count_firing, waits_for_calm
+from forewatch.incidents.deciding.flapping import calm_down, count_firing, said_of, waits_for_calm
+from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import forget_withheld, look_again
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut
 from forewatch.incidents.incident import Incident
@@ -33,7 +34,6 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
         _bring_up_to_date(draft, firing, event)
         return
     service = event.service or event.labels.get("service") or UNNAMED_SERVICE
-    joined = incident_for(draft, service)
     alert = Alert(
         id=draft.view.new_id("AL"),
         fingerprint=mark,
@@ -45,30 +45,17 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
         starts_at=event.at,
         ends_at=None,
         updated_at=draft.now,
-        incident_id=joined[0].id if joined is not None else draft.view.new_id("INC"),
+        incident_id=None,
         source=event.sender,
         generator_url=event.generator_url,
         until=event.until,
         timeout=event.timeout,
         classification=classify(event.labels, event.annotations, str(event.values.get("metric") or "") or None),
     )
-    draft.put_alert(alert)
-    seen = " ".join(filter(None, (telling.summary(alert), telling.measured(event.values))))
-    if joined is None:
-        incident = _open(draft, alert, seen)
-    else:
-        incident = joined[0]
-        _join(draft, incident, alert, seen, because=joined[1])
-    flapping = count_firing(draft, alert)
-    announce(
-        draft,
-        incident,
-        alert,
-        event.values,
-        opens=joined is None,
-        flapping=flapping,
-        afresh=_breaks_through(draft, incident, alert),
-    )
+    alert, incident, opens = place(draft, alert, _seen(alert, event))
+    flapping = said_of(draft) if count_firing(draft, alert) else ""
+    afresh = bool(flapping) or _breaks_through(draft, incident, alert)
+    announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=afresh)
 
 
 def alert_cleared(draft: Draft, event: AlertCleared) -> None:
@@ -101,45 +88,66 @@ def alerts_refreshed(draft: Draft, event: AlertsRefreshed) -> None:
 
 def calm_due(draft: Draft, mark: str) -> None:
     """A flapping alert has not fired anew for long enough, or has meanwhile."""
-    alert = draft.view.alert_last(mark)
-    if not calm_down(draft, mark) or alert is None or alert.incident_id is None:
+    if not calm_down(draft, mark):
         return
-    incident = draft.view.incident(alert.incident_id)
+    firing = draft.view.firing_alert(mark)
+    if firing is not None:
+        draft.order(SetTimer("review", firing.id, draft.now))
+        return
+    alert = draft.view.alert_last(mark)
+    incident = draft.view.incident(alert.incident_id) if alert is not None and alert.incident_id is not None else None
     if incident is None or not incident.open:
         return
-    if alert.status == "firing":
-        draft.order(SetTimer("review", alert.id, draft.now))
-    elif not any(other.status == "firing" for other in draft.view.alerts_of(incident.id)):
+    if not any(other.status == "firing" for other in draft.view.alerts_of(incident.id)):
         close_recovered(draft, incident)
 
 
 def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised) -> None:
     """Newer labels and annotations win, the earlier start and the later end stay. Worse severity is news."""
     until, timeout = merged_end(firing.until, firing.timeout, event.until, event.timeout)
-    severity = _severity(event.labels)
     fresh = replace(
         firing,
         labels=event.labels,
         annotations=event.annotations,
-        severity=severity,
+        severity=_severity(event.labels),
         starts_at=min(firing.starts_at, event.at),
         updated_at=draft.now,
         generator_url=event.generator_url or firing.generator_url,
         until=until,
         timeout=timeout,
     )
-    draft.put_alert(fresh)
-    incident = draft.view.incident(firing.incident_id) if firing.incident_id is not None else None
-    if incident is None or not incident.open or SEVERITIES.index(severity) <= SEVERITIES.index(firing.severity):
+    if labels_for_routing(fresh) != labels_for_routing(firing):
+        _follow_labels(draft, firing, fresh)
+    if at_least(firing.severity, fresh.severity):
+        draft.put_alert(fresh)
         draft.because("still-firing", f"{firing.id} fires already, nothing new.", firing.id, firing.incident_id)
         return
-    text = f"{telling.named(fresh)} got worse: {firing.severity} before, {severity} now."
+    text = f"{telling.named(fresh)} got worse: {firing.severity} before, {fresh.severity} now."
+    incident = draft.view.incident(firing.incident_id) if firing.incident_id is not None else None
+    if incident is None or not incident.open:
+        # Somebody called it over; this they have not seen.
+        fresh, incident, opens = place(draft, fresh, _seen(fresh, event))
+        draft.because("got-worse", text, firing.id, incident.id)
+        announce(draft, incident, fresh, event.values, opens=opens)
+        return
+    draft.put_alert(fresh)
     draft.because("got-worse", text, firing.id, incident.id)
-    if SEVERITIES.index(severity) > SEVERITIES.index(incident.severity):
-        incident = draft.change_incident(incident, "severity", text, severity=severity)
-    else:
+    if at_least(incident.severity, fresh.severity):
         draft.log(incident.id, "alert", text, alert=firing.id)
+    else:
+        incident = draft.change_incident(incident, "severity", text, severity=fresh.severity)
     announce(draft, incident, fresh, event.values)
+
+
+def _follow_labels(draft: Draft, before: Alert, now: Alert) -> None:
+    """What it is withheld for, whom it hushes and who hears of it may be others now."""
+    look_again(draft, now.id)
+    if draft.view.withheld(now.id):
+        draft.order(SetTimer("review", now.id, draft.now))
+    if [route.name for route in routes_of(draft.view.config, before)] != [
+        route.name for route in routes_of(draft.view.config, now)
+    ]:
+        draft.order(SetTimer("reroute", now.id, draft.now))
 
 
 def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
@@ -174,39 +182,6 @@ def _breaks_through(draft: Draft, incident: Incident, alert: Alert) -> bool:
     return alert.service not in {other.service for other in draft.view.alerts_of(incident.id)}
 
 
-def _open(draft: Draft, alert: Alert, seen: str) -> Incident:
-    incident = Incident(
-        id=str(alert.incident_id),
-        group_key=alert.service,
-        service=alert.service,
-        title=telling.summary(alert),
-        severity=alert.severity,
-        status="triggered",
-        opened_at=draft.now,
-        revision=1,
-    )
-    alone = not graph_of(draft.view.config).joined(alert.service)
-    who = f"{alert.service} has no" if alone else f"neither {alert.service} nor a neighbour of it has a recent"
-    because = f"{telling.named(alert)} fires and {who} open incident"
-    text = f"{because}, so {incident.id} opens ({alert.severity}): {seen}."
-    draft.open_incident(incident, text)
-    draft.because("incident-opened", text, alert.id, incident.id)
-    return incident
-
-
-def _join(draft: Draft, incident: Incident, alert: Alert, seen: str, *, because: str) -> None:
-    joins = f"{telling.named(alert)} fires and joins {incident.id}, {because}"
-    text = f"{joins} ({alert.severity}): {seen}."
-    draft.because("incident-joined", text, alert.id, incident.id)
-    severity = worst([incident.severity, alert.severity])
-    if incident.status == "mitigated":
-        draft.change_incident(incident, "triggered", text, status="triggered", mitigated_at=None, severity=severity)
-    elif severity != incident.severity:
-        draft.change_incident(incident, "severity", text, severity=severity)
-    else:
-        draft.log(incident.id, "alert", text, alert=alert.id)
-
-
 def _go_on(draft: Draft, incident: Incident, alerts: list[Alert]) -> None:
     """Some alerts still fire. A run whose own are over is done."""
     firing = ", ".join(alert.id for alert in alerts if alert.status == "firing")
@@ -219,6 +194,10 @@ def _end_runs_that_healed(draft: Draft, incident: Incident, alerts: list[Alert])
     for run in done:
         end_healed(draft, run)
     return [run.id for run in done]
+
+
+def _seen(alert: Alert, event: AlertRaised) -> str:
+    return " ".join(filter(None, (telling.summary(alert), telling.measured(event.values))))
 
 
 def _severity(labels: Labels) -> Severity:

@@ -14,10 +14,14 @@ from forewatch.alerting.suppression import Suppression, Withheld
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.automation import Answer, hold_back, send_remedy
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.flapping import said_of
 from forewatch.incidents.deciding.groups import join_group
-from forewatch.incidents.deciding.paging import tell_of_trouble
+from forewatch.incidents.deciding.paging import tell_of_trouble, was_told
+from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import (
+    flapping_of,
     holds_automation,
+    over_since,
     route_suppressions,
     suppressions,
     withhold,
@@ -36,27 +40,15 @@ def announce(
     flapping: str = "",
     afresh: bool = False,
 ) -> None:
-    """Answer a firing alert. `opens`: it opens the incident; `flapping`: a sentence, where it is told for the last time
-    because it flaps from now on; `afresh`: tell those too who know of the incident."""
-    reasons = suppressions(draft, alert)
-    if opens:
-        # Of a new incident people hear, however often the alert came before.
-        reasons = tuple(reason for reason in reasons if reason.kind != "flapping")
+    """Answer a firing alert. `opens`: it opens the incident; `flapping`: a sentence, where it begins to flap; `afresh`:
+    tell those too who know of the incident."""
+    reasons, flaps = _reasons(draft, None if opens else incident, alert)
     answer = _answer(draft, alert, reasons)
     now_open = _spread(draft, alert, reasons)
+    if not reasons and any(one.route == "" for one in draft.view.withheld(alert.id)):
+        draft.put_withheld(Withheld(alert.id, "", draft.now, ()), incident.id)
     if now_open:
-        runbook = answer.run.runbook if answer.run is not None else None
-        said = telling.trouble(alert, incident.id, values, telling.joined(flapping, answer.said), runbook)
-        tell_of_trouble(
-            draft,
-            incident,
-            alert,
-            now_open,
-            said,
-            run=answer.run,
-            covered=answer.covered,
-            afresh=afresh or bool(flapping),
-        )
+        _tell(draft, incident, alert, values, flapping or flaps, answer, now_open, now_open if afresh else [])
 
 
 def reroute(draft: Draft, alert_id: str) -> None:
@@ -68,8 +60,9 @@ def reroute(draft: Draft, alert_id: str) -> None:
     if alert is None or alert.status != "firing":
         draft.because("timer-pointless", f"{alert_id} is over: it needs no routes any more.", alert_id)
         return
-    now_open = _spread(draft, alert, suppressions(draft, alert))
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    reasons, _ = _reasons(draft, incident, alert)
+    now_open = _spread(draft, alert, reasons)
     if now_open and incident is not None and incident.open:
         why = "Other routes lead to those who hear of it than when it fired."
         said = telling.trouble(alert, incident.id, {}, why, None)
@@ -79,42 +72,84 @@ def reroute(draft: Draft, alert_id: str) -> None:
 def review(draft: Draft, alert_id: str) -> None:
     """Look again at an alert nobody was told of: what spoke against it may be over. Then people hear of it afresh."""
     alert = draft.view.alert(alert_id)
-    incident = draft.view.incident(alert.incident_id) if alert is not None and alert.incident_id is not None else None
     before = draft.view.withheld(alert_id)
-    if alert is None or alert.status != "firing" or incident is None or not incident.open or not before:
+    if alert is None or alert.status != "firing" or not before:
         draft.because("timer-pointless", f"{alert_id} is over or withheld no more: nothing to look at again.", alert_id)
         return
-    reasons = suppressions(draft, alert)
-    were = next((one for one in before if one.route == ""), None)
+    incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    reasons, flapping = _reasons(draft, incident, alert)
     if reasons:
         withhold(draft, alert, "", reasons)
         return
-    freed = []
-    if were is not None:
-        draft.put_withheld(Withheld(alert.id, "", draft.now, ()), incident.id)
+    routes = [route for route in routes_of(draft.view.config, alert) if route.group_by is None]
+    names = {route.name for route in routes_of(draft.view.config, alert)}
     held = {one.route for one in before}
-    for route in routes_of(draft.view.config, alert):
-        if route.group_by is None and (were is not None or route.name in held) and not _closed(draft, route, alert):
-            if route.name in held:
-                draft.put_withheld(Withheld(alert.id, route.name, draft.now, ()), incident.id)
-            freed.append(route)
-    if not freed:
-        draft.because("nothing-new", f"{alert.id} is withheld no more where it was.", alert.id, incident.id)
-        return
-    ended = "; ".join(dict.fromkeys(reason.text for one in before for reason in one.reasons))
+    if routes and (incident is None or not incident.open):
+        # Somebody called it over while this was withheld: it fires on all the same, and is to be told.
+        alert, incident, _ = place(draft, alert, telling.summary(alert))
+    # A route of another name told nobody under a configuration of the past: it may be any of today's.
+    everywhere = not held <= names
+    now_open = [route for route in routes if not _closed(draft, route, alert)]
+    freed = [route for route in now_open if everywhere or route.name in held]
+    for one in before:
+        if one.route not in names or any(route.name == one.route for route in freed):
+            draft.put_withheld(Withheld(alert.id, one.route, draft.now, ()), alert.incident_id)
     answer = Answer(None, "")
-    if were is not None and holds_automation(were.reasons) is not None:
+    held_back = any(one.route == "" and holds_automation(one.reasons) is not None for one in before)
+    if held_back and incident is not None and incident.open:
         answer = send_remedy(draft, alert)
+    if incident is None or not now_open:
+        draft.because("nothing-new", f"{alert.id} is withheld no more where it was.", alert.id, alert.incident_id)
+        return
+    over = [reason for one in before if everywhere or one.route in held for reason in one.reasons]
+    ended = "; ".join(dict.fromkeys(reason.text for reason in over))
     why = telling.sentence(f"It fires still, and this is over: {ended}")
     draft.because("withheld-no-more", why, alert.id, incident.id)
-    said = telling.trouble(
+    said = telling.joined(why, flapping)
+    _tell(draft, incident, alert, {}, said, answer, now_open, freed, heard_since=over_since(draft, over))
+
+
+def _reasons(draft: Draft, incident: Incident | None, alert: Alert) -> tuple[tuple[Suppression, ...], str]:
+    """What speaks against telling of the alert on any route; and what is to be said of it where it flaps.
+
+    That it flaps speaks against it only once those who know of the incident were told so: of a new incident people
+    hear, of one that got worse, and of one that was withheld so far.
+    """
+    reasons = suppressions(draft, alert)
+    flapping = flapping_of(draft, alert)
+    if flapping is None:
+        return reasons, ""
+    flap, reason = flapping
+    since = flap.flapping_since if flap.flapping_since is not None else draft.now
+    if incident is not None and incident.open and was_told(draft, incident, alert.severity, since):
+        reasons = (*reasons, reason)
+    return reasons, said_of(draft)
+
+
+def _tell(
+    draft: Draft,
+    incident: Incident,
+    alert: Alert,
+    values: Mapping[str, Any],
+    why: str,
+    answer: Answer,
+    routes: list[Route],
+    afresh: list[Route],
+    *,
+    heard_since: int | None = None,
+) -> None:
+    runbook = answer.run.runbook if answer.run is not None else None
+    tell_of_trouble(
+        draft,
+        incident,
         alert,
-        incident.id,
-        {},
-        telling.joined(why, answer.said),
-        answer.run.runbook if answer.run is not None else None,
+        sorted(routes, key=lambda route: route not in afresh),
+        telling.trouble(alert, incident.id, values, telling.joined(why, answer.said), runbook),
+        run=answer.run,
+        covered=answer.covered,
+        afresh=[route.name for route in afresh],
+        heard_since=heard_since,
     )
-    tell_of_trouble(draft, incident, alert, freed, said, run=answer.run, covered=answer.covered, afresh=True)
 
 
 def _spread(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> list[Route]:

@@ -6,6 +6,7 @@ from forewatch.incidents import telling
 from forewatch.incidents.deciding.automation import end_before_acting, end_healed
 from forewatch.incidents.deciding.draft import FOREWATCH, Draft
 from forewatch.incidents.deciding.paging import tell_of_recovery
+from forewatch.incidents.deciding.withholding import look_again
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import NOT_HEALED
@@ -27,6 +28,9 @@ def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> 
     resolution = f"by {actor}: {reason}" if reason else f"by {actor}"
     _call_off(draft, draft.view.runs_of(incident.id), f"{actor} resolved {incident.id} before")
     _close(draft, incident, "resolved-by-hand", resolution, actor=actor)
+    for alert in draft.view.alerts_of(incident.id):
+        # Nobody has it before them any more, so elsewhere it explains nothing.
+        look_again(draft, alert.id, outside=incident.id)
 
 
 def _close(draft: Draft, incident: Incident, code: str, resolution: str, *, actor: str = FOREWATCH) -> None:

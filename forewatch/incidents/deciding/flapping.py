@@ -10,24 +10,30 @@ from forewatch.incidents.outcome import CancelTimers, DropFlap, PutFlap, SetTime
 from forewatch.units import format_duration
 
 
-def count_firing(draft: Draft, alert: Alert) -> str:
-    """Count a new episode. Returns the sentence to tell where the alert begins to flap with it, else nothing."""
+def count_firing(draft: Draft, alert: Alert) -> bool:
+    """Count a new episode. Whether the alert begins to flap with it."""
     settings = draft.view.config.flapping
     before = draft.view.flap(alert.fingerprint)
     flap = fired(before, alert.fingerprint, draft.now, settings)
     draft.change(PutFlap(flap))
     if not flaps(flap):
-        return ""
+        return False
     draft.order(CancelTimers(alert.fingerprint, "calm"), SetTimer("calm", alert.fingerprint, calm_at(flap, settings)))
     if before is not None and flaps(before):
-        return ""
-    text = (
-        f"It flaps: it fired {len(flap.fired_at)} times within {format_duration(settings.within)}, and nothing more is "
+        return False
+    text = f"{telling.named(alert)}: {said_of(draft)}"
+    draft.because("flaps", text, alert.id, alert.incident_id)
+    draft.log(alert.incident_id, "alert", text, alert=alert.id)
+    return True
+
+
+def said_of(draft: Draft) -> str:
+    """What people are told of an alert that flaps, and then nothing more."""
+    settings = draft.view.config.flapping
+    return (
+        f"It flaps: it fired {settings.after} times within {format_duration(settings.within)}, and nothing more is "
         f"told of it until it has been calm for {format_duration(settings.calm)}."
     )
-    draft.because("flaps", f"{telling.named(alert)}: {text}", alert.id, alert.incident_id)
-    draft.log(alert.incident_id, "alert", f"{telling.named(alert)}: {text}", alert=alert.id)
-    return text
 
 
 def waits_for_calm(draft: Draft, alert: Alert) -> bool:

@@ -10,10 +10,11 @@ from forewatch.alerting.group import Group
 from forewatch.alerting.grouping import ALL_LABELS, Notice, group_key, group_labels, next_flush, send_reason
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.suppression import Suppression, SuppressionKind, Withheld
+from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import tell_group
-from forewatch.incidents.deciding.withholding import route_suppressions, suppressions, withhold
+from forewatch.incidents.deciding.withholding import flapping_of, route_suppressions, suppressions, withhold
 from forewatch.incidents.outcome import (
     AddMember,
     CancelTimers,
@@ -57,7 +58,7 @@ def group_due(draft: Draft, key: str) -> None:
     if group is None:
         draft.because("timer-pointless", f"The group {key} has no alerts any more: nothing to do.", key)
         return
-    tick = _look(draft, key)
+    tick = _look(draft, group)
     for alert in tick.strays:
         # The configuration or its labels lead it elsewhere now; each in a decision of its own, that sees the others'.
         if alert.status == "firing":
@@ -73,7 +74,11 @@ def group_due(draft: Draft, key: str) -> None:
 
 @dataclass
 class _Tick:
-    """What a tick finds in its group. `untold`: fingerprints that are to be told as new once nothing hushes them."""
+    """What a tick finds in its group.
+
+    `untold`: fingerprints that are to be told as new once nothing hushes them. `quiet`: those that flap, of which
+    nothing more is told, so that they count as what was told of them last.
+    """
 
     route: Route | None = None
     firing: list[Alert] = field(default_factory=list)
@@ -82,32 +87,52 @@ class _Tick:
     staying: int = 0
     strays: list[Alert] = field(default_factory=list)
     untold: set[str] = field(default_factory=set)
+    quiet: set[str] = field(default_factory=set)
 
 
-def _look(draft: Draft, key: str) -> _Tick:
+def _look(draft: Draft, group: Group) -> _Tick:
     tick = _Tick()
-    for alert in draft.view.members(key):
-        own = _route_into(draft, key, alert)
+    members = draft.view.members(group.key)
+    last_of = {alert.fingerprint: alert.id for alert in members}
+    for alert in members:
+        own = _route_into(draft, group.key, alert)
         if own is None:
             tick.strays.append(alert)
             tick.over.append(alert.id)
             continue
         tick.route = own
         reasons = (*suppressions(draft, alert), *route_suppressions(draft.view.config, own, draft.now))
-        if alert.status == "resolved":
-            tick.over.append(alert.id)
-            if reasons:
-                tick.untold.add(alert.fingerprint)
-            else:
-                tick.resolved.append(alert)
-            continue
-        tick.staying += 1
-        _record(draft, own, alert, reasons)
-        if not reasons:
-            tick.firing.append(alert)
-        elif any(reason.kind not in STAYS_KNOWN for reason in reasons):
+        if not reasons and (flapping := _flaps_quietly(draft, group, own, alert)) is not None:
+            reasons = (flapping,)
+            tick.quiet.add(alert.fingerprint)
+        elif any(reason.kind not in STAYS_KNOWN for reason in reasons) or (alert.status == "resolved" and reasons):
             tick.untold.add(alert.fingerprint)
+        # How one that flaps ends is told once it is calm, so its last episode stays until then.
+        if alert.status == "firing" or (alert.fingerprint in tick.quiet and alert.id == last_of[alert.fingerprint]):
+            tick.staying += 1
+        else:
+            tick.over.append(alert.id)
+        if alert.status == "firing":
+            _record(draft, own, alert, reasons)
+        if not reasons:
+            (tick.firing if alert.status == "firing" else tick.resolved).append(alert)
     return tick
+
+
+def _flaps_quietly(draft: Draft, group: Group, route: Route, alert: Alert) -> Suppression | None:
+    """The reason that it flaps, where somebody was told of it in this group and not too long before it did."""
+    found = flapping_of(draft, alert)
+    if found is None:
+        return None
+    flap, reason = found
+    since = (flap.flapping_since or draft.now) - micros(draft.view.config.flapping.within)
+    for notifier in route.notify:
+        last = draft.view.last_notice(group.key, notifier)
+        if last is None:
+            continue
+        if alert.fingerprint in last.firing or (alert.fingerprint in last.resolved and last.at >= since):
+            return reason
+    return None
 
 
 def _route_into(draft: Draft, key: str, alert: Alert) -> Route | None:
@@ -139,22 +164,24 @@ def _tell(draft: Draft, group: Group, route: Route, tick: _Tick) -> None:
     fires = frozenset(alert.fingerprint for alert in tick.firing)
     # An alert that came again since it was over is firing, and no more.
     over = frozenset(alert.fingerprint for alert in tick.resolved) - fires
+    ended = [alert for alert in tick.resolved if alert.fingerprint in over]
     untold = frozenset(tick.untold) - fires
     for notifier in route.notify:
         last = draft.view.last_notice(group.key, notifier)
         if last is not None and last.firing & untold:
             last = replace(last, firing=last.firing - untold)
             draft.change(PutNotice(group.key, notifier, last))
+        known = last if last is not None else Notice(draft.now, frozenset(), frozenset())
+        now = Notice(draft.now, fires | tick.quiet & known.firing, over | tick.quiet & known.resolved)
         # With everything hushed nothing is said: that it does not show is no sign that it is over.
-        reason = send_reason(fires, over, last, route.repeat_interval, draft.now) if fires or over else None
+        reason = send_reason(now.firing, now.resolved, last, route.repeat_interval, now.at) if fires or over else None
         if reason is None:
             draft.because("nothing-new", f"Nothing is new for {notifier} in the group {group.key}.", group.key)
             continue
-        ended = [alert for alert in tick.resolved if alert.fingerprint in over]
         said = telling.of_group(group.key, group.labels, reason, tick.firing, ended)
         kind = "resolved" if not fires else "report" if said["severity"] == "info" else "page"
         tell_group(draft, group, reason, [notifier], kind, said)
-        draft.change(PutNotice(group.key, notifier, Notice(draft.now, fires, over)))
+        draft.change(PutNotice(group.key, notifier, now))
 
 
 def _go_on(draft: Draft, group: Group, route: Route, tick: _Tick) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from forewatch.alerting.alert import Alert, Severity, at_least
 from forewatch.alerting.group import Group
@@ -28,29 +28,40 @@ def tell_of_trouble(
     *,
     run: Run | None = None,
     covered: bool = False,
-    afresh: bool = False,
+    afresh: Collection[str] = (),
+    heard_since: int | None = None,
 ) -> None:
     """Page everybody the routes name who was not told yet at this severity; `info` is reported instead.
 
     `run` is the one just dispatched for this alert: only then may a page wait for the route's hold. `covered` says that
-    a run under way works on this alert too, so that a page held for it speaks for this alert as well. `afresh`: tell
-    those too who were told before.
+    a run under way works on this alert too, so that a page held for it speaks for this alert as well. On the routes
+    named in `afresh` those are told too who were told before `heard_since`, or ever where that is None.
     """
     kind = "report" if alert.severity == "info" else "page"
-    told = _told(draft.view.notifications_of(incident.id), alert.severity, held_counts=covered)
-    if afresh or incident.status == "mitigated":
-        told = set()
+    notices = draft.view.notifications_of(incident.id)
+    told = _told(notices, alert.severity, held_counts=covered)
+    lately = [notice for notice in notices if heard_since is not None and notice.created_at >= heard_since]
+    told_lately = _told(lately, alert.severity, held_counts=covered)
+    if incident.status == "mitigated":
+        told, told_lately = set(), set()
     for route in routes:
         if not route.notify:
             draft.because("nobody-routed", f"{route.name} tells nobody of {alert.id}.", alert.id, incident.id)
         for notifier in route.notify:
-            if notifier in told:
+            if notifier in (told_lately if route.name in afresh else told):
                 text = f"{notifier} was told of {incident.id} at {alert.severity} or worse already."
                 draft.because("told-already", text, alert.id, incident.id)
                 continue
             hold = route.hold if run is not None and kind == "page" else 0.0
             _send(draft, kind, notifier, said, incident=incident, alert=alert, run=run, hold=hold)
             told.add(notifier)
+            told_lately.add(notifier)
+
+
+def was_told(draft: Draft, incident: Incident, severity: Severity, since: int) -> bool:
+    """Whether anybody was told of the incident at this severity or worse, or is about to be, since an instant."""
+    notices = draft.view.notifications_of(incident.id)
+    return bool(_told((one for one in notices if one.created_at >= since), severity, held_counts=True))
 
 
 def tell_group(

@@ -8,6 +8,7 @@ from forewatch.alerting.alert import Alert, worst
 from forewatch.errors import ActionRefused, NotFound
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.paging import release
 from forewatch.incidents.events import IncidentsMerged, IncidentSplit
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import MoveNotices
@@ -65,6 +66,8 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
     names = ", ".join(telling.named(alert) for alert in moved)
     text = f"{event.actor} split {names} off {incident.id} as {new_id}."
     draft.open_incident(new, text)
+    # A page that waits for a run speaks for the one incident alone; what becomes of the other must not stop it.
+    release(draft, incident, text, new_id)
     for alert in moved:
         draft.put_alert(replace(alert, incident_id=new_id, updated_at=draft.now))
     for run in draft.view.runs_of(incident.id):

@@ -7,12 +7,12 @@ time of its own through a timer, with an alert or a silence when that ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from forewatch.alerting.alert import Alert, at_least
 from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.compiled import Compiled
-from forewatch.alerting.flapping import flaps
+from forewatch.alerting.flapping import Flap
 from forewatch.alerting.inhibition import equalities, inhibition_rules, inhibits
 from forewatch.alerting.matchers import matches
 from forewatch.alerting.routing import Route, routes_of
@@ -31,15 +31,24 @@ SPREADS = frozenset({"availability", "latency", "errors"})
 
 
 def suppressions(draft: Draft, alert: Alert) -> tuple[Suppression, ...]:
-    """Why nobody is told of the alert now, on any route."""
+    """Why nobody is told of the alert now, on any route; whether it flaps, which speaks against it only where somebody
+    was told so, is `flapping_of`."""
     labels = labels_for_routing(alert)
     return (
         *_silenced(draft, labels),
         *_maintained(draft, alert),
         *_inhibited(draft, alert, labels),
         *_explained(draft, alert),
-        *_flapping(draft, alert),
     )
+
+
+def flapping_of(draft: Draft, alert: Alert) -> tuple[Flap, Suppression] | None:
+    """That the alert flaps, and the reason this is to say no more of it; None where it does not."""
+    flap = draft.view.flap(alert.fingerprint)
+    if flap is None or flap.flapping_since is None:
+        return None
+    text = f"it flaps since {iso(flap.flapping_since)}, and people were told of it"
+    return flap, Suppression("flapping", alert.fingerprint, text)
 
 
 def route_suppressions(config: Config, route: Route, now: int) -> tuple[Suppression, ...]:
@@ -98,17 +107,38 @@ def forget_withheld(draft: Draft, alert: Alert) -> None:
     draft.order(CancelTimers(alert.id, "review"))
 
 
-def look_again(draft: Draft, subject: str) -> None:
-    """What a silence, an alert or the like withheld is to be looked at again, now that it ends: one review each."""
+def look_again(draft: Draft, subject: str, *, outside: str | None = None) -> None:
+    """What a silence, an alert or the like withheld is to be looked at again, now that it ends: one review each.
+
+    `outside`: of the alerts of other incidents than this only.
+    """
     for alert_id in draft.view.withheld_by(subject):
+        if outside is not None:
+            alert = draft.view.alert(alert_id)
+            if alert is None or alert.incident_id == outside:
+                continue
         draft.order(SetTimer("review", alert_id, draft.now))
 
 
+def over_since(draft: Draft, reasons: Iterable[Suppression]) -> int:
+    """Since when none of these reasons holds; from now where that is not known."""
+    return max((_ended(draft, reason) for reason in reasons), default=draft.now)
+
+
 def is_told(draft: Draft, alert: Alert) -> bool:
-    """Whether somebody hears of a firing alert: it is not withheld for a reason of its own, and routed to somebody."""
-    if any(reason.kind != "dependency" for one in draft.view.withheld(alert.id) for reason in one.reasons):
+    """Whether people hear of a firing alert and have it before them: its incident is open, and on one of its routes at
+    least it is not withheld for a reason of its own."""
+    incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    if incident is None or not incident.open:
         return False
-    return any(route.notify for route in routes_of(draft.view.config, alert))
+    hushed = {
+        one.route for one in draft.view.withheld(alert.id) if any(reason.kind != "dependency" for reason in one.reasons)
+    }
+    return "" not in hushed and any(
+        # A group says what is mute on its ticks only, the calendar knows it before.
+        route.notify and route.name not in hushed and not route_suppressions(draft.view.config, route, draft.now)
+        for route in routes_of(draft.view.config, alert)
+    )
 
 
 @Compiled
@@ -163,13 +193,13 @@ def _explained(draft: Draft, alert: Alert) -> list[Suppression]:
     return []
 
 
-def _flapping(draft: Draft, alert: Alert) -> list[Suppression]:
-    flap = draft.view.flap(alert.fingerprint)
-    if flap is None or not flaps(flap):
-        return []
-    since = iso(flap.flapping_since) if flap.flapping_since is not None else "just now"
-    return [Suppression("flapping", alert.fingerprint, f"it flaps since {since}, and people were told that it does")]
-
-
 def _end(times: Times, now: int) -> int | None:
     return next_change(times, now)
+
+
+def _ended(draft: Draft, reason: Suppression) -> int:
+    if reason.kind in ("silence", "maintenance") and (silence := draft.view.silence(reason.by)) is not None:
+        return over_at(silence)
+    if reason.kind in ("inhibition", "dependency") and (source := draft.view.alert(reason.by)) is not None:
+        return source.updated_at + 1 if source.status == "resolved" else draft.now
+    return reason.until if reason.until is not None else draft.now

@@ -96,3 +96,48 @@ def test_an_alert_whose_incident_was_resolved_by_hand_moves_to_its_new_group_all
     world.view.config = World(regrouped).view.config
     world.wait(120)
     assert [(notice.notifier, notice.kind) for notice in world.view.outbox.values()] == [("web", "page")]
+
+
+def flapping(world, times):
+    for _ in range(times):
+        world.fails()
+        world.wait(40)
+        world.recovers()
+        world.wait(40)
+
+
+def test_a_flapping_alert_is_told_by_its_group_and_then_no_more_until_it_is_calm_and_over():
+    route = {"notify": ["ops"], "group_by": ["alertname"], "group_interval": "1m"}
+    flaps = {"flapping": {"after": 3, "within": "10m", "calm": "5m"}}
+    world = World(shop(autonomy="shadow", routes=[route]) | flaps)
+    flapping(world, 3)
+    told = len(notices(world))
+    flapping(world, 20)
+    assert len(notices(world)) == told
+    world.wait(600)
+    last = notices(world)[-1]
+    assert last[1] == "resolved"
+    assert world.view.groups == {}
+
+
+def test_a_flapping_alert_its_group_never_told_of_is_told():
+    flaps = {"flapping": {"after": 3, "within": "10m", "calm": "5m"}}
+    route = {"notify": ["ops"], "group_by": ["alertname"], "group_interval": "1m"}
+    world = World(shop(autonomy="shadow", routes=[route]) | flaps)
+    silence(world, "service=shop", hours=0.1)
+    flapping(world, 4)
+    assert notices(world) == []
+    flapping(world, 4)
+    assert [notice[2] for notice in notices(world)] == ["first notification"]
+
+
+def test_a_flapping_alert_that_stays_is_repeated_once_it_is_calm():
+    flaps = {"flapping": {"after": 3, "within": "10m", "calm": "5m"}}
+    route = {"notify": ["ops"], "group_by": ["alertname"], "group_interval": "1m", "repeat_interval": "20m"}
+    world = World(shop(autonomy="shadow", routes=[route]) | flaps)
+    flapping(world, 4)
+    world.fails()
+    before = len(notices(world))
+    world.wait(3600)
+    assert {notice[1] for notice in notices(world)[before:]} == {"page"}
+    assert len(notices(world)) - before >= 2
