@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from forewatch.alerting.alert import SEVERITIES, Alert, Labels
+from forewatch.alerting.alert import SEVERITIES, Alert, Labels, Severity
 from forewatch.alerting.classification import classify, labels_for_routing
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.grouping import group_key
@@ -55,7 +55,7 @@ def who_is_told(conn: Connection, config: Config, labels: Labels, now: int) -> T
 
 def alert_of(labels: Labels, now: int) -> Alert:
     """The alert these labels would be, as it would come in."""
-    severity = next((severity for severity in SEVERITIES if severity == labels.get("severity")), "critical")
+    severity: Severity = next((severity for severity in SEVERITIES if severity == labels.get("severity")), "critical")
     return Alert(
         id="this alert",
         fingerprint=fingerprint(labels),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -11,20 +12,37 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_for(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT into `table` that knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
-    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+    return _insert(table, conn.dialect.name)
 
 
 def upsert(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Write `rows`; where the primary key is there already, all other columns take the new values."""
-    if not rows:
-        return
-    statement = insert_for(conn, table)
-    keys = [column.name for column in table.primary_key]
-    fresh = {name: statement.excluded[name] for name in table.columns.keys() if name not in keys}  # noqa: SIM118
-    conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=fresh), rows)
+    if rows:
+        conn.execute(_upsert(table, conn.dialect.name), rows)
 
 
 def insert_missing(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Write `rows`; one whose key is there already is left as it is."""
     if rows:
-        conn.execute(insert_for(conn, table).on_conflict_do_nothing(), rows)
+        conn.execute(_insert_missing(table, conn.dialect.name), rows)
+
+
+# Each statement is made once: to make and compile it takes longer than SQLite takes to carry it out.
+
+
+@cache
+def _insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+@cache
+def _upsert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    statement = _insert(table, dialect)
+    keys = [column.name for column in table.primary_key]
+    fresh = {name: statement.excluded[name] for name in table.columns.keys() if name not in keys}  # noqa: SIM118
+    return statement.on_conflict_do_update(index_elements=keys, set_=fresh)
+
+
+@cache
+def _insert_missing(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    return _insert(table, dialect).on_conflict_do_nothing()
