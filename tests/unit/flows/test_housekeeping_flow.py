@@ -46,14 +46,14 @@ async def test_a_night_rolls_up_retains_and_backs_up(context: SimpleNamespace) -
     assert "decisions.db" in await module.vacuum.fn()
     assert await module.check_integrity.fn() == "all files are sound"
     assert "0 old removed" in await module.back_up.fn()
-    assert len(list(context.home.backups.glob("*.db"))) == 2
+    assert len(list(context.home.backups.glob("*.db"))) == 3
     assert ballast.held(context.home)
 
 
 async def test_backups_past_their_retention_go(context: SimpleNamespace) -> None:
     await module.back_up.fn()
     context.clock.advance(8 * DAY)
-    assert "2 old removed" in await module.back_up.fn()
+    assert "3 old removed" in await module.back_up.fn()
 
 
 async def test_damage_is_said_with_the_remedy(context: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
