@@ -29,6 +29,8 @@ from forewatch.runtime import Runtime
 KINDS = ("alertmanager_webhook", "grafana", "sentry", "json")
 """What may be sent to `/intake/<source>`."""
 RETRY_AFTER = {"Retry-After": "5"}
+AT_ONCE = 20
+"""Events that are encoded on the event loop itself."""
 
 log = logging.getLogger("forewatch.intake")
 
@@ -157,8 +159,13 @@ async def _signed_body(source: Source, request: Request) -> bytes:
 async def _store(writer: Writer, source: Source, events: Sequence[Event]) -> None:
     """Returns when the events are on the disk. Raises StoreUnavailable."""
     if events:
-        body = json.dumps([event.as_json() for event in events], ensure_ascii=False, separators=(",", ":"))
-        await writer.put(source.name, "events", body.encode())
+        # Ten thousand take a second, in which others want to be answered.
+        body = await asyncio.to_thread(_encoded, events) if len(events) > AT_ONCE else _encoded(events)
+        await writer.put(source.name, "events", body)
+
+
+def _encoded(events: Sequence[Event]) -> bytes:
+    return json.dumps([event.as_json() for event in events], ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _said(parsed: Parsed) -> JSONResponse:

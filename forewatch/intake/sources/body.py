@@ -69,13 +69,14 @@ def _finite(digits: str) -> float:
 
 
 def _check_depth(data: object) -> None:
-    level = [data]
-    for _ in range(DEEPEST + 1):
+    """Level by level, since a recursion would end where the depth is worst."""
+    level: list[Any] = [data] if isinstance(data, dict | list) else []
+    for _ in range(DEEPEST):
         level = [
             inner
             for value in level
-            if isinstance(value, dict | list)
-            for inner in (value.values() if isinstance(value, dict) else value)
+            for inner in (value.values() if type(value) is dict else value)
+            if type(inner) is dict or type(inner) is list
         ]
         if not level:
             return
