@@ -33,5 +33,11 @@ def test_a_withheld_one_says_why():
 
 def test_what_holds_for_all_routes_is_not_said_again_for_one():
     both = [Withheld("AL-1", "routes[0]", 1, (SILENCED, MUTE)), Withheld("AL-1", "", 1, (SILENCED,))]
-    assert state_of(FIRING, both).why == "silenced by ana; routes[0] tells nobody: routes[0] is mute in nights"
+    assert state_of(FIRING, both).why == "silenced by ana; routes[0] is mute in nights"
     assert state_of(FIRING, both[1:]).why == "silenced by ana"
+
+
+def test_what_holds_for_one_route_alone_names_it():
+    inhibited = Suppression("inhibition", "AL-2", "inhibited by AL-2")
+    one = Withheld("AL-1", "routes[0]", 1, (inhibited, MUTE))
+    assert state_of(FIRING, [one]).why == "routes[0] tells nobody: inhibited by AL-2; routes[0] is mute in nights"
