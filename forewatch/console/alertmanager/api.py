@@ -105,6 +105,7 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
 
     @routes.post(
         PATH,
+        response_class=Response,
         openapi_extra={"requestBody": _body({"type": "array", "items": _schema(shapes.PostableAlert)})},
     )
     async def post_alerts(request: Request) -> Response:
@@ -187,7 +188,9 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
 
         return await served(request, lambda _: off_loop(find))
 
-    @routes.delete("/api/v2/silence/{silence_id}", responses={200: {"description": "It has ended"}})
+    @routes.delete(
+        "/api/v2/silence/{silence_id}", response_class=Response, responses={200: {"description": "It has ended"}}
+    )
     async def delete_silence(request: Request, silence_id: str) -> Response:
         """End a silence now; it stays to be looked at."""
 
@@ -218,7 +221,11 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
 
         return await served(request, lambda _: off_loop(say))
 
-    @routes.post("/-/reload", responses={500: {"description": "The changed configuration is broken"}})
+    @routes.post(
+        "/-/reload",
+        response_class=Response,
+        responses={500: {"description": "The changed configuration is broken", "content": {"text/plain": {}}}},
+    )
     async def reload(request: Request) -> Response:
         """A changed configuration comes into force by itself; this says whether it did."""
 
@@ -233,7 +240,8 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
 
     for path in ("/-/healthy", "/-/ready"):
         for method in ("GET", "HEAD"):
-            routes.add_api_route(path, _ok, methods=[method], operation_id=f"{path[3:]}_{method.lower()}")
+            name = f"{path[3:]}_{method.lower()}"
+            routes.add_api_route(path, _ok, methods=[method], operation_id=name, response_class=PlainTextResponse)
     return routes
 
 
