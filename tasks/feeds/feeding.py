@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
+from typing import Any
 
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.config.models import Config
@@ -42,7 +43,7 @@ Read = Callable[[Seen, int], Awaitable[Look]]
 
 @dataclass
 class _Feed:
-    """Where one feed stands in this process. `due` on the monotonic clock."""
+    """Where one feed stands in this process. `due` on the monotonic clock; never, while it is asked."""
 
     due: float = 0.0
     failures: int = 0
@@ -59,64 +60,86 @@ class Feeds:
         self._feeds: dict[str, _Feed] = {}
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.once()
-            except Fenced as error:
-                log.warning("%s", error)
-                return
-            except StoreUnavailable as error:
-                log.error("feeds cannot be read: %s", error)
-            except Exception as error:  # one bad look must not end the watch
-                report(error, shift="collect-metrics")
-                log.exception("an unexpected error while asking for issues")
-            await asyncio.sleep(LOOK_EVERY)
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                try:
+                    under_way |= {asyncio.create_task(look) for look in await self._due()}
+                    # A feed that is slow keeps none of the others waiting.
+                    done = {task for task in under_way if task.done()}
+                    under_way -= done
+                    for task in done:
+                        task.result()
+                except Fenced as error:
+                    log.warning("%s", error)
+                    return
+                except StoreUnavailable as error:
+                    log.error("feeds cannot be read: %s", error)
+                except Exception as error:  # one bad look must not end the watch
+                    report(error, shift="collect-metrics")
+                    log.exception("an unexpected error while asking for issues")
+                await asyncio.sleep(LOOK_EVERY)
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def once(self) -> None:
-        """Ask every feed that is due. Raises Fenced, StoreUnavailable."""
+        """Ask every feed that is due, and wait for all. Raises the first error of any: Fenced, StoreUnavailable."""
+        for done in await asyncio.gather(*await self._due(), return_exceptions=True):
+            if isinstance(done, BaseException):
+                raise done
+
+    async def _due(self) -> list[Coroutine[Any, Any, None]]:
+        """A look at each feed whose time has come and that is not under way."""
         _, config = self._runtime.configuration.current()
         if self._decider.kept:
-            return
+            return []
         await self._forget_removed(config)
         now = self._runtime.clock.monotonic()
-        looks = [
-            self._look(source, *asked)
-            for source in config.sources
-            if (asked := _asked(source)) is not None and self._feed(source).due <= now
-        ]
-        done = await asyncio.gather(*looks, return_exceptions=True)
-        for error in done:
-            if isinstance(error, BaseException):
-                raise error
+        found = []
+        for source in config.sources:
+            asked = _asked(source)
+            if asked is not None and self._feed(source).due <= now:
+                self._feed(source).due = float("inf")
+                found.append(self._look(source, *asked))
+        return found
 
     async def _look(self, source: Source, read: Read, every: float) -> None:
         feed = self._feed(source)
-        feed.due = self._runtime.clock.monotonic() + every
+        again = self._runtime.clock.monotonic() + every
+        try:
+            again = max(again, await self._ask(source, feed, read, every))
+        finally:
+            feed.due = again
+
+    async def _ask(self, source: Source, feed: _Feed, read: Read, every: float) -> float:
+        """One look, and what follows. Returns when the next is due at the earliest."""
         before = await self._runtime.store.run(self._seen, source.name)
         try:
             async with asyncio.timeout(LONGEST_LOOK):
                 look = await read(before, self._runtime.clock.now())
         except (FeedTrouble, SecretError, TimeoutError) as error:
             why = str(error) or f"one look took longer than {LONGEST_LOOK:g}s"
-            await self._failed(source, feed, every, redact(why), getattr(error, "retry_after", None))
-            return
+            return await self._failed(source, feed, every, redact(why), getattr(error, "retry_after", None))
         seen, events = changes(source, before, look, self._runtime.clock.now())
         for event in events:
             await self._decide(event)
         if not self._decider.kept:
             await self._runtime.store.run(self._remember, source.name, seen, before)
         await self._recovered(source.name, feed)
+        return 0.0
 
-    async def _failed(self, source: Source, feed: _Feed, every: float, why: str, retry_after: float | None) -> None:
+    async def _failed(self, source: Source, feed: _Feed, every: float, why: str, retry_after: float | None) -> float:
         feed.failures += 1
         feed.healthy = False
         wait = max(min(LONGEST_WAIT, every * 2 ** min(feed.failures - 1, 10)), retry_after or 0.0)
-        feed.due = self._runtime.clock.monotonic() + wait
         log.warning("%s cannot be asked for issues (%d in a row): %s", source.name, feed.failures, why)
         if feed.failures == FAILURES:
             now = self._runtime.clock.now()
             summary = f"{source.name} cannot be asked for issues: {why}"
             await self._decide(AlertRaised(_failing(source.name), {"summary": summary}, now, {"failures": FAILURES}))
+        return self._runtime.clock.monotonic() + wait
 
     async def _recovered(self, name: str, feed: _Feed) -> None:
         feed.failures = 0

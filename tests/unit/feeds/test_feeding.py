@@ -1,5 +1,6 @@
 """The loop that asks: what it decides upon, what it remembers, and what it says of a tracker that does not answer."""
 
+import asyncio
 import itertools
 import shutil
 from types import SimpleNamespace
@@ -209,6 +210,31 @@ async def test_a_feed_that_fails_does_not_keep_another_waiting(runtime, decider,
     tracker.issues = [issue(runtime)]
     await later(runtime, loop)
     assert [event.sender for event in decider.take()] == ["bugs"]
+
+
+async def test_a_feed_that_hangs_keeps_none_of_the_others_waiting_and_is_not_asked_twice(
+    runtime, decider, tracker, monkeypatch
+):
+    runtime.sources = [SENTRY, BUGSINK]
+    monkeypatch.setattr(feeding, "LOOK_EVERY", 0.0)
+    hanging = []
+
+    async def hang(feed, seen, now):
+        hanging.append(feed)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(feeding.sentry, "read", hang)
+    run = asyncio.create_task(Feeds(runtime, decider).run())
+    try:
+        async with asyncio.timeout(20):
+            while len(tracker.asked) < 3:
+                runtime.clock.advance(1)
+                await asyncio.sleep(0)
+    finally:
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+    assert len(hanging) == 1
+    assert len(asyncio.all_tasks()) == 1
 
 
 async def test_a_source_that_is_configured_no_longer_leaves_no_alert_behind(runtime, decider, tracker):
