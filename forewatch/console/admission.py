@@ -15,6 +15,7 @@ import ipaddress
 import logging
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
@@ -53,7 +54,7 @@ class Admission:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._version = -1
-        self._sources: list[tuple[Source, bytes | None]] = []
+        self._sources: dict[str, list[tuple[Source, bytes | None]]] = {}
         self._buckets: dict[str, _Bucket] = {}
 
     def admit(
@@ -70,11 +71,9 @@ class Admission:
         return source
 
     def _known(self, kind: str, scope: Scope, headers: Headers, name: str | None, token: str | None) -> Source:
-        of_kind = [
-            (source, digest)
-            for source, digest in self._current()
-            if source.kind == kind and (name is None or source.name == name)
-        ]
+        of_kind = self._current().get(kind, [])
+        if name is not None:
+            of_kind = [(source, digest) for source, digest in of_kind if source.name == name]
         if not of_kind:
             called = f" called {name}" if name is not None else ""
             raise RequestRefused(
@@ -102,10 +101,13 @@ class Admission:
             )
         return open_ones[0]
 
-    def _current(self) -> list[tuple[Source, bytes | None]]:
+    def _current(self) -> dict[str, list[tuple[Source, bytes | None]]]:
+        """The sources of each kind, with the digests of their tokens."""
         version, config = self._runtime.configuration.current()
         if version != self._version:
-            self._sources = [(source, _secret_digest(source)) for source in config.sources]
+            self._sources = {}
+            for source in config.sources:
+                self._sources.setdefault(source.kind, []).append((source, _secret_digest(source)))
             self._version = version
         return self._sources
 
@@ -189,10 +191,13 @@ def _too_long(limit: int) -> RequestRefused:
 
 def _from_here(scope: Scope) -> bool:
     client = scope.get("client")
-    if client is None:
-        return False
+    return client is not None and _is_loopback(client[0])
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(client[0]).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -33,5 +33,10 @@ def make_app(runtime: Runtime) -> FastAPI:
         app.include_router(part.router(runtime))
     app.include_router(webhooks.router(runtime, admission, writer))
     app.include_router(alertmanager.router(runtime, admission, posting))
-    app.add_middleware(FastPath, posting=posting)
+    app.state.posting = posting
     return app
+
+
+def with_fast_path(app: FastAPI) -> FastPath:
+    """What a server is to run: the application, and before all of it the way for alerts."""
+    return FastPath(app, app.state.posting)

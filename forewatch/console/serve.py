@@ -9,7 +9,7 @@ import sys
 
 import uvicorn
 
-from forewatch.console.app import make_app
+from forewatch.console.app import make_app, with_fast_path
 from forewatch.errors import ForewatchError
 from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import start_sentry
@@ -36,7 +36,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     uvicorn.run(
-        make_app(context),
+        with_fast_path(make_app(context)),
         host=config.listen,
         port=settings.port,
         log_config=None,
