@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,20 +15,16 @@ from forewatch.cli import app
 from forewatch.clock import MICROSECONDS, SystemClock
 from forewatch.commands.replay import moment
 from forewatch.errors import ConfigError, ForewatchError
-from forewatch.home import Home
-from forewatch.store.engine import Store
 
 pytestmark = pytest.mark.unit
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    store = Store.open(Home(tmp_path / "home"), migrate=True)
-    history = History.begin(store)
+def history(begin: Callable[..., History]) -> History:
+    history = begin()
     # The command asks the clock of this machine how long ago something was.
     history.clock.jump((SystemClock().now() - START) / MICROSECONDS - 3600)
-    yield history
-    store.close()
+    return history
 
 
 def call(history: History, *words: str) -> Result:

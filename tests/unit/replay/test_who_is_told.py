@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,8 @@ from forewatch.config.files import ConfigFiles
 from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.errors import ConfigError, ForewatchError
-from forewatch.home import Home
 from forewatch.incidents.events import SilenceSet
 from forewatch.routes_check import check_routes
-from forewatch.store.engine import Store
 from forewatch.store.memory import in_memory
 from forewatch.who_is_told import told_lines, tree_lines, who_is_told
 
@@ -109,10 +107,8 @@ def test_the_whole_tree_is_shown_a_line_a_route(config: Config) -> None:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
-    store = Store.open(Home(tmp_path / "home"), migrate=True)
-    yield History.begin(store, TREE)
-    store.close()
+def history(begin: Callable[..., History]) -> History:
+    return begin(TREE)
 
 
 def call(history: History, *words: str) -> Result:
