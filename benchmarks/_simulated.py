@@ -1,17 +1,17 @@
 """Simulated services with faults whose cause is known: random call graphs, traffic, noise, and what measuring misses.
 
 Requests flow down the graph from entry services, seconds and failures flow back up. Some edges are asynchronous, some
-calls are also seen as a copy at the caller (a leaf that is never the cause), some chains are rarely called and noisy,
-and levels move between the normal period and the incident. Nothing here knows how causes are ranked.
+calls are also seen as a copy at the caller (a leaf that is never the cause), some services are never steady, levels
+move between the normal period and the incident, and one service in twenty is slower that day for reasons of its own.
+Nothing here knows how causes are ranked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forewatch.clock import micros
 from forewatch.incidents.causes.graph import Graph
@@ -73,7 +73,11 @@ class _Town:
     copies: list[tuple[int, int, int, float]]
     """The copy, its caller, its callee, and the share of calls it sees."""
     own: Floats
+    """Seconds a request spends in the service itself."""
     noise: Floats
+    """Between requests, as a share of these seconds."""
+    drift: Floats
+    """Between buckets, as the deviation of their logarithm: some services are steady, others never."""
     failing: Floats
 
 
@@ -87,7 +91,9 @@ def _town(world: World, random: np.random.Generator) -> _Town:
     for callee in range(len(entries), real):
         callers = random.choice(callee, size=min(callee, 1 + int(random.random() < 0.3)), replace=False)
         for caller in callers:
-            edges.append((int(caller), callee, float(random.uniform(0.2, 1.5)), random.random() > 0.07))
+            edges.append(
+                (int(caller), callee, float(np.exp(random.uniform(np.log(0.1), np.log(4.0)))), random.random() > 0.07)
+            )
     real_edges = [edge for edge in edges if edge[3]]
     copies = []
     for number in range(copies_count):
@@ -101,6 +107,7 @@ def _town(world: World, random: np.random.Generator) -> _Town:
         names, edges, back, entries, copies,
         own=np.exp(random.normal(np.log(0.02), 0.9, count)),
         noise=np.exp(random.normal(np.log(0.5), 0.6, count)),
+        drift=np.exp(random.normal(np.log(0.06), 0.8, count)),
         failing=np.where(random.random(count) < 0.4, random.exponential(0.002, count), 0.0),
     )  # fmt: skip
 
@@ -136,7 +143,7 @@ def _measure(
     for place in range(count - 1, -1, -1):
         got = np.maximum(requests[place], 1)
         own = town.own[place] * level[place] * (1 + town.noise[place] * random.normal(0, 1, buckets) / np.sqrt(got))
-        own = np.maximum(own * np.exp(random.normal(0, 0.03, buckets)), 1e-4)
+        own = np.maximum(own * np.exp(random.normal(0, town.drift[place], buckets)), 1e-4)
         bad = np.full(buckets, town.failing[place])
         if fault is not None and place == fault.place:
             own = own + fault.seconds
@@ -195,6 +202,8 @@ def _scene(world: World, random: np.random.Generator) -> Scene | None:
                 waiting.append(callee)
     below = sorted(reached - set(town.entries)) if random.random() < 0.95 else sorted(reached)
     place = int(random.choice(below))
+    beside = random.choice([one for one in range(count) if one != place], max(1, count // 20), replace=False)
+    level[beside] *= random.uniform(1.3, 4.0, len(beside))
     shape = np.array([0.0, random.uniform(0.2, 0.9), 1.0, 1.0, random.uniform(0.3, 1.0)])
     entry_seconds = float(np.nanmedian(normal.latency[town.entries]))
     if world.cross or world.kind == "latency":
@@ -236,81 +245,3 @@ def _alarmed(normal: Telemetry, during: Telemetry, kind: Kind) -> list[str]:
     floor = 0.05 * mean + (0.001 if kind == "latency" else 0.005)
     found = worst > mean + 4 * np.maximum(deviation, floor)
     return [name for name, alarm in zip(normal.services, found, strict=True) if alarm]
-
-
-def without_edges(scene: Scene, share: float, random: np.random.Generator) -> Scene:
-    """The graph lacks this share of its edges."""
-    kept = random.random(len(scene.graph.callers)) >= share
-    return replace(scene, graph=_graph(scene.graph, kept))
-
-
-def with_extra_edges(scene: Scene, share: float, random: np.random.Generator) -> Scene:
-    """The graph has this many edges too many, as a share of its own; they point down, as a wrong guess would."""
-    names = scene.graph.services
-    depends_on = _depends_on(scene.graph, np.ones(len(scene.graph.callers), dtype=np.bool_))
-    for _ in range(round(share * len(scene.graph.callers))):
-        caller, callee = random.choice(len(names), 2, replace=False)
-        depends_on.setdefault(names[caller], []).append(names[callee])
-    return replace(scene, graph=Graph(names, depends_on))
-
-
-def without_services(scene: Scene, share: float, random: np.random.Generator) -> Scene:
-    """This share of the services is not measured: neither the one at fault nor the alarmed ones at the top."""
-    kept_ones = {scene.truth, *(alarm.service for alarm in scene.alarms)}
-    gone = [name for name in scene.normal.services if name not in kept_ones and random.random() < share]
-    return replace(scene, normal=_blank(scene.normal, gone), during=_blank(scene.during, gone))
-
-
-def without_requests(scene: Scene) -> Scene:
-    """Nobody counts requests."""
-    return replace(
-        scene,
-        normal=replace(scene.normal, requests=np.full_like(scene.normal.requests, np.nan)),
-        during=replace(scene.during, requests=np.full_like(scene.during.requests, np.nan)),
-    )
-
-
-def with_noisy_requests(scene: Scene, share: float, random: np.random.Generator) -> Scene:
-    """Requests are counted wrongly by this much, at random."""
-
-    def noisy(telemetry: Telemetry) -> Telemetry:
-        factor = np.exp(random.normal(0, share, telemetry.requests.shape))
-        return replace(telemetry, requests=telemetry.requests * factor)
-
-    return replace(scene, normal=noisy(scene.normal), during=noisy(scene.during))
-
-
-def seen_until(scene: Scene, buckets: int) -> Scene:
-    """Ranked early: only so many buckets of the incident are there yet, the one before the alarm included."""
-    seen = scene.during
-    return replace(
-        scene,
-        during=replace(
-            seen,
-            starts=seen.starts[:buckets],
-            requests=seen.requests[:, :buckets],
-            latency=seen.latency[:, :buckets],
-            success=seen.success[:, :buckets],
-        ),
-    )
-
-
-def _blank(telemetry: Telemetry, gone: Sequence[str]) -> Telemetry:
-    out = np.isin(np.array(telemetry.services), list(gone))[:, None]
-    return replace(
-        telemetry,
-        requests=np.where(out, np.nan, telemetry.requests),
-        latency=np.where(out, np.nan, telemetry.latency),
-        success=np.where(out, np.nan, telemetry.success),
-    )
-
-
-def _depends_on(graph: Graph, kept: NDArray[np.bool_]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for caller, callee in zip(graph.callers[kept], graph.callees[kept], strict=True):
-        found.setdefault(graph.services[caller], []).append(graph.services[callee])
-    return found
-
-
-def _graph(graph: Graph, kept: NDArray[np.bool_]) -> Graph:
-    return Graph(graph.services, _depends_on(graph, kept))

@@ -14,6 +14,7 @@ import numpy as np
 from forewatch.alerting.alert import Alert
 from forewatch.checks import ALERT_NAME
 from forewatch.clock import micros
+from forewatch.config.defaults import IMPLICIT_SERVICES
 from forewatch.config.models import Config
 from forewatch.detection.starter import all_rules
 from forewatch.errors import NotFound
@@ -47,9 +48,10 @@ def causes_of(runtime: Runtime, incident_id: str) -> Ranking:
     if not its_alerts:
         return Ranking((), f"{incident_id} has no alerts, so there is nothing to explain")
     _, config = runtime.configuration.current()
+    watched = [service.name for service in config.services if service.name not in IMPLICIT_SERVICES]
     graph = Graph(
-        [*(service.name for service in config.services), *(alert.service for alert in its_alerts)],
-        {service.name: service.depends_on for service in config.services},
+        [*watched, *(alert.service for alert in its_alerts)],
+        {service.name: service.depends_on for service in config.services if service.depends_on},
     )
     begun = {alert.service: alert.starts_at for alert in reversed(its_alerts)}
     measured = _measured_ranking(runtime, config, graph, its_alerts)

@@ -1,8 +1,7 @@
 """The deepest services that got worse: for where requests are not counted, so that loads cannot be added up.
 
-A service is blamed for being worse than is usual and than just before the alarm by more than what it calls explains,
-each called service counted once, on a path of such services from the alarm; the one that began first, and stands out
-most, before others.
+A service is blamed for being worse than is usual and than just before the alarm by more than the services it calls
+explain, on a path of such services from the alarm; the one that began first, and stands out most, before others.
 """
 
 from __future__ import annotations
@@ -34,6 +33,8 @@ LATER = 0.7
 """What blame is multiplied with for each bucket that a service began later than the first."""
 HALF = 10.0
 """Own deviations at which standing out counts one half: there is no share of the alarm's rise to go by."""
+FEWEST_CALLS, MOST_CALLS = 0.3, 4.0
+"""Calls to a service that a request is thought to make."""
 ONE_VIEW = 0.4
 """What is left of the blame of a service that may be a caller's view of its neighbour."""
 
@@ -79,7 +80,7 @@ def deepest(graph: Graph, normal: Normal, during: Telemetry, top: int, kind: Kin
     counted = np.where(known, certain, 0.0)
     graph = graph.past(~known)
     excess = worse[:, bucket]
-    own_z = z * own_part(excess - taken_out(graph, top, excess, counted), excess)
+    own_z = z * own_part(excess - taken_out(graph, top, excess, counted, _calls(graph, normal)), excess)
     width, before = graph.widest(top, np.where(known, certain, 1.0))
     path = np.maximum(np.where(width < 0, UNREACHED, width), NARROWEST)
     outstanding = np.maximum(own_z, 0.0) / (np.maximum(own_z, 0.0) + HALF)
@@ -103,3 +104,12 @@ def _views(graph: Graph, own_z: Floats) -> Floats:
         if any(calls[callee] > 1 for callee in worse):
             factor[[callee for callee in worse if calls[callee] == 1 and caller != callee]] = ONE_VIEW
     return factor
+
+
+def _calls(graph: Graph, normal: Normal) -> Floats:
+    """Per edge how many calls a request may make, going by the time that both usually take: a caller waits for its
+    calls, so it takes at least as long as they do together."""
+    seconds = normal.measure("latency").median
+    known = (seconds[graph.callers] > 0) & (seconds[graph.callees] > 0)
+    ratio = seconds[graph.callers] / np.where(known, seconds[graph.callees], 1.0)
+    return np.asarray(np.where(known, np.clip(ratio, FEWEST_CALLS, MOST_CALLS), 1.0))

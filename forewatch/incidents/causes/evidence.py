@@ -19,6 +19,8 @@ LONGEST_PATH = 6
 
 def of(graph: Graph, during: Telemetry, found: Attribution | Depth, service: int) -> str:
     """Why a service stands where it does."""
+    if not math.isfinite(during.measure(found.kind)[service, found.bucket]):
+        return f"{graph.services[service]}: its {found.kind} was not measured then"
     if isinstance(found, Depth):
         return _of_depth(graph, during, found, service)
     return _of_excess(graph, during, found, service)
@@ -86,8 +88,6 @@ def _way(graph: Graph, found: Attribution | Depth, service: int) -> str:
 def _now(during: Telemetry, service: int, found: Attribution | Depth) -> str:
     now = float(during.measure(found.kind)[service, found.bucket])
     usual = float(found.usual[service])
-    if not math.isfinite(now):
-        return f"no {found.kind} in this bucket"
     if found.kind == "latency":
         return f"latency {format_duration(usual)} -> {format_duration(now)}"
     return f"availability {_percent(1 - usual)} -> {_percent(1 - now)}"

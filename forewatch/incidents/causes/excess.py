@@ -25,6 +25,8 @@ FLOOR = 0.05
 """The least deviation counted for latency, as a share of the median: nobody minds less."""
 READ = 3
 """Buckets from the alarm on of which the worst is read: a fault often shows fully a bucket later, and fades after."""
+HALF = 3.0
+"""Own deviations at which a share of the rise counts one half: one service's bad day is another's every day."""
 UNREACHED = 0.5
 """The path of a service to which no known calls lead: the graph may lack an edge."""
 NARROWEST = 0.25
@@ -111,7 +113,8 @@ def attribute(graph: Graph, normal: Normal, during: Telemetry, top: int, kind: K
     width, before = graph.widest(top, np.where(known, certain, 1.0))
     path = np.maximum(np.where(width < 0, UNREACHED, width), NARROWEST)
     own_z = z * own_part(own, excess)
-    score = np.where(known, share * sigmoid(np.minimum(z, own_z)) * path, 0.0)
+    clear = np.maximum(np.minimum(z, own_z), 0.0)
+    score = np.where(known, share * sigmoid(clear) * clear / (clear + HALF) * path, 0.0)
     return Attribution(
         top, kind, bucket, requests, usual, excess, own, z, own_z, known, share, path, before, guessed, score
     )

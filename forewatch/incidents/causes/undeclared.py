@@ -21,7 +21,7 @@ MOST = 5
 """Calls guessed for one alarm. More are missing where nobody keeps the graph, and then guesses are no help."""
 
 
-def taken_out(graph: Graph, top: int, excess: Floats, certain: Floats) -> Floats:
+def taken_out(graph: Graph, top: int, excess: Floats, certain: Floats, calls: Floats | float = 1.0) -> Floats:
     """Per service the excess of the services it calls, as far as it is certain that these have risen.
 
     Where calls go round in a circle both ends of an edge hold the same requests, and to take each out of the other
@@ -35,7 +35,7 @@ def taken_out(graph: Graph, top: int, excess: Floats, certain: Floats) -> Floats
         down = depth[graph.callees] > depth[graph.callers]
         counts = ~graph.circular | down | (excess[graph.callees] > FOLLOWS * excess[graph.callers])
     return np.bincount(
-        graph.callers[counts], weights=risen[graph.callees[counts]], minlength=len(graph.services)
+        graph.callers[counts], weights=(risen[graph.callees] * calls)[counts], minlength=len(graph.services)
     ).astype(np.float64)
 
 

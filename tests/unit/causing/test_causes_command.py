@@ -69,7 +69,7 @@ def test_a_recorded_case_is_ranked_as_json(root):
 def test_a_recorded_case_is_ranked_as_a_table(root):
     lines = run("--case", root / "quiet/one", "--limit", 1).output.splitlines()
     assert lines[0].split() == ["SCORE", "SERVICE", "EVIDENCE"]
-    assert lines[1].startswith("1.00   db       db: latency 100ms -> 900ms")
+    assert lines[1].startswith("0.98   db       db: latency 100ms -> 900ms")
 
 
 def test_all_cases_are_written_under_their_paths(root, tmp_path):

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from measured_by_hand import ALARM_AT, alarm, normal, telemetry
 
-from benchmarks._simulated import World, scenes, without_requests
+from benchmarks._degraded import without_requests
+from benchmarks._simulated import World, scenes
 from forewatch.incidents.causes.graph import Graph
 from forewatch.incidents.causes.ranking import CONFIDENT, Alarm
 from forewatch.incidents.causes.telemetry import Telemetry
