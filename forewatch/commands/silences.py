@@ -136,6 +136,8 @@ def register(app: typer.Typer) -> None:
 
 def matchers_of(texts: Sequence[str]) -> tuple[Matcher, ...]:
     """Raises ForewatchError with a sentence that quotes what cannot be read."""
+    for text in texts:
+        _checked("the matcher", text)
     try:
         return parse_matchers(list(texts))
     except ValueError as error:
@@ -152,6 +154,8 @@ def made(
     now: int,
 ) -> Silence:
     """A silence as somebody asked for it; without an id. Raises ForewatchError with what cannot be meant so."""
+    _checked("--comment", comment)
+    _checked("--author", author or "")
     starts_at = _moment(begins, now)
     if not length:
         raise ForewatchError("a silence needs an end: say how long with --for 2h")
@@ -213,6 +217,14 @@ def _state(silence: Silence, now: int) -> str:
 
 def _count(alerts: int) -> str:
     return "1 alert" if alerts == 1 else f"{alerts} alerts"
+
+
+def _checked(what: str, text: str) -> None:
+    """Raises ForewatchError for bytes that are no text: nothing could store them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ForewatchError(f"{what} {text.encode(errors='replace').decode()} is not UTF-8") from None
 
 
 def _duration(option: str, text: str) -> float:

@@ -96,6 +96,9 @@ def test_a_beginning_may_be_a_moment_with_or_without_a_zone(typed):
         (("service=web", *DEPLOYING, "--from", "tomorrow"), "--from tomorrow: neither a while from now"),
         (("service=web", *DEPLOYING, "--from", "2025-12-31T22:00"), "that is past"),
         (("service=web", *DEPLOYING, "--from", "99999999999d"), "more than 10 years"),
+        (("service=w\udcffb", *DEPLOYING), r"the matcher service=w\?b is not UTF-8"),
+        (("service=web", "--for", "2h", "--comment", "\udcff"), r"--comment \? is not UTF-8"),
+        (("service=web", *DEPLOYING, "--author", "\udcff"), r"--author \? is not UTF-8"),
     ],
 )
 def test_what_cannot_be_meant_so_gets_one_sentence_and_sets_nothing(typed, words, sentence):
