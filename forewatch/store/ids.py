@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from forewatch.store.schema import counters
 from forewatch.store.upsert import upsert
 
+_KEPT = select(counters.c.value).where(counters.c.name == bindparam("of"))
 _RAISE = (
     update(counters)
     .where(counters.c.name == bindparam("of"))
@@ -26,7 +27,7 @@ def next_id(conn: Connection, prefix: str) -> str:
 
 def mark(conn: Connection, name: str) -> int:
     """The number kept under a name; 0 where there is none."""
-    return conn.execute(select(counters.c.value).where(counters.c.name == name)).scalar_one_or_none() or 0
+    return conn.execute(_KEPT, {"of": name}).scalar_one_or_none() or 0
 
 
 def put_mark(conn: Connection, name: str, value: int) -> None:

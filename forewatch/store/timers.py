@@ -5,12 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from forewatch.clock import micros
 from forewatch.store.schema import timers
 
 _INSERT = insert(timers)
+_WAITS = and_(timers.c.subject == bindparam("of"), timers.c.state == "waiting")
+_CANCEL = update(timers).where(_WAITS).values(state="cancelled")
+_CANCEL_KIND = _CANCEL.where(timers.c.kind == bindparam("which"))
+_FINISH = update(timers).where(timers.c.id == bindparam("of"), timers.c.state == "waiting").values(state="done")
+_WAITING = (
+    select(timers).where(_WAITS, timers.c.kind == bindparam("which")).order_by(timers.c.due_at, timers.c.id).limit(1)
+)
+_WAITS_UNTIL = (
+    select(timers.c.id)
+    .where(_WAITS, timers.c.kind == bindparam("which"), timers.c.due_at == bindparam("until"))
+    .limit(1)
+)
 
 CLOCK_SLACK = 5.0
 """Seconds a timer may be set ahead of now before we say that the clock was set back."""
@@ -32,10 +44,9 @@ def add(conn: Connection, kind: str, subject: str, due_at: int, now: int) -> Non
 
 def cancel(conn: Connection, subject: str, kind: str | None = None) -> int:
     """Call off the waiting timers of a subject, of one kind where it is given; returns how many."""
-    meant = and_(timers.c.subject == subject, timers.c.state == "waiting")
-    if kind is not None:
-        meant = and_(meant, timers.c.kind == kind)
-    return conn.execute(update(timers).where(meant).values(state="cancelled")).rowcount
+    if kind is None:
+        return conn.execute(_CANCEL, {"of": subject}).rowcount
+    return conn.execute(_CANCEL_KIND, {"of": subject, "which": kind}).rowcount
 
 
 def due(conn: Connection, now: int, limit: int = 100) -> list[Timer]:
@@ -66,23 +77,15 @@ def next_due(conn: Connection) -> int | None:
 
 def waiting(conn: Connection, kind: str, subject: str) -> Timer | None:
     """The timer of a kind that waits for a subject, the first to be due; None where none does."""
-    found = select(timers).where(timers.c.subject == subject, timers.c.kind == kind, timers.c.state == "waiting")
-    row = conn.execute(found.order_by(timers.c.due_at, timers.c.id).limit(1)).one_or_none()
+    row = conn.execute(_WAITING, {"of": subject, "which": kind}).one_or_none()
     return Timer(**row._mapping) if row is not None else None
 
 
 def waits(conn: Connection, kind: str, subject: str, due_at: int) -> bool:
     """Whether a timer of a kind waits for a subject until just then."""
-    found = select(timers.c.id).where(
-        timers.c.subject == subject, timers.c.kind == kind, timers.c.state == "waiting", timers.c.due_at == due_at
-    )
-    return conn.execute(found.limit(1)).first() is not None
+    return conn.execute(_WAITS_UNTIL, {"of": subject, "which": kind, "until": due_at}).first() is not None
 
 
 def finish(conn: Connection, timer_id: int) -> bool:
     """Mark a timer as fired. False if it fired already or was cancelled. `deciding` does this for every TimerDue."""
-    return bool(
-        conn.execute(
-            update(timers).where(timers.c.id == timer_id, timers.c.state == "waiting").values(state="done")
-        ).rowcount
-    )
+    return bool(conn.execute(_FINISH, {"of": timer_id}).rowcount)
