@@ -11,8 +11,8 @@ from forewatch.incidents.causes.telemetry import Floats
 def by_deviation(scene: Scene) -> list[str]:
     """n-sigma: the services whose measure is most standard deviations above its mean, in the bucket of the alarm or
     one of the two after."""
-    names = scene.normal.services
-    return [names[one] for one in sorted(range(len(names)), key=lambda one: (-_deviations(scene)[one], names[one]))]
+    deviations = dict(zip(scene.normal.services, _deviations(scene), strict=True))
+    return sorted(deviations, key=lambda name: (-deviations[name], name))
 
 
 def by_depth(scene: Scene, anomalous: float = 3.0) -> list[str]:
