@@ -12,7 +12,10 @@ from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.notification import Notification
 from forewatch.clock import micros
 from forewatch.config.models import Notifier, Webhook
+from forewatch.config.sources import Source
 from forewatch.incidents import telling
+from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.intake.sources.alertmanager_webhook import parse
 from forewatch.notifying.content import Links, complete
 from forewatch.notifying.rendering import render
 from notifiers import sender_for
@@ -223,6 +226,17 @@ async def test_an_alert_that_is_not_stored_has_what_is_known_of_it(receiver):
     for kind in ("page", "report", "resolved"):
         body = await posted(receiver, said, kind=kind, incident_id="INC-7")
         assert body["alerts"][0]["fingerprint"] == fingerprint({"alertname": "Down"})
+
+
+async def test_another_forewatch_takes_it_in_as_the_same_alerts(receiver):
+    source = Source(name="downstairs", alertmanager_webhook={})
+    alerts = [an_alert(1), over(an_alert(2))]
+    body = await posted(receiver, of_group(alerts[:1], alerts[1:], "some alerts resolved"))
+    raised, cleared = parse(json.dumps(body).encode(), {}, source, AT + micros(500)).events
+    assert isinstance(raised, AlertRaised)
+    assert isinstance(cleared, AlertCleared)
+    assert [fingerprint(event.identity) for event in (raised, cleared)] == [alert.fingerprint for alert in alerts]
+    assert (raised.at, cleared.at) == (alerts[0].starts_at, alerts[1].ends_at)
 
 
 async def test_our_own_form_carries_the_group_too(receiver):
