@@ -27,8 +27,12 @@ from forewatch.runtime import Runtime
 
 PATIENCE = 30.0
 """Seconds a sender may take over its body."""
+MOST_HELD = 256 << 20
+"""Bytes of bodies on their way in, of all senders together."""
 
 log = logging.getLogger("forewatch.intake")
+
+_held = 0
 
 
 class RequestRefused(ForewatchError):
@@ -147,7 +151,7 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     """The body, unpacked where it is gzip, and never more than `limit` bytes of it in memory.
 
     Raises RequestRefused: 413 where it is longer, 415 for another encoding, 400 where it breaks off or cannot be
-    unpacked, 408 where it does not come.
+    unpacked, 408 where it does not come, 503 where too much is on its way already.
     """
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", ""):
@@ -158,6 +162,7 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if "gzip" in encoding else None
     parts: list[bytes] = []
     size = 0
+    global _held
     try:
         async with asyncio.timeout(PATIENCE):
             more = True
@@ -170,13 +175,18 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
                     part = unpack.decompress(part, limit + 1 - size)
                 parts.append(part)
                 size += len(part)
+                _held += len(part)
                 if size > limit:
                     raise _too_long(limit)
+                if _held > MOST_HELD:
+                    raise RequestRefused(503, "too much is on its way in; try again in a moment", {"Retry-After": "2"})
                 more = message.get("more_body", False)
     except TimeoutError as error:
         raise RequestRefused(408, f"the body did not come within {PATIENCE:g}s", {"Connection": "close"}) from error
     except zlib.error as error:
         raise RequestRefused(400, f"the body cannot be unpacked: {error}") from error
+    finally:
+        _held -= size
     if unpack is not None and size and not unpack.eof:
         raise RequestRefused(400, "the body breaks off in the middle of its gzip stream")
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -150,7 +150,9 @@ class Drain:
             # It was checked when it came, so it is a fault of ours: the row goes to people as it is.
             log.exception("row %d of the inbox cannot be read", row.seq)
             events = [_Unreadable(row.seq, row.body.decode(errors="replace")[:10_000], str(error))]
-        events = events or [_Nothing()]
+            done = 0
+        if done >= len(events):
+            events, done = [_Nothing()], 0
         last = len(events) - 1
         for position, event in enumerate(events):
             if position >= done:
@@ -318,8 +320,6 @@ def _same(alert: Alert, event: AlertRaised) -> bool:
         and alert.annotations == event.annotations
         and alert.generator_url == event.generator_url
         and alert.starts_at <= event.at
-        and alert.until is not None
-        and event.until is not None
     )
 
 

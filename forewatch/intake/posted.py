@@ -21,6 +21,10 @@ MOST_LABELS = 256
 """Labels, and annotations, of one alert."""
 LONGEST = 64 << 10
 """Characters of all labels, and of all annotations, of one alert."""
+MOST_ALERTS = 50_000
+"""Alerts of one request: what one of them holds in memory when it is decided upon is bounded by this."""
+MOST_PROBLEMS = 1_000
+"""Bad alerts of one request that are told one by one."""
 RESOLVE_AFTER = 300.0
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)?)?")
@@ -60,13 +64,18 @@ def check(body: bytes, now: int) -> Checked:
         raise Malformed(f"parsing alerts body failed: {error}") from None
     if not isinstance(posted, list):
         raise Malformed("parsing alerts body failed: it is not a list of alerts")
-    good, problems = [], []
+    if len(posted) > MOST_ALERTS:
+        raise Malformed(f"a request may have {MOST_ALERTS} alerts, and this one has {len(posted)}; send several")
+    good: list[Any] = []
+    problems: list[str] = []
     for position, one in enumerate(posted):
         wrong = _wrong(one, now)
         if wrong is None:
             good.append(one)
-        else:
+        elif len(problems) < MOST_PROBLEMS:
             problems.append(f"alert {position}: {wrong}")
+    if (more := len(posted) - len(good) - len(problems)) > 0:
+        problems.append(f"and {more} more alerts are wrong")
     if not problems:
         return Checked(body if good else None, problems)
     return Checked(orjson.dumps(good) if good else None, problems)

@@ -142,6 +142,18 @@ async def test_a_body_beyond_the_limit_is_refused(client, world, chunked):
     assert "2000 bytes" in answer.json()["message"]
 
 
+async def test_too_much_on_its_way_at_once_is_refused_for_a_moment(client, monkeypatch):
+    from forewatch.console import admission
+
+    headers = {"Content-Type": "application/json"}
+    with monkeypatch.context() as patched:
+        patched.setattr(admission, "MOST_HELD", 100)
+        answer = await client.post(ALERTS, content=b"[" + b" " * 200 + b"]", headers=headers)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert admission._held == 0
+    assert (await client.post(ALERTS, content=b"[" + b" " * 200 + b"]", headers=headers)).status_code == 200
+
+
 async def test_without_a_source_there_is_no_api(client, world):
     world.config = Config.model_validate({})
     for answer in (await client.get(ALERTS), await client.post(ALERTS, json=[]), await client.get("/api/v2/status")):

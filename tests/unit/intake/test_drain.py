@@ -269,6 +269,21 @@ def test_a_row_nobody_can_read_is_set_aside(world):
     assert set(world.firing()) == {"A"}
 
 
+def test_a_row_nobody_can_read_any_more_is_set_aside_from_where_it_was_left(world, monkeypatch):
+    monkeypatch.setattr(module, "BUDGET", 0.0)
+    seq = world.arrive(body(alert("A"), alert("B")))
+    world.drainer.slice()
+    assert world.mark() == Mark(seq, 1)
+
+    def unreadable(row, source):
+        raise ValueError("a row of the kind alertmanager is not known here")
+
+    monkeypatch.setattr(module, "events_of", unreadable)
+    world.drainer = world.new_drain()
+    assert len([one for done in world.drain() for one in done.set_aside]) == 1
+    assert world.mark() == Mark(seq + 1, 0)
+
+
 def test_a_store_that_refuses_loses_nothing(world, monkeypatch):
     world.arrive(body(alert("A", severity="critical"), alert("B")))
 

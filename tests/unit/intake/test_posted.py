@@ -5,7 +5,16 @@ import json
 import pytest
 
 from forewatch.clock import micros
-from forewatch.intake.posted import LONGEST, MOST_LABELS, Malformed, alerts_of, check, instant
+from forewatch.intake.posted import (
+    LONGEST,
+    MOST_ALERTS,
+    MOST_LABELS,
+    MOST_PROBLEMS,
+    Malformed,
+    alerts_of,
+    check,
+    instant,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -75,6 +84,13 @@ def test_a_bad_alert_is_told_what_is_wrong(alert, said):
     (problem,) = problems(alert)
     assert problem.startswith("alert 0: ")
     assert said in problem
+
+
+def test_a_request_may_have_so_many_alerts_and_problems_and_no_more():
+    assert len(problems(*([{}] * 5000))) == MOST_PROBLEMS + 1
+    assert problems(*([{}] * 5000))[-1] == "and 4000 more alerts are wrong"
+    with pytest.raises(Malformed, match="send several"):
+        check(b"[" + b",".join([b"{}"] * (MOST_ALERTS + 1)) + b"]", NOW)
 
 
 def test_label_names_may_be_any_utf8():
