@@ -42,15 +42,14 @@ def incident_story(conn: Connection, incident_id: str) -> Story | None:
     if incident is None:
         return None
     its_runs = runs.of_incident(conn, incident_id)
-    its_alerts = alerts.of_incident(conn, incident_id)
     return Story(
         incident,
         timeline=timeline.of_incident(conn, incident_id),
-        alerts=its_alerts,
+        alerts=alerts.of_incident(conn, incident_id),
         runs=its_runs,
         steps={run.id: receipts.of_run(conn, run.id) for run in its_runs},
         notifications=outbox.of_incident(conn, incident_id),
-        withheld={alert.id: withheld.of_alert(conn, alert.id) for alert in its_alerts},
+        withheld=withheld.of_incident(conn, incident_id),
     )
 
 

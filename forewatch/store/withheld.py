@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from forewatch.alerting.suppression import Suppression, Withheld
 from forewatch.store import silences
-from forewatch.store.schema import withheld, withheld_by
+from forewatch.store.schema import alerts, group_members, withheld, withheld_by
 from forewatch.store.upsert import upsert
 
 _OF = select(withheld).where(withheld.c.alert_id == bindparam("of")).order_by(withheld.c.route)
+_IN = (
+    select(withheld)
+    .join(group_members, group_members.c.alert_id == withheld.c.alert_id)
+    .where(group_members.c.group == bindparam("of"))
+    .order_by(withheld.c.alert_id, withheld.c.route)
+)
+_OF_INCIDENT = (
+    select(withheld)
+    .join(alerts, alerts.c.id == withheld.c.alert_id)
+    .where(alerts.c.incident_id == bindparam("of"))
+    .order_by(withheld.c.alert_id, withheld.c.route)
+)
 _BY = select(withheld_by.c.alert_id).where(withheld_by.c.subject == bindparam("of")).distinct()
 _FORGET = delete(withheld).where(withheld.c.alert_id == bindparam("alert"), withheld.c.route == bindparam("on"))
 _FORGET_BY = delete(withheld_by).where(
@@ -46,10 +61,24 @@ def of_alert(conn: Connection, alert_id: str) -> list[Withheld]:
     ]
 
 
+def of_group(conn: Connection, group: str) -> dict[str, list[Withheld]]:
+    """Of the alerts of a notification group, by alert."""
+    return _by_alert(conn.execute(_IN, {"of": group}))
+
+
+def of_incident(conn: Connection, incident_id: str) -> dict[str, list[Withheld]]:
+    """Of an incident's alerts, by alert."""
+    return _by_alert(conn.execute(_OF_INCIDENT, {"of": incident_id}))
+
+
 def all_firing(conn: Connection) -> dict[str, list[Withheld]]:
     """All there is, by alert."""
+    return _by_alert(conn.execute(select(withheld).order_by(withheld.c.alert_id, withheld.c.route)))
+
+
+def _by_alert(rows: Iterable[Row[Any]]) -> dict[str, list[Withheld]]:
     found: dict[str, list[Withheld]] = {}
-    for row in conn.execute(select(withheld).order_by(withheld.c.alert_id, withheld.c.route)):
+    for row in rows:
         reasons = tuple(Suppression(**reason) for reason in row.reasons)
         found.setdefault(row.alert_id, []).append(Withheld(row.alert_id, row.route, row.since, reasons))
     return found
