@@ -64,6 +64,10 @@ class AlertsRefreshed(Event):
     untils: dict[str, tuple[int | None, bool]]
     at: int
 
+    def as_json(self) -> dict[str, Any]:
+        # There are thousands in it, and `asdict` copies each.
+        return {"type": type(self).__name__, **vars(self)}
+
 
 @dataclass(frozen=True)
 class AlertTimedOut(Event):

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from forewatch.alerting.alert import Alert
 from forewatch.alerting.arrival import merged_end
 from forewatch.clock import Clock, micros
 from forewatch.config.follow import Configuration
@@ -28,8 +27,9 @@ from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshe
 from forewatch.incidents.outcome import Outcome
 from forewatch.intake.decoding import events_of, mark_of, source_named
 from forewatch.intake.writer import COMPONENT
-from forewatch.store import alerts, components, inbox, set_aside
+from forewatch.store import alerts, components, firing, inbox, set_aside
 from forewatch.store.engine import Store
+from forewatch.store.firing import Firing
 from forewatch.store.inbox import Mark, Row
 from forewatch.store.shifts import Fence, check_fence
 
@@ -126,7 +126,7 @@ class Drain:
                 raised.pop(item.fingerprint, None)
         try:
             with self._store.read() as conn:
-                known = alerts.firing_among(conn, raised)
+                known = firing.among(conn, raised)
         except StoreUnavailable as error:
             log.error("it cannot be looked up which alerts fire already: %s", error)
             known = {}
@@ -266,7 +266,7 @@ class _Run:
     def __init__(self, conn: Connection, items: Sequence[_Item]) -> None:
         self._conn = conn
         self._items = items
-        self._firing: dict[str, Alert | None] = {}
+        self._firing: dict[str, Firing | None] = {}
         self.untils: dict[str, tuple[int | None, bool]] = {}
 
     def to_decide(self, position: int, now: int) -> list[Event]:
@@ -289,12 +289,12 @@ class _Run:
         gathered = self.untils.pop(mark, None)
         return [event] if gathered is None else [AlertsRefreshed({mark: gathered}, now), event]
 
-    def _alert(self, mark: str, position: int) -> Alert | None:
+    def _alert(self, mark: str, position: int) -> Firing | None:
         """What fires under a fingerprint, looked up for many items ahead at once."""
         if mark not in self._firing:
             ahead = itertools.islice(self._items, position, position + LOOK_UP)
             wanted = {item.fingerprint for item in ahead if item.fingerprint is not None} - self._firing.keys()
-            found = alerts.firing_among(self._conn, wanted)
+            found = firing.among(self._conn, wanted)
             self._firing |= {one: found.get(one) for one in wanted}
         return self._firing[mark]
 
@@ -313,13 +313,13 @@ class _Unreadable(Event):
     error: str
 
 
-def _same(alert: Alert, event: AlertRaised) -> bool:
+def _same(alert: Firing, event: AlertRaised) -> bool:
     """Whether nothing but its end is new."""
     return (
-        alert.labels == event.labels
-        and alert.annotations == event.annotations
-        and alert.generator_url == event.generator_url
+        alert.generator_url == event.generator_url
         and alert.starts_at <= event.at
+        and firing.says(alert.labels, event.labels)
+        and firing.says(alert.annotations, event.annotations)
     )
 
 
