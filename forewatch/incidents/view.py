@@ -65,6 +65,12 @@ class View(Protocol):
     def members(self, group: str) -> list[Alert]:
         """The alerts of a group, firing and just resolved, oldest first."""
 
+    def withheld_in(self, group: str) -> dict[str, list[Withheld]]:
+        """Of the firing alerts of a group, what `withheld` says of each, by its id; the others are left out."""
+
+    def flaps_in(self, group: str) -> dict[str, Flap]:
+        """Of the alerts of a group, those that flap, by fingerprint."""
+
     def last_notice(self, group: str, notifier: str) -> Notice | None: ...
 
     def flap(self, fingerprint: str) -> Flap | None: ...

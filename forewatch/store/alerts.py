@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forewatch.alerting.alert import Alert
@@ -34,10 +36,11 @@ _FIRING_OF = (
     .order_by(alerts.c.starts_at, alerts.c.id)
     .limit(MOST_AT_ONCE)
 )
+# The one heard of last: a sender's clock that was wrong once must not make an episode of then the latest for good.
 _LATEST = (
     select(alerts)
     .where(alerts.c.fingerprint == bindparam("of"))
-    .order_by(alerts.c.starts_at.desc(), alerts.c.id.desc())
+    .order_by(alerts.c.updated_at.desc(), alerts.c.starts_at.desc(), alerts.c.id.desc())
     .limit(1)
 )
 _TIMED_OUT = (
@@ -56,6 +59,8 @@ _REFRESH = (
     .where(alerts.c.fingerprint == bindparam("of"), alerts.c.status == "firing")
     .values(until=bindparam("new_until"), timeout=bindparam("new_timeout"), updated_at=bindparam("now"))
 )
+_SOME = select(1).where(alert_labels.c.name == bindparam("of"), alert_labels.c.value == bindparam("is")).limit(_SAMPLE)
+_COUNT = select(func.count()).select_from(_SOME.subquery())
 _DROP_LABELS = delete(alert_labels).where(alert_labels.c.alert_id == bindparam("of"))
 
 
@@ -86,28 +91,20 @@ def firing_where(conn: Connection, equal: Mapping[str, str]) -> Iterator[Alert]:
 
     Looks at what an alert counts as too: its service, severity and classification where its labels name none.
     """
-    present = sorted(
-        ((name, value) for name, value in equal.items() if value), key=lambda label: _matching(conn, *label)
-    )
-    wanted = dict(equal)
-    if present:
-        name, value = present[0]
-        found = select(alerts).join(alert_labels, alert_labels.c.alert_id == alerts.c.id)
-        found = found.where(alert_labels.c.name == name, alert_labels.c.value == value)
-        for name, value in present[1:]:
-            other = alert_labels.alias()
-            found = found.where(
-                exists().where(other.c.name == name, other.c.value == value, other.c.alert_id == alerts.c.id)
-            )
-    else:
-        found = select(alerts).where(alerts.c.status == "firing")
+    present = sorted((name, value) for name, value in equal.items() if value)
+    if len(present) > 1:
+        present.sort(key=lambda label: _matching(conn, *label))
+    found = _firing_with(len(present))
+    asked: dict[str, str | int] = {"page": _PAGE}
+    for i, (name, value) in enumerate(present):
+        asked |= {f"name_{i}": name, f"value_{i}": value}
     after = ""
     while True:
-        page = conn.execute(found.where(alerts.c.id > after).order_by(alerts.c.id).limit(_PAGE)).all()
+        page = conn.execute(found, {**asked, "after": after}).all()
         for row in page:
             alert = Alert(**row._mapping)
             labels = labels_for_routing(alert)
-            if all(labels.get(name, "") == value for name, value in wanted.items()):
+            if all(labels.get(name, "") == value for name, value in equal.items()):
                 yield alert
         if len(page) < _PAGE:
             return
@@ -143,9 +140,24 @@ def refresh(conn: Connection, untils: Mapping[str, tuple[int | None, bool]], now
         )
 
 
+@cache
+def _firing_with(count: int) -> Select[Any]:
+    """What fires with so many labels, the first of them the one that narrows most."""
+    found = select(alerts)
+    if not count:
+        found = found.where(alerts.c.status == "firing")
+    else:
+        labelled = (alert_labels.c.name == bindparam("name_0"), alert_labels.c.value == bindparam("value_0"))
+        found = found.join(alert_labels, alert_labels.c.alert_id == alerts.c.id).where(*labelled)
+    for i in range(1, count):
+        other = alert_labels.alias()
+        labelled = (other.c.name == bindparam(f"name_{i}"), other.c.value == bindparam(f"value_{i}"))
+        found = found.where(exists().where(*labelled, other.c.alert_id == alerts.c.id))
+    return found.where(alerts.c.id > bindparam("after")).order_by(alerts.c.id).limit(bindparam("page"))
+
+
 def _matching(conn: Connection, name: str, value: str) -> int:
-    some = select(1).where(alert_labels.c.name == name, alert_labels.c.value == value).limit(_SAMPLE).subquery()
-    return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
+    return int(conn.execute(_COUNT, {"of": name, "is": value}).scalar_one())
 
 
 def all_firing(conn: Connection, service: str | None = None) -> list[Alert]:

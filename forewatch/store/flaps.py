@@ -5,16 +5,28 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, delete, select
 
 from forewatch.alerting.flapping import Flap
-from forewatch.store.schema import flaps
+from forewatch.store.schema import alerts, flaps, group_members
 from forewatch.store.upsert import upsert
 
 _OF = select(flaps).where(flaps.c.fingerprint == bindparam("of"))
+_MARKS = (
+    select(alerts.c.fingerprint)
+    .join(group_members, group_members.c.alert_id == alerts.c.id)
+    .where(group_members.c.group == bindparam("of"))
+)
+_IN = select(flaps).where(flaps.c.flapping_since.is_not(None), flaps.c.fingerprint.in_(_MARKS))
 _DROP = delete(flaps).where(flaps.c.fingerprint == bindparam("of"))
 
 
 def get(conn: Connection, fingerprint: str) -> Flap | None:
     row = conn.execute(_OF, {"of": fingerprint}).one_or_none()
     return Flap(row.fingerprint, tuple(row.fired_at), row.flapping_since) if row is not None else None
+
+
+def of_group(conn: Connection, group: str) -> dict[str, Flap]:
+    """The alerts of a notification group that flap, by fingerprint."""
+    rows = conn.execute(_IN, {"of": group})
+    return {row.fingerprint: Flap(row.fingerprint, tuple(row.fired_at), row.flapping_since) for row in rows}
 
 
 def put(conn: Connection, flap: Flap) -> None:

@@ -68,7 +68,7 @@ def listing(conn: Connection, *, ended_after: int | None = None) -> list[Silence
 
 def matching(conn: Connection, labels: Labels, now: int) -> list[Silence]:
     """Silences active at `now` that match."""
-    return _current(conn, now).matching(labels, now)
+    return current(conn, now).matching(labels, now)
 
 
 def hid(conn: Connection, silence_ids: list[str], alert_id: str, incident_id: str | None, at: int) -> None:
@@ -89,7 +89,8 @@ def hidden(conn: Connection) -> dict[str, list[Hidden]]:
     return found
 
 
-def _current(conn: Connection, now: int) -> SilenceIndex:
+def current(conn: Connection, now: int) -> SilenceIndex:
+    """The silences that are not over at `now`, and perhaps some that are."""
     mark = ids.mark(conn, MARK)
     database = str(conn.engine.url)
     known = _index.get(database)

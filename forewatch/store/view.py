@@ -11,7 +11,7 @@ from forewatch.alerting.flapping import Flap
 from forewatch.alerting.group import Group
 from forewatch.alerting.grouping import Notice
 from forewatch.alerting.notification import Notification
-from forewatch.alerting.silence import Silence
+from forewatch.alerting.silence import Silence, SilenceIndex
 from forewatch.alerting.suppression import Withheld
 from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
@@ -35,11 +35,12 @@ _NEEDED = {"prefect": "Prefect", "worker": "the worker"}
 
 
 class StoreView:
-    """`forewatch.incidents.view.View` on one open transaction."""
+    """`forewatch.incidents.view.View` on one open transaction, for one decision: silences it read stay as they were."""
 
     def __init__(self, conn: Connection, config: Config) -> None:
         self._conn = conn
         self._config = config
+        self._silences: tuple[int, SilenceIndex] | None = None
 
     @property
     def config(self) -> Config:
@@ -70,7 +71,9 @@ class StoreView:
         return incident_services.open_with(self._conn, services)
 
     def silences_on(self, labels: Labels, now: int) -> list[Silence]:
-        return silences.matching(self._conn, labels, now)
+        if self._silences is None or self._silences[0] != now:
+            self._silences = now, silences.current(self._conn, now)
+        return self._silences[1].matching(labels, now)
 
     def silence(self, silence_id: str) -> Silence | None:
         return silences.get(self._conn, silence_id)
@@ -92,6 +95,12 @@ class StoreView:
 
     def members(self, group: str) -> list[Alert]:
         return groups.members(self._conn, group)
+
+    def withheld_in(self, group: str) -> dict[str, list[Withheld]]:
+        return withheld.of_group(self._conn, group)
+
+    def flaps_in(self, group: str) -> dict[str, Flap]:
+        return flaps.of_group(self._conn, group)
 
     def last_notice(self, group: str, notifier: str) -> Notice | None:
         return groups.last_notice(self._conn, group, notifier)

@@ -116,11 +116,10 @@ def _reasons(draft: Draft, incident: Incident | None, alert: Alert) -> tuple[tup
     hear, of one that got worse, and of one that was withheld so far.
     """
     reasons = suppressions(draft, alert)
-    flapping = flapping_of(draft, alert)
+    flapping = flapping_of(draft.view.flap(alert.fingerprint))
     if flapping is None:
         return reasons, ""
-    flap, reason = flapping
-    since = flap.flapping_since if flap.flapping_since is not None else draft.now
+    since, reason = flapping
     if incident is not None and incident.open and was_told(draft, incident, alert.severity, since):
         reasons = (*reasons, reason)
     return reasons, said_of(draft)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.suppression import Withheld
@@ -23,6 +24,8 @@ from forewatch.incidents.outcome import (
 from forewatch.incidents.view import View
 from forewatch.remedy.run import Run
 
+Result = TypeVar("Result")
+
 FOREWATCH = "forewatch"
 """The actor of what Forewatch does by itself."""
 
@@ -36,6 +39,14 @@ class Draft:
         self._changes: list[Change] = []
         self._effects: list[Effect] = []
         self._reasons: list[Reason] = []
+        self._looked_up: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, look: Callable[[], Result]) -> Result:
+        """What a look-up answers, asked once: nothing changes in the view while a decision is taken."""
+        if key not in self._looked_up:
+            self._looked_up[key] = look()
+        found: Result = self._looked_up[key]
+        return found
 
     def because(self, code: str, text: str, *subjects: str | None) -> None:
         """Give a reason: stable code, plain sentence, the ids it speaks of (None is left out)."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from forewatch.alerting.alert import Alert, Labels
 from forewatch.alerting.classification import labels_for_routing
+from forewatch.alerting.flapping import Flap
 from forewatch.alerting.group import Group
 from forewatch.alerting.grouping import ALL_LABELS, Notice, group_key, group_labels, next_flush, send_reason
 from forewatch.alerting.routing import Route, routes_of
@@ -14,7 +15,7 @@ from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import tell_group
-from forewatch.incidents.deciding.withholding import flapping_of, route_suppressions, suppressions, withhold
+from forewatch.incidents.deciding.withholding import flapping_of, one_by_one, route_suppressions, suppressions, withhold
 from forewatch.incidents.outcome import (
     AddMember,
     CancelTimers,
@@ -59,10 +60,8 @@ def group_due(draft: Draft, key: str) -> None:
         draft.because("timer-pointless", f"The group {key} has no alerts any more: nothing to do.", key)
         return
     tick = _look(draft, group)
-    for alert in tick.strays:
-        # The configuration or its labels lead it elsewhere now; each in a decision of its own, that sees the others'.
-        if alert.status == "firing":
-            draft.order(SetTimer("reroute", alert.id, draft.now))
+    # The configuration or their labels lead them elsewhere now; each in a decision of its own, that sees the others'.
+    draft.order(*one_by_one(draft, "reroute", [alert.id for alert in tick.strays if alert.status == "firing"]))
     if tick.route is None:
         draft.change(DropGroup(key))
         draft.order(CancelTimers(key, "group"))
@@ -88,12 +87,15 @@ class _Tick:
     strays: list[Alert] = field(default_factory=list)
     untold: set[str] = field(default_factory=set)
     quiet: set[str] = field(default_factory=set)
+    still_withheld: int = 0
 
 
 def _look(draft: Draft, group: Group) -> _Tick:
     tick = _Tick()
     members = draft.view.members(group.key)
     last_of = {alert.fingerprint: alert.id for alert in members}
+    # A group may have many members, so what is known of them is read at once.
+    flaps, withheld = draft.view.flaps_in(group.key), draft.view.withheld_in(group.key)
     for alert in members:
         own = _route_into(draft, group.key, alert)
         if own is None:
@@ -101,9 +103,10 @@ def _look(draft: Draft, group: Group) -> _Tick:
             tick.over.append(alert.id)
             continue
         tick.route = own
-        reasons = (*suppressions(draft, alert), *route_suppressions(draft.view.config, own, draft.now))
-        if not reasons and (flapping := _flaps_quietly(draft, group, own, alert)) is not None:
-            reasons = (flapping,)
+        reasons = (*suppressions(draft, alert), *_closed(draft, own))
+        flap = flaps.get(alert.fingerprint)
+        if not reasons and flap is not None and (quiet := _flaps_quietly(draft, group, own, flap)) is not None:
+            reasons = (quiet,)
             tick.quiet.add(alert.fingerprint)
         elif any(reason.kind not in STAYS_KNOWN for reason in reasons) or (alert.status == "resolved" and reasons):
             tick.untold.add(alert.fingerprint)
@@ -113,26 +116,36 @@ def _look(draft: Draft, group: Group) -> _Tick:
         else:
             tick.over.append(alert.id)
         if alert.status == "firing":
-            _record(draft, own, alert, reasons)
+            before = next((one for one in withheld.get(alert.id, ()) if one.route == own.name), None)
+            tick.still_withheld += _record(draft, own, alert, before, reasons)
         if not reasons:
             (tick.firing if alert.status == "firing" else tick.resolved).append(alert)
+    if tick.still_withheld:
+        draft.because("still-withheld", f"{tick.still_withheld} of its alerts are withheld as before.", group.key)
     return tick
 
 
-def _flaps_quietly(draft: Draft, group: Group, route: Route, alert: Alert) -> Suppression | None:
+def _closed(draft: Draft, route: Route) -> tuple[Suppression, ...]:
+    return draft.once(("closed", route.name), lambda: route_suppressions(draft.view.config, route, draft.now))
+
+
+def _flaps_quietly(draft: Draft, group: Group, route: Route, flap: Flap) -> Suppression | None:
     """The reason that it flaps, where somebody was told of it in this group and not too long before it did."""
-    found = flapping_of(draft, alert)
-    if found is None:
+    flapping = flapping_of(flap)
+    if flapping is None:
         return None
-    flap, reason = found
-    since = (flap.flapping_since or draft.now) - micros(draft.view.config.flapping.within)
-    for notifier in route.notify:
-        last = draft.view.last_notice(group.key, notifier)
-        if last is None:
-            continue
-        if alert.fingerprint in last.firing or (alert.fingerprint in last.resolved and last.at >= since):
-            return reason
-    return None
+    since, reason = flapping[0] - micros(draft.view.config.flapping.within), flapping[1]
+    notices = [_last_notice(draft, group, notifier) for notifier in route.notify]
+    told = any(
+        flap.fingerprint in last.firing or (flap.fingerprint in last.resolved and last.at >= since)
+        for last in notices
+        if last is not None
+    )
+    return reason if told else None
+
+
+def _last_notice(draft: Draft, group: Group, notifier: str) -> Notice | None:
+    return draft.once(("notice", group.key, notifier), lambda: draft.view.last_notice(group.key, notifier))
 
 
 def _route_into(draft: Draft, key: str, alert: Alert) -> Route | None:
@@ -152,12 +165,17 @@ def _labels(route: Route, alert: Alert) -> Labels:
     return alert.labels if ALL_LABELS in (route.group_by or ()) else labels_for_routing(alert)
 
 
-def _record(draft: Draft, route: Route, alert: Alert, reasons: tuple[Suppression, ...]) -> None:
-    """Store why the notice leaves a firing alert out, under its route."""
+def _record(
+    draft: Draft, route: Route, alert: Alert, before: Withheld | None, reasons: tuple[Suppression, ...]
+) -> bool:
+    """Store why the notice leaves a firing alert out, under its route. Whether that is as it was."""
+    if before is not None and before.reasons == reasons:
+        return True
     if reasons:
         withhold(draft, alert, route.name, reasons, review=False)
-    elif any(one.route == route.name for one in draft.view.withheld(alert.id)):
+    elif before is not None:
         draft.put_withheld(Withheld(alert.id, route.name, draft.now, ()), alert.incident_id)
+    return False
 
 
 def _tell(draft: Draft, group: Group, route: Route, tick: _Tick) -> None:
@@ -167,7 +185,7 @@ def _tell(draft: Draft, group: Group, route: Route, tick: _Tick) -> None:
     ended = [alert for alert in tick.resolved if alert.fingerprint in over]
     untold = frozenset(tick.untold) - fires
     for notifier in route.notify:
-        last = draft.view.last_notice(group.key, notifier)
+        last = _last_notice(draft, group, notifier)
         if last is not None and last.firing & untold:
             last = replace(last, firing=last.firing - untold)
             draft.change(PutNotice(group.key, notifier, last))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.matchers import matches
 from forewatch.alerting.routing import routes_of
 from forewatch.alerting.silence import Silence, over_at, silence_from_json, state_of
-from forewatch.alerting.suppression import Suppression
 from forewatch.clock import iso, micros, seconds
 from forewatch.errors import NotFound
 from forewatch.incidents import telling
@@ -25,6 +25,8 @@ WARN_BEFORE = 900.0
 WORTH_A_WARNING = 600.0
 """Seconds; a shorter silence ends before anybody could act on a warning."""
 MOST_SHOWN = 10
+COVERED_AT_ONCE = 500
+"""Alerts that fire already which one decision withholds; the next ones follow a second later."""
 
 
 def silence_set(draft: Draft, event: SilenceSet) -> None:
@@ -111,12 +113,18 @@ def _cover(draft: Draft, silence: Silence) -> None:
     """Withhold what fires already, so that people hear of it afresh if it still does in the end."""
     wanted = {one.name: one.value for one in silence.matchers if one.operator == "=" and one.value}
     reason = silenced_by(silence)
-    for alert in draft.view.firing_where(wanted):
-        if not matches(silence.matchers, labels_for_routing(alert)):
-            continue
+    covered = set(draft.view.withheld_by(silence.id))
+    fresh = (
+        alert
+        for alert in draft.view.firing_where(wanted)
+        if alert.id not in covered and matches(silence.matchers, labels_for_routing(alert))
+    )
+    for alert in islice(fresh, COVERED_AT_ONCE):
         before = next((one.reasons for one in draft.view.withheld(alert.id) if one.route == ""), ())
-        others: tuple[Suppression, ...] = tuple(one for one in before if one.by != silence.id)
-        withhold(draft, alert, "", (*others, reason))
+        withhold(draft, alert, "", (*before, reason))
+    if next(fresh, None) is not None:
+        # No decision takes so long that a page has to wait for it.
+        draft.order(SetTimer("silence-start", silence.id, draft.now + micros(1)))
 
 
 def _warn(draft: Draft, silence: Silence) -> None:

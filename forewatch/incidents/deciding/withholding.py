@@ -8,12 +8,13 @@ time of its own through a timer, with an alert or a silence when that ends.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from forewatch.alerting.alert import Alert, at_least
 from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.compiled import Compiled
 from forewatch.alerting.flapping import Flap
-from forewatch.alerting.inhibition import equalities, inhibition_rules, inhibits
+from forewatch.alerting.inhibition import InhibitionRule, equalities, inhibition_rules, inhibits
 from forewatch.alerting.matchers import matches
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.silence import Silence, over_at
@@ -28,6 +29,7 @@ from forewatch.incidents.outcome import CancelTimers, SetTimer
 
 SPREADS = frozenset({"availability", "latency", "errors"})
 """What a failing dependency explains in those that need it. A full disk is nobody else's fault."""
+TIMERS_A_SECOND = 50
 
 
 def suppressions(draft: Draft, alert: Alert) -> tuple[Suppression, ...]:
@@ -42,13 +44,12 @@ def suppressions(draft: Draft, alert: Alert) -> tuple[Suppression, ...]:
     )
 
 
-def flapping_of(draft: Draft, alert: Alert) -> tuple[Flap, Suppression] | None:
-    """That the alert flaps, and the reason this is to say no more of it; None where it does not."""
-    flap = draft.view.flap(alert.fingerprint)
+def flapping_of(flap: Flap | None) -> tuple[int, Suppression] | None:
+    """Since when an alert flaps, and the reason this is to say no more of it; None where it does not."""
     if flap is None or flap.flapping_since is None:
         return None
     text = f"it flaps since {iso(flap.flapping_since)}, and people were told of it"
-    return flap, Suppression("flapping", alert.fingerprint, text)
+    return flap.flapping_since, Suppression("flapping", flap.fingerprint, text)
 
 
 def route_suppressions(config: Config, route: Route, now: int) -> tuple[Suppression, ...]:
@@ -112,12 +113,16 @@ def look_again(draft: Draft, subject: str, *, outside: str | None = None) -> Non
 
     `outside`: of the alerts of other incidents than this only.
     """
-    for alert_id in draft.view.withheld_by(subject):
-        if outside is not None:
-            alert = draft.view.alert(alert_id)
-            if alert is None or alert.incident_id == outside:
-                continue
-        draft.order(SetTimer("review", alert_id, draft.now))
+    found = draft.view.withheld_by(subject)
+    if outside is not None:
+        alerts = [draft.view.alert(alert_id) for alert_id in found]
+        found = [alert.id for alert in alerts if alert is not None and alert.incident_id != outside]
+    draft.order(*one_by_one(draft, "review", found))
+
+
+def one_by_one(draft: Draft, kind: str, alert_ids: Iterable[str]) -> list[SetTimer]:
+    """A timer each, a few a second from now on: ten thousand at once would keep waiting what comes due meanwhile."""
+    return [SetTimer(kind, one, draft.now + micros(i // TIMERS_A_SECOND)) for i, one in enumerate(alert_ids)]
 
 
 def over_since(draft: Draft, reasons: Iterable[Suppression]) -> int:
@@ -167,10 +172,18 @@ def _inhibited(draft: Draft, alert: Alert, labels: dict[str, str]) -> list[Suppr
     for rule in inhibition_rules(draft.view.config):
         if not matches(rule.target, labels):
             continue
-        for source in draft.view.firing_where(equalities(rule, labels)):
-            if source.id != alert.id and inhibits(rule, labels_for_routing(source), labels):
-                return [Suppression("inhibition", source.id, f"inhibited by {telling.named(source)}")]
+        # Targets that agree in these have the same sources, and there may be many of them in a group.
+        equal = equalities(rule, labels)
+        alike = (rule.name, matches(rule.source, labels), *sorted(equal.items()))
+        source = draft.once(alike, partial(_source, draft, rule, equal, labels))
+        if source is not None and source.id != alert.id:
+            return [Suppression("inhibition", source.id, f"inhibited by {telling.named(source)}")]
     return []
+
+
+def _source(draft: Draft, rule: InhibitionRule, equal: dict[str, str], labels: dict[str, str]) -> Alert | None:
+    found = draft.view.firing_where(equal)
+    return next((source for source in found if inhibits(rule, labels_for_routing(source), labels)), None)
 
 
 def _explained(draft: Draft, alert: Alert) -> list[Suppression]:
@@ -180,13 +193,13 @@ def _explained(draft: Draft, alert: Alert) -> list[Suppression]:
     dependencies = graph_of(draft.view.config).dependencies(alert.service)
     if not dependencies:
         return []
-    for cause in draft.view.firing_of(dependencies):
+    for cause in draft.once(("firing_of", dependencies), lambda: draft.view.firing_of(dependencies)):
         if (
             cause.classification in SPREADS
             and at_least(cause.severity, alert.severity)
             # Checks have their own beats, so the echo may be heard first; what begins much later is no cause.
             and cause.starts_at <= alert.starts_at + micros(draft.view.config.correlation.within)
-            and is_told(draft, cause)
+            and draft.once(("is_told", cause.id), partial(is_told, draft, cause))
         ):
             text = f"{alert.service} depends on {cause.service}, which fails: {telling.named(cause)}"
             return [Suppression("dependency", cause.id, text)]

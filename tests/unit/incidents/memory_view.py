@@ -136,6 +136,14 @@ class MemoryView:
     def members(self, group):
         return [self.alerts[alert_id] for alert_id in self.group_members.get(group, ())]
 
+    def withheld_in(self, group):
+        found = {alert.id: self.withheld(alert.id) for alert in self.members(group)}
+        return {alert_id: withheld for alert_id, withheld in found.items() if withheld}
+
+    def flaps_in(self, group):
+        marks = {alert.fingerprint for alert in self.members(group)}
+        return {mark: flap for mark, flap in self.flaps.items() if mark in marks and flap.flapping_since is not None}
+
     def last_notice(self, group, notifier):
         return self.notices.get((group, notifier))
 
