@@ -98,8 +98,9 @@ class Reader:
         raise ForewatchError(f"--baseline {self._baseline}: no scenario of that name has a {NORMAL}/{METRICS}")
 
 
-def cases_below(root: Path) -> Iterator[tuple[str, Case]]:
-    """Every case below a folder in the order of their ids, which are paths relative to it. Raises ForewatchError."""
+def cases_below(root: Path) -> Iterator[tuple[str, Path]]:
+    """The folder of every case below one, in the order of their ids, which are paths relative to it. Raises
+    ForewatchError where there is none."""
     if not root.is_dir():
         raise ForewatchError(f"{root} is not a folder; name one that holds cases")
     folders = sorted({file.parent for name in (METRICS, ALARM) for file in root.rglob(name)})
@@ -107,7 +108,7 @@ def cases_below(root: Path) -> Iterator[tuple[str, Case]]:
     if not folders:
         raise ForewatchError(f"there is no case below {root}: no folder with {METRICS} and {ALARM}")
     for folder in folders:
-        yield folder.relative_to(root).as_posix(), Case.at(folder)
+        yield folder.relative_to(root).as_posix(), folder
 
 
 def read_graph(path: Path) -> Graph:

@@ -63,15 +63,25 @@ def _of_case(folder: Path, baseline: str | None) -> Ranking:
 
 
 def _rank_all(root: Path, to: Path, baseline: str | None) -> None:
-    from forewatch.incident_cases import Reader, cases_below
+    from forewatch.incident_cases import Case, Reader, cases_below
 
     reader = Reader(baseline, root)
-    found = {name: _ranked(reader.rank(case)) for name, case in cases_below(root)}
+    found: dict[str, list[dict[str, Any]]] = {}
+    problems: list[str] = []
+    for name, folder in cases_below(root):
+        try:
+            found[name] = _ranked(reader.rank(Case.at(folder)))
+        except ForewatchError as error:
+            problems.append(str(error))
+    if not found:
+        raise ForewatchError(problems[0])
     try:
         to.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise ForewatchError(f"{to} cannot be written: {error.strerror or error}") from error
     out.print(f"{len(found)} cases ranked in {to}.", markup=False)
+    if problems:
+        raise ForewatchError(f"{len(problems)} could not be ranked: " + "; ".join(problems))
 
 
 def _ranked(ranking: Ranking) -> list[dict[str, Any]]:

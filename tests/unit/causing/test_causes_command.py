@@ -81,9 +81,16 @@ def test_all_cases_are_written_under_their_paths(root, tmp_path):
     assert all(ranked[0]["service"] == "db" for ranked in predictions.values())
 
 
-def test_a_scenario_without_a_normal_period_needs_one_named(root, tmp_path):
+def test_a_case_that_cannot_be_ranked_is_named_and_the_others_are_written(root, tmp_path):
     to = tmp_path / "predictions.json"
+    assert "1 could not be ranked: " in said("--cases", root, "--out", to)
     assert "odd has no noissue/metrics.csv" in said("--cases", root, "--out", to)
+    assert list(json.loads(to.read_text())) == ["quiet/one"]
+
+
+def test_where_no_case_can_be_ranked_nothing_is_written(root, tmp_path):
+    to = tmp_path / "predictions.json"
+    assert "odd has no noissue/metrics.csv" in said("--cases", root / "odd", "--out", to)
     assert not to.exists()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import _degraded as degraded
 from benchmarks._simulated import World, scenes
-from forewatch.incident_cases import Reader, cases_below
+from forewatch.incident_cases import Case, Reader, cases_below
 from forewatch.incidents.causes.ranking import Alarm
 from forewatch.incidents.rootcause import Ranker
 
@@ -81,7 +81,8 @@ def test_the_cause_is_found_in_recorded_cases(tmp_path):
     root = SHARED / "data" / "petshop"
     reader = Reader("low_traffic", root)
     predictions = {
-        name: [{"service": cause.service} for cause in reader.rank(case).causes] for name, case in cases_below(root)
+        name: [{"service": cause.service} for cause in reader.rank(Case.at(case)).causes]
+        for name, case in cases_below(root)
     }
     (tmp_path / "predictions.json").write_text(json.dumps(predictions))
     scorer = SHARED / "score" / "rca_score.py"
