@@ -65,7 +65,7 @@ class Report:
 
 
 def stored_configurations(store: Store) -> Configurations:
-    """Configurations as they are stored, each parsed once. Raises NotFound or ConfigError when one cannot be read."""
+    """Configurations as they are stored, each parsed once. Raises NotFound or ForewatchError where one cannot be."""
     known: dict[int, Config] = {}
 
     def configuration(version: int) -> Config:
@@ -77,7 +77,13 @@ def stored_configurations(store: Store) -> Configurations:
                     f"configuration version {version} is not in the store any more, so what it decided "
                     "cannot be replayed (try a later --since)"
                 )
-            known[version] = effective(parse(ConfigFiles.from_json(stored.files)))
+            try:
+                known[version] = effective(parse(ConfigFiles.from_json(stored.files)))
+            except ConfigError as error:
+                raise ForewatchError(
+                    f"configuration version {version} cannot be read any more, so what it decided cannot be replayed "
+                    f"(is a variable missing here?): {error.problems[0]}"
+                ) from None
         return known[version]
 
     return configuration
@@ -128,7 +134,7 @@ def compared(
 def replay_history(store: Store, *, since: int | None = None, until: int | None = None) -> Report:
     """Replay all that is stored; empty where nothing is.
 
-    Raises NotFound or ConfigError where a configuration of the history cannot be read any more.
+    Raises NotFound or ForewatchError where a configuration or an event of the history cannot be read any more.
     """
     with store.read() as conn:
         known = history.extent(conn)
@@ -153,7 +159,13 @@ def decided_upon(conn: Connection, view: StoreView, event: Event, now: int) -> O
 
 def decided_again(conn: Connection, observation: Observation, configuration: Configurations) -> Replayed:
     """Decide upon an observation in a store where all before it were."""
-    event = observation.decoded()
+    try:
+        event = observation.decoded()
+    except (KeyError, TypeError):
+        raise ForewatchError(
+            f"observation {observation.seq} is of a kind this version does not know ({observation.event.get('type')}): "
+            f"replay it with the version that wrote it, {observation.code_version}"
+        ) from None
     config = configuration(observation.config_version)
     if isinstance(event, TimerDue):
         waiting = timers.waiting(conn, event.kind, event.subject)
@@ -163,7 +175,5 @@ def decided_again(conn: Connection, observation: Observation, configuration: Con
     view = PlaybackView(conn, config, observation.facts)
     try:
         return Replayed(observation, event, decided_upon(conn, view, event, observation.at))
-    except ConfigError:
-        raise
     except (ForewatchError, DBAPIError) as error:
         return Replayed(observation, event, None, str(error).splitlines()[0])

@@ -24,7 +24,7 @@ def suppose(store: Store, config: Config, *, until: int, since: int | None = Non
 
     `until` is now where all of it is meant: timers that wait for nothing that was observed come due until then.
 
-    Raises NotFound or ConfigError where a configuration of the history cannot be read any more.
+    Raises NotFound or ForewatchError where a configuration or an event of the history cannot be read any more.
     """
     with store.read() as conn:
         known = history.extent(conn)

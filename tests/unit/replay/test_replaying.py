@@ -10,7 +10,7 @@ import pytest
 from histories import SHOP, History, at_random
 from sqlalchemy import delete, select, text
 
-from forewatch.errors import NotFound
+from forewatch.errors import ForewatchError, NotFound
 from forewatch.incidents.events import Acknowledged
 from forewatch.replaying import Report, compared, replay, replay_history, stored_configurations
 from forewatch.store import history as stored_history
@@ -166,6 +166,29 @@ def test_a_configuration_that_is_gone_is_named(history: History) -> None:
     with history.store.decide() as conn:
         conn.execute(delete(schema.config_versions))
     with pytest.raises(NotFound, match="configuration version 1 is not in the store any more"):
+        replayed(history)
+
+
+def test_a_configuration_that_needs_what_is_not_here_is_named(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history.fails()
+    with history.store.decide() as conn:
+        conn.execute(
+            text("UPDATE config_versions SET files = :files"), {"files": '[["/etc/f.yaml", "listen: ${GONE}"]]'}
+        )
+    monkeypatch.delenv("GONE", raising=False)
+    with pytest.raises(ForewatchError, match=r"version 1 cannot be read any more.*f\.yaml:1:"):
+        replayed(history)
+
+
+def test_an_event_of_a_later_version_is_named(history: History) -> None:
+    history.fails()
+    with history.store.decide() as conn:
+        conn.execute(text("""UPDATE observations SET event = '{"type": "MoonLanded"}', code_version = '9.0'"""))
+    with pytest.raises(
+        ForewatchError, match=r"observation 1 is of a kind this version does not know \(MoonLanded\).*9\.0"
+    ):
         replayed(history)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from histories import SHOP, START, History, at_random
+from sqlalchemy import delete
 
 from forewatch.clock import MICROSECONDS
 from forewatch.config.defaults import effective
@@ -14,7 +15,7 @@ from forewatch.config.files import ConfigFiles
 from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.incidents.events import Acknowledged, AlertCleared, AlertRaised, RunActed, RunStarting
-from forewatch.store import points
+from forewatch.store import points, rollups, schema
 from forewatch.whatif.difference import Difference
 from forewatch.whatif.supposing import suppose
 
@@ -166,6 +167,37 @@ def test_a_rule_of_another_threshold_is_judged_on_stored_points(history: History
     ]
     assert not [text for text in found.unknown if "CpuBusy" in text]
     assert supposed(history, PLAIN + CPU % "99%").empty
+
+
+def test_where_points_are_gone_five_minute_roll_ups_stand_in_and_that_is_said(history: History) -> None:
+    history.configure(PLAIN + CPU % "99%")
+    history.fails("a", service="mail")
+    start = START - START % (300 * MICROSECONDS)
+    with history.store.measure() as conn:
+        every = range(start - 600 * MICROSECONDS, start + 2400 * MICROSECONDS, 15 * MICROSECONDS)
+        busy = (start + 600 * MICROSECONDS, start + 1200 * MICROSECONDS)
+        points.write(
+            conn, [points.Point("cpu", {}, "shop", at, 0.93 if busy[0] <= at < busy[1] else 0.2) for at in every]
+        )
+        while not rollups.roll(conn, start + 3600 * MICROSECONDS):
+            pass
+        conn.execute(delete(schema.points))
+    history.wait(2400)
+    rule = (CPU % "90%").replace("60s", "300s")
+    found = supposed(history, PLAIN + rule)
+    assert [alert.at for alert in found.alerts_gained] == [busy[0] + 300 * MICROSECONDS]
+    assert found.unknown == ["CpuBusy: judged in part on five-minute roll-ups, so it may be minutes early or late"]
+    # A shorter window, or a statistic that buckets do not hold, cannot be told from them.
+    assert supposed(history, PLAIN + CPU % "90%").unknown == [
+        "CpuBusy: there are no stored values of cpu: no data, which is not zero alerts"
+    ]
+
+
+def test_a_rule_on_what_lies_outside_its_forecast_has_no_data(history: History) -> None:
+    history.fails("a", service="mail")
+    history.wait(60)
+    found = supposed(history, PLAIN + "rules: [{alert: Odd, metric: cpu, outside: forecast, service: shop}]\n")
+    assert found.unknown == ["Odd: forecasts of the past are not made again, so no data on what lay outside of them"]
 
 
 def test_a_rule_that_had_fired_and_would_not_have_is_a_lost_alert(history: History) -> None:
