@@ -9,7 +9,7 @@ from forewatch.alerting.silence import Silence
 from forewatch.errors import NotFound
 from forewatch.incidents.outcome import Reason
 from forewatch.incidents.story import Story
-from forewatch.incidents.why import Decided, Subject, explain, hiding, id_of, standing
+from forewatch.incidents.why import Decided, Gone, Subject, explain, hiding, id_of, standing
 from forewatch.store import (
     alerts,
     decision_log,
@@ -66,6 +66,8 @@ def _subject(conn: Connection, subject: str) -> Subject:
             found = runs.get(conn, subject)
         case _:
             found = alerts.latest(conn, subject) or silences.get(conn, subject) or groups.get(conn, subject)
+    if found is None and decision_log.of_subject(conn, subject):
+        return Gone(subject)
     if found is None:
         raise NotFound(
             f"nothing is stored under {subject} (try an AL-, INC-, NT- or RUN- id, a fingerprint, "

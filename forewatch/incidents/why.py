@@ -18,11 +18,20 @@ from forewatch.incidents.outcome import Reason
 from forewatch.remedy.run import Run
 from forewatch.units import format_duration
 
-Subject = Alert | Incident | Notification | Run | Silence | Group
+
+@dataclass(frozen=True)
+class Gone:
+    """An empty group, or what retention has deleted: of it there is left what was decided."""
+
+    id: str
+
+
+Subject = Alert | Incident | Notification | Run | Silence | Group | Gone
 
 _TIMERS = {
     "group": "The group {} came to its tick",
     "review": "It was time to look again at {}",
+    "recheck": "It was time to look again at {}",
     "reroute": "Other routes lead from {} than when it fired",
     "calm": "The flapping alert {} may have calmed down",
     "silence-start": "The silence {} began",
@@ -101,6 +110,8 @@ def describe(subject: Subject) -> str:
                 f"{subject.id} {what}{':' if subject.kind == 'maintenance' else ''} {shown} from "
                 f"{iso(subject.starts_at)} to {iso(subject.ends_at)}, set by {subject.created_by}: {subject.comment}"
             )
+        case Gone():
+            return f"There is no {subject.id} any more, but decisions about it are kept."
         case Group():
             told = f", its last was {iso(subject.flushed_at)}" if subject.flushed_at is not None else ""
             return (

@@ -234,6 +234,18 @@ def test_why_of_a_group_and_of_its_alerts_names_the_next_tick(store):
     assert f"The group {key} came to its tick" in "\n".join(told.why(key))
 
 
+def test_of_a_group_that_is_empty_the_decisions_are_left(store):
+    route = {"notify": ["ops"], "group_by": ["service"], "group_wait": "30s"}
+    told = Told(store, shop(autonomy="shadow", routes=[route]))
+    told.after(0, AlertRaised, labels=LABELS, annotations=SUMMARY)
+    told.after(5, AlertCleared, labels=LABELS)
+    key = '{}/{}:{service="shop"}'
+    told.after(25, TimerDue, timer_id=1, kind="group", subject=key)
+    lines = told.why(key)
+    assert lines[0] == f"There is no {key} any more, but decisions about it are kept."
+    assert f"The group {key} came to its tick" in "\n".join(lines)
+
+
 @pytest.mark.parametrize(
     ("event", "said"),
     [
