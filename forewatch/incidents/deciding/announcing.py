@@ -15,7 +15,7 @@ from forewatch.incidents import telling
 from forewatch.incidents.deciding.automation import Answer, hold_back, send_remedy
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import said_of
-from forewatch.incidents.deciding.groups import join_group
+from forewatch.incidents.deciding.groups import join_group, join_new_groups
 from forewatch.incidents.deciding.paging import tell_of_trouble, was_told
 from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import (
@@ -81,8 +81,9 @@ def review(draft: Draft, alert_id: str) -> None:
     if reasons:
         withhold(draft, alert, "", reasons)
         return
-    routes = [route for route in routes_of(draft.view.config, alert) if route.group_by is None]
     names = {route.name for route in routes_of(draft.view.config, alert)}
+    join_new_groups(draft, routes_of(draft.view.config, alert), alert)
+    routes = [route for route in routes_of(draft.view.config, alert) if route.group_by is None]
     held = {one.route for one in before}
     if routes and (incident is None or not incident.open):
         # Somebody called it over while this was withheld: it fires on all the same, and is to be told.

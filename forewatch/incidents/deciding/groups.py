@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from forewatch.alerting.alert import Alert, Labels
@@ -51,6 +52,14 @@ def join_group(draft: Draft, route: Route, alert: Alert) -> None:
         f"{alert.id} is told with the group {key} of {route.name}, whose next tick is {telling.number(group.next_at)}."
     )
     draft.because("grouped", text, alert.id, key, alert.incident_id)
+
+
+def join_new_groups(draft: Draft, routes: Iterable[Route], alert: Alert) -> None:
+    """As `join_group`, for the groups of routes that a configuration since has given it."""
+    known = {group.key for group in draft.view.groups_of(alert.id)}
+    for route in routes:
+        if route.group_by is not None and group_key(route, _labels(route, alert)) not in known:
+            join_group(draft, route, alert)
 
 
 def group_due(draft: Draft, key: str) -> None:

@@ -31,7 +31,7 @@ def timer_due(draft: Draft, event: TimerDue) -> None:
             group_due(draft, event.subject)
         case "reroute":
             reroute(draft, event.subject)
-        case "review":
+        case "review" | "recheck":
             review(draft, event.subject)
         case "calm":
             calm_due(draft, event.subject)

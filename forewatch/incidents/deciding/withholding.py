@@ -30,6 +30,8 @@ from forewatch.incidents.outcome import CancelTimers, SetTimer
 SPREADS = frozenset({"availability", "latency", "errors"})
 """What a failing dependency explains in those that need it. A full disk is nobody else's fault."""
 TIMERS_A_SECOND = 50
+LOOKS_AGAIN = 900.0
+"""Seconds after which what is withheld is looked at again, whatever it rests on."""
 
 
 def suppressions(draft: Draft, alert: Alert) -> tuple[Suppression, ...]:
@@ -95,17 +97,23 @@ def withhold(draft: Draft, alert: Alert, route: str, reasons: tuple[Suppression,
         draft.because(
             "still-withheld", f"{telling.named(alert)} is still withheld: {why}.", alert.id, alert.incident_id
         )
+    if not review:
+        return
     ends = [reason.until for reason in reasons if reason.until is not None]
-    if ends and review:
+    if ends:
         # All timers of one alert's reviews are one: it looks at every route.
         draft.order(SetTimer("review", alert.id, max(min(ends), draft.now)))
+    if len(ends) < len(reasons):
+        # What has no end of its own may go without a word, as with a new configuration.
+        again = draft.now + micros(LOOKS_AGAIN)
+        draft.order(CancelTimers(alert.id, "recheck"), SetTimer("recheck", alert.id, again))
 
 
 def forget_withheld(draft: Draft, alert: Alert) -> None:
     """The alert is over: nothing is withheld of it any more."""
     for one in draft.view.withheld(alert.id):
         draft.put_withheld(Withheld(alert.id, one.route, one.since, ()), alert.incident_id)
-    draft.order(CancelTimers(alert.id, "review"))
+    draft.order(CancelTimers(alert.id, "review"), CancelTimers(alert.id, "recheck"))
 
 
 def look_again(draft: Draft, subject: str, *, outside: str | None = None) -> None:

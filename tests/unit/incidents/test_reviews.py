@@ -232,3 +232,37 @@ def test_a_page_held_for_a_remedy_goes_out_when_its_alert_is_split_off():
     world.recovers("tcp", severity="warning")
     page = world.view.outbox["NT-1"]
     assert (page.kind, page.state) == ("page", "due")
+
+
+def test_an_inhibition_that_a_new_configuration_does_not_have_withholds_no_longer():
+    inhibit = {"source": ["alertname=ClusterDown"], "target": ["alertname=CheckFailing"]}
+    world = World(shop(autonomy="shadow") | {"inhibitions": [inhibit]})
+    world.fails("down", service="cluster", alertname="ClusterDown")
+    world.fails()
+    assert withheld(world) == [("AL-2", "", "inhibition")]
+    world.view.config = World(shop(autonomy="shadow")).view.config
+    world.wait(HOUR)
+    assert withheld(world) == []
+    assert pages(world)[-1].alert_id == "AL-2"
+
+
+def test_what_stays_withheld_is_looked_at_now_and_then_and_not_ever_more_often():
+    inhibit = {"source": ["alertname=ClusterDown"], "target": ["alertname=CheckFailing"]}
+    world = World(shop(autonomy="shadow") | {"inhibitions": [inhibit]})
+    world.fails("down", service="cluster", alertname="ClusterDown")
+    world.fails()
+    silence(world, "check=http")
+    world.wait(6 * HOUR)
+    assert [timer.kind for timer in world.view.timers] == ["recheck"]
+    world.recovers()
+    assert world.view.timers == []
+
+
+def test_what_was_silenced_when_a_configuration_grouped_its_route_is_told_by_the_group():
+    world = World(shop(autonomy="shadow"))
+    silence(world, "service=shop")
+    world.fails()
+    routes = [{"notify": ["ops"], "group_by": ["alertname"]}]
+    world.view.config = World(shop(autonomy="shadow", routes=routes)).view.config
+    world.wait(2 * HOUR)
+    assert [page.content["reason"] for page in pages(world)] == ["first notification"]
