@@ -147,6 +147,16 @@ OWN_RULES = [
         service=OWN,
     ),
     Rule(
+        alert="ForewatchInboxStuck",
+        metric="forewatch.inbox.oldest.age",
+        statistic="last",
+        window=_MINUTE,
+        above=60.0,
+        for_=30.0,
+        severity="critical",
+        service=OWN,
+    ),
+    Rule(
         alert="ForewatchRunsStuck",
         metric="forewatch.runs.oldest.age",
         statistic="last",

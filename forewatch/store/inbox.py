@@ -69,6 +69,11 @@ def undecided(conn: Connection, mark: Mark) -> list[tuple[int, int]]:
     return [(seq, size) for seq, size in conn.execute(waiting)]
 
 
+def oldest(conn: Connection, mark: Mark) -> int | None:
+    """When the oldest row came that is not decided yet. On `intake.db`."""
+    return conn.execute(select(inbox.c.at).where(inbox.c.seq >= mark.seq).order_by(inbox.c.seq).limit(1)).scalar()
+
+
 def remove_decided(conn: Connection, mark: Mark, limit: int) -> int:
     """Delete at most `limit` rows below the mark; returns how many went. On `intake.db`."""
     first = conn.execute(_FIRST).scalar_one()

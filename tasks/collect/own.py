@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from forewatch.clock import seconds
 from forewatch.home import VARIABLE, Home
-from forewatch.store import ballast
+from forewatch.store import ballast, inbox
 from forewatch.store.engine import Store
 from forewatch.store.schema import outbox, runs
 from tasks.collect.gathering import Gathering
@@ -66,13 +66,21 @@ def files(into: Gathering, home: Home) -> None:
 
 
 def queues(into: Gathering, store: Store) -> None:
-    """Seconds the oldest due notification and the oldest run that waits for a worker have waited; 0 with none."""
+    """Seconds the oldest due notification, the oldest run that waits for a worker, and the oldest of what others sent
+    and is not decided upon have waited; 0 with none."""
     due = select(func.min(outbox.c.not_before)).where(outbox.c.state.in_(("due", "claimed", "failed")))
     waiting = select(func.min(runs.c.created_at)).where(runs.c.state == "waiting")
     with store.read() as conn:
         for metric, query in (("forewatch.outbox.oldest.age", due), ("forewatch.runs.oldest.age", waiting)):
             since = conn.execute(query).scalar()
-            into.add(metric, max(0.0, seconds(into.now - since)) if since is not None else 0.0, SERVICE)
+            into.add(metric, _age(since, into.now), SERVICE)
+        mark = inbox.mark(conn)
+    with store.read_intake() as conn:
+        into.add("forewatch.inbox.oldest.age", _age(inbox.oldest(conn, mark), into.now), SERVICE)
+
+
+def _age(since: int | None, now: int) -> float:
+    return max(0.0, seconds(now - since)) if since is not None else 0.0
 
 
 def topmost(home: Home) -> psutil.Process:

@@ -19,8 +19,9 @@ from sqlalchemy import insert
 from forewatch.clock import micros
 from forewatch.config.models import Check, Config, Metrics, ProcessTarget, Service
 from forewatch.home import Home
-from forewatch.store import schema
+from forewatch.store import inbox, schema
 from forewatch.store.engine import Store
+from forewatch.store.inbox import Mark
 from forewatch.store.points import Point
 from tasks.collect import Collector, host, own
 from tasks.collect.gathering import Gathering
@@ -119,8 +120,19 @@ async def test_ages_of_the_queues_and_sizes_of_the_files(store: Store) -> None:
         == 90
     )
     assert value(found, "forewatch.runs.oldest.age") == 0
+    assert value(found, "forewatch.inbox.oldest.age") == 0
     assert value(found, "forewatch.store.size", file="decisions") > 4096
     assert value(found, "forewatch.ballast.held") == 0
+
+
+async def test_the_age_of_what_others_sent_and_nobody_has_decided_upon(store: Store) -> None:
+    rows = [{"at": NOW - micros(age), "source": "s", "kind": "events", "body": b"[]"} for age in (90, 40, 5)]
+    with store.intake() as conn:
+        inbox.add(conn, rows)
+    assert value(await make(store).collect(NO_HOST, NOW), "forewatch.inbox.oldest.age") == 90
+    with store.decide() as conn:
+        inbox.put_mark(conn, Mark(2, 0))
+    assert value(await make(store).collect(NO_HOST, NOW), "forewatch.inbox.oldest.age") == 40
 
 
 async def test_own_cpu_and_memory_of_the_whole_tree(store: Store, sleeper: subprocess.Popen[bytes]) -> None:

@@ -24,7 +24,7 @@ def test_the_host_and_our_own_parts_are_watched_from_the_start():
     names = named({})
     assert {"HostCpuBusy", "HostMemoryLow", "HostDiskFilling", "HostDiskFull", "HostInodesLow"} <= set(names)
     assert {"HostLoadHigh", "HostSwapFull"} <= set(names)
-    assert sum(name.startswith("Forewatch") for name in names) == 6
+    assert sum(name.startswith("Forewatch") for name in names) == 7
 
 
 def test_every_http_check_gets_an_error_ratio_and_a_latency_rule_and_no_other_check_does():
