@@ -31,6 +31,9 @@ class View(Protocol):
     def alerts_of(self, incident_id: str) -> list[Alert]:
         """All alerts of an incident, firing and resolved, oldest first."""
 
+    def firing_in(self, incident_id: str, most: int | None = None) -> list[Alert]:
+        """The firing alerts of an incident, oldest first; no more than `most` where it is given."""
+
     def open_incidents_with(self, services: Collection[str]) -> list[tuple[Incident, str, int]]:
         """Open incidents with an alert of one of `services`, the oldest first: (incident, service, when the last such
         alert began)."""

@@ -28,6 +28,8 @@ _FIRING_AMONG = select(alerts).where(
     alerts.c.fingerprint.in_(bindparam("of", expanding=True)), alerts.c.status == "firing"
 )
 _OF_INCIDENT = select(alerts).where(alerts.c.incident_id == bindparam("of")).order_by(alerts.c.starts_at, alerts.c.id)
+_FIRING_IN = _OF_INCIDENT.where(alerts.c.status == "firing")
+_FIRST_IN = _FIRING_IN.limit(bindparam("most"))
 _INSERT = insert(alerts)
 _REPLACE = update(alerts).where(alerts.c.id == bindparam("of"))
 _FIRING_OF = (
@@ -172,6 +174,13 @@ def all_firing(conn: Connection, service: str | None = None) -> list[Alert]:
 def of_incident(conn: Connection, incident_id: str) -> list[Alert]:
     """Firing and resolved, oldest first."""
     return [Alert(**row._mapping) for row in conn.execute(_OF_INCIDENT, {"of": incident_id})]
+
+
+def firing_in(conn: Connection, incident_id: str, most: int | None = None) -> list[Alert]:
+    """The firing alerts of an incident, oldest first; no more than `most` where it is given."""
+    if most is None:
+        return [Alert(**row._mapping) for row in conn.execute(_FIRING_IN, {"of": incident_id})]
+    return [Alert(**row._mapping) for row in conn.execute(_FIRST_IN, {"of": incident_id, "most": most})]
 
 
 def listing(conn: Connection, limit: int = 50) -> list[Alert]:

@@ -58,6 +58,9 @@ class StoreView:
     def alerts_of(self, incident_id: str) -> list[Alert]:
         return alerts.of_incident(self._conn, incident_id)
 
+    def firing_in(self, incident_id: str, most: int | None = None) -> list[Alert]:
+        return alerts.firing_in(self._conn, incident_id, most)
+
     def alert_last(self, fingerprint: str) -> Alert | None:
         return alerts.latest(self._conn, fingerprint)
 

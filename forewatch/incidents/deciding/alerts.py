@@ -23,6 +23,7 @@ from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import RefreshAlerts, SetTimer
 from forewatch.units import format_duration
 
+MOST_SHOWN = 10
 UNNAMED_SERVICE = "host"
 """The service of an alert that names none: trouble of the machine itself."""
 
@@ -98,7 +99,7 @@ def calm_due(draft: Draft, mark: str) -> None:
     incident = draft.view.incident(alert.incident_id) if alert is not None and alert.incident_id is not None else None
     if incident is None or not incident.open:
         return
-    if not any(other.status == "firing" for other in draft.view.alerts_of(incident.id)):
+    if not draft.view.firing_in(incident.id, 1):
         close_recovered(draft, incident)
 
 
@@ -163,14 +164,15 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
     if incident is None or not incident.open:
         return
     draft.log(incident.id, "alert", text, alert=alert.id)
-    rest = [over if other.id == alert.id else other for other in draft.view.alerts_of(incident.id)]
-    if any(other.status == "firing" for other in rest):
-        _go_on(draft, incident, rest)
+    # An incident may have very many alerts: whether any still fires is all there is to know.
+    rest = [other for other in draft.view.firing_in(incident.id, MOST_SHOWN + 2) if other.id != alert.id]
+    if rest:
+        _go_on(draft, incident, alert, rest)
     elif waits_for_calm(draft, alert):
         text = f"{incident.id} stays open: {telling.named(alert)} flaps, and may fire again."
         draft.because("waits-for-calm", text, incident.id, alert.id)
         draft.log(incident.id, "alert", text, alert=alert.id)
-        _end_runs_that_healed(draft, incident, rest)
+        _end_runs_that_healed(draft, incident, alert)
     else:
         close_recovered(draft, incident, unwatched)
 
@@ -179,18 +181,20 @@ def _breaks_through(draft: Draft, incident: Incident, alert: Alert) -> bool:
     """Somebody took the incident on, and now it reaches a service it had not: that they have to hear."""
     if incident.status != "acknowledged":
         return False
-    return alert.service not in {other.service for other in draft.view.alerts_of(incident.id)}
+    return not any(found.id == incident.id for found, _, _ in draft.view.open_incidents_with([alert.service]))
 
 
-def _go_on(draft: Draft, incident: Incident, alerts: list[Alert]) -> None:
+def _go_on(draft: Draft, incident: Incident, over: Alert, rest: list[Alert]) -> None:
     """Some alerts still fire. A run whose own are over is done."""
-    firing = ", ".join(alert.id for alert in alerts if alert.status == "firing")
+    firing = ", ".join(alert.id for alert in rest[:MOST_SHOWN]) + (" and more" if len(rest) > MOST_SHOWN else "")
     draft.because("incident-goes-on", f"{incident.id} stays open, {firing} still firing.", incident.id)
-    release_unattended(draft, incident, *_end_runs_that_healed(draft, incident, alerts))
+    release_unattended(draft, incident, *_end_runs_that_healed(draft, incident, over))
 
 
-def _end_runs_that_healed(draft: Draft, incident: Incident, alerts: list[Alert]) -> list[str]:
-    done = [run for run in draft.view.runs_of(incident.id) if run.state == "acted" and not unhealed(draft, run, alerts)]
+def _end_runs_that_healed(draft: Draft, incident: Incident, over: Alert) -> list[str]:
+    acted = [run for run in draft.view.runs_of(incident.id) if run.state == "acted"]
+    rest = [alert for alert in draft.view.firing_in(incident.id) if alert.id != over.id] if acted else []
+    done = [run for run in acted if not unhealed(draft, run, rest)]
     for run in done:
         end_healed(draft, run)
     return [run.id for run in done]

@@ -177,7 +177,7 @@ def end_before_acting(draft: Draft, run: Run, code: str, reason: str, *, state: 
 def unhealed(draft: Draft, run: Run, alerts: list[Alert] | None = None) -> list[Alert]:
     """The firing alerts the run was to heal; `alerts` are its incident's where this decision changes them."""
     if alerts is None:
-        alerts = draft.view.alerts_of(run.incident_id) if run.incident_id is not None else []
+        alerts = draft.view.firing_in(run.incident_id) if run.incident_id is not None else []
     return still_ill(draft.view.config, run, alerts)
 
 

@@ -28,7 +28,7 @@ def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> 
     resolution = f"by {actor}: {reason}" if reason else f"by {actor}"
     _call_off(draft, draft.view.runs_of(incident.id), f"{actor} resolved {incident.id} before")
     _close(draft, incident, "resolved-by-hand", resolution, actor=actor)
-    for alert in draft.view.alerts_of(incident.id):
+    for alert in draft.view.firing_in(incident.id):
         # Nobody has it before them any more, so elsewhere it explains nothing.
         look_again(draft, alert.id, outside=incident.id)
 

@@ -88,6 +88,9 @@ class MemoryView:
     def alerts_of(self, incident_id):
         return [alert for alert in self.alerts.values() if alert.incident_id == incident_id]
 
+    def firing_in(self, incident_id, most=None):
+        return [alert for alert in self.alerts_of(incident_id) if alert.status == "firing"][:most]
+
     def alert_last(self, fingerprint):
         found = [alert for alert in self.alerts.values() if alert.fingerprint == fingerprint]
         return found[-1] if found else None

@@ -155,3 +155,17 @@ def test_a_clock_that_was_wrong_once_does_not_make_an_old_episode_the_latest(sto
     world.decide(AlertRaised(labels, {}, world.now))
     firing = world.read(alerts.get, "AL-2")
     assert world.read(alerts.latest, firing.fingerprint) == firing
+
+
+def test_the_end_of_one_of_very_many_alerts_reads_and_names_a_few_of_the_others(store, monkeypatch):
+    world = StoredWorld(store, shop(autonomy="shadow"))
+    for number in range(30):
+        world.fails(f"check{number}")
+    monkeypatch.setattr(alerts, "of_incident", None)
+    world.recovers("check3")
+    said = next(reason.text for reason in world.last.reasons if reason.code == "incident-goes-on")
+    assert said.startswith("INC-1 stays open, AL-1, ")
+    assert said.endswith(" and more still firing.")
+    for number in {*range(30)} - {3}:
+        world.recovers(f"check{number}")
+    assert world.codes()[-2:] == ["incident-resolved", "resolved-due"]
