@@ -74,6 +74,9 @@ class View(Protocol):
     def flaps_in(self, group: str) -> dict[str, Flap]:
         """Of the alerts of a group, those that flap, by fingerprint."""
 
+    def flapping_in(self, incident_id: str) -> list[str]:
+        """The fingerprints of an incident's alerts that flap, firing or not."""
+
     def last_notice(self, group: str, notifier: str) -> Notice | None: ...
 
     def flap(self, fingerprint: str) -> Flap | None: ...

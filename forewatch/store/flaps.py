@@ -15,6 +15,14 @@ _MARKS = (
     .where(group_members.c.group == bindparam("of"))
 )
 _IN = select(flaps).where(flaps.c.flapping_since.is_not(None), flaps.c.fingerprint.in_(_MARKS))
+_OF_INCIDENT = (
+    select(flaps.c.fingerprint)
+    .where(
+        flaps.c.flapping_since.is_not(None),
+        flaps.c.fingerprint.in_(select(alerts.c.fingerprint).where(alerts.c.incident_id == bindparam("of"))),
+    )
+    .order_by(flaps.c.fingerprint)
+)
 _DROP = delete(flaps).where(flaps.c.fingerprint == bindparam("of"))
 
 
@@ -27,6 +35,11 @@ def of_group(conn: Connection, group: str) -> dict[str, Flap]:
     """The alerts of a notification group that flap, by fingerprint."""
     rows = conn.execute(_IN, {"of": group})
     return {row.fingerprint: Flap(row.fingerprint, tuple(row.fired_at), row.flapping_since) for row in rows}
+
+
+def of_incident(conn: Connection, incident_id: str) -> list[str]:
+    """The fingerprints of an incident's alerts that flap, firing or not."""
+    return list(conn.execute(_OF_INCIDENT, {"of": incident_id}).scalars())
 
 
 def put(conn: Connection, flap: Flap) -> None:

@@ -105,6 +105,9 @@ class StoreView:
     def flaps_in(self, group: str) -> dict[str, Flap]:
         return flaps.of_group(self._conn, group)
 
+    def flapping_in(self, incident_id: str) -> list[str]:
+        return flaps.of_incident(self._conn, incident_id)
+
     def last_notice(self, group: str, notifier: str) -> Notice | None:
         return groups.last_notice(self._conn, group, notifier)
 

@@ -15,7 +15,7 @@ from forewatch.incidents.deciding.announcing import announce
 from forewatch.incidents.deciding.automation import end_healed, release_unattended, unhealed
 from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.flapping import calm_down, count_firing, said_of, waits_for_calm
+from forewatch.incidents.deciding.flapping import calm_down, count_firing, said_of
 from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import forget_withheld, look_again
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut
@@ -99,7 +99,7 @@ def calm_due(draft: Draft, mark: str) -> None:
     incident = draft.view.incident(alert.incident_id) if alert is not None and alert.incident_id is not None else None
     if incident is None or not incident.open:
         return
-    if not draft.view.firing_in(incident.id, 1):
+    if not draft.view.firing_in(incident.id, 1) and draft.view.flapping_in(incident.id) in ([], [mark]):
         close_recovered(draft, incident)
 
 
@@ -168,8 +168,9 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
     rest = [other for other in draft.view.firing_in(incident.id, MOST_SHOWN + 2) if other.id != alert.id]
     if rest:
         _go_on(draft, incident, alert, rest)
-    elif waits_for_calm(draft, alert):
-        text = f"{incident.id} stays open: {telling.named(alert)} flaps, and may fire again."
+    elif flapping := draft.view.flapping_in(incident.id):
+        flaps = draft.view.alert_last(flapping[0]) or alert
+        text = f"{incident.id} stays open: {telling.named(flaps)} flaps, and may fire again."
         draft.because("waits-for-calm", text, incident.id, alert.id)
         draft.log(incident.id, "alert", text, alert=alert.id)
         _end_runs_that_healed(draft, incident, alert)

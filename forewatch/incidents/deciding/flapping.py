@@ -36,12 +36,6 @@ def said_of(draft: Draft) -> str:
     )
 
 
-def waits_for_calm(draft: Draft, alert: Alert) -> bool:
-    """Whether the alert flaps, so that its end is not to be believed yet."""
-    flap = draft.view.flap(alert.fingerprint)
-    return flap is not None and flaps(flap)
-
-
 def calm_down(draft: Draft, mark: str) -> bool:
     """Whether the alert has calmed down; if it has not, look again later."""
     settings = draft.view.config.flapping

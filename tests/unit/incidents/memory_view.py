@@ -147,6 +147,10 @@ class MemoryView:
         marks = {alert.fingerprint for alert in self.members(group)}
         return {mark: flap for mark, flap in self.flaps.items() if mark in marks and flap.flapping_since is not None}
 
+    def flapping_in(self, incident_id):
+        marks = {alert.fingerprint for alert in self.alerts_of(incident_id)}
+        return [mark for mark, flap in self.flaps.items() if mark in marks and flap.flapping_since is not None]
+
     def last_notice(self, group, notifier):
         return self.notices.get((group, notifier))
 

@@ -169,3 +169,18 @@ def test_the_end_of_one_of_very_many_alerts_reads_and_names_a_few_of_the_others(
     for number in {*range(30)} - {3}:
         world.recovers(f"check{number}")
     assert world.codes()[-2:] == ["incident-resolved", "resolved-due"]
+
+
+def test_an_incident_waits_for_its_flapping_alerts(store):
+    world = StoredWorld(store, shop(autonomy="shadow") | {"flapping": {"after": 3, "within": "10m", "calm": "5m"}})
+    for _ in range(3):
+        world.fails("http")
+        world.wait(20)
+        world.recovers("http")
+        world.wait(20)
+    assert world.codes()[-1:] == ["waits-for-calm"]
+    world.fails("tcp")
+    world.recovers("tcp")
+    assert world.codes()[-1:] == ["waits-for-calm"]
+    world.wait(600)
+    assert world.told()[-1][0] == "resolved"
