@@ -12,11 +12,14 @@ from forewatch.clock import iso, seconds
 from forewatch.config.models import Config
 from forewatch.incidents import telling
 from forewatch.remedy.run import Run
+from forewatch.remedy.verification import HEALED, NOT_HEALED
 from forewatch.units import format_duration
 from forewatch.whatif.pairs import Pairs, Side, Told
 
 NOTICEABLE = 1.0
 """Seconds by which a notification must be earlier or later to be worth a line."""
+
+_ENDS = {HEALED: ", which healed it,", NOT_HEALED: ", which did not heal it,"}
 
 
 @dataclass(frozen=True)
@@ -189,9 +192,9 @@ def _runs(found: Difference, was: Side, would: Side, pairs: Pairs) -> None:
     there, here = pairs.unpaired("runs")
     for run in (was.runs[id] for id in there):
         if run.created_at >= found.begins:
-            end = f", which it {run.verified}" if run.verified else ""
+            end = _ENDS.get(run.verified or "", "")
             found.unknown.append(
-                f"{_sent(run.id, run)} would not have been sent{end}: how long {run.incident_id or 'its trouble'} "
+                f"{_sent(run.id, run)}{end} would not have been sent: how long {run.incident_id or 'its trouble'} "
                 "would have lasted without it"
             )
     for run in (would.runs[id] for id in here):

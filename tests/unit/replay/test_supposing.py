@@ -261,7 +261,7 @@ def test_without_a_remedy_that_ran_nobody_knows_how_long_the_trouble_had_lasted(
     history.recovers()
     found = supposed(history, SHOP.replace("autonomy: auto", "autonomy: shadow"))
     assert found.unknown == [
-        "RUN-1 (restart-service) for shop would not have been sent, which it healed: how long INC-1 would have lasted "
+        "RUN-1 (restart-service) for shop, which healed it, would not have been sent: how long INC-1 would have lasted "
         "without it"
     ]
 
