@@ -35,6 +35,11 @@ MOST_UNDECIDED_BYTES = 256 << 20
 AT_ONCE = 1_000
 """Requests, and bytes, in one transaction."""
 AT_ONCE_BYTES = 16 << 20
+SLOW = 0.001
+"""Seconds of a commit from which on it is worth to gather more for the next one."""
+GATHER = 0.5
+"""Share of a slow commit's time that the next one waits for those it answered: they send again, and one sync serves
+all where two would take turns. One that was alone waits for nobody."""
 LOOK_EVERY = 0.25
 """Seconds between two looks at how far the inbox is decided."""
 TIDY = 5_000
@@ -65,6 +70,7 @@ class Writer:
         self._looked_at = float("-inf")
         self._undecided: deque[tuple[int, int]] = deque()
         self._undecided_bytes = 0
+        self._last = (0, 0.0)
         self._begun = False
         self._untidy = True
         self._closing = False
@@ -134,12 +140,31 @@ class Writer:
                     return batch, False
                 item = self._queue.get_nowait()
         except queue.Empty:
-            return batch, False
+            return batch, not self._gather(batch)
         return batch, True
 
+    def _gather(self, batch: list[_Waiting]) -> bool:
+        """Wait a little for those the last commit answered. False if it is the end instead that comes."""
+        size, took = self._last
+        if not batch or size < 2 or took < SLOW:
+            return True
+        until = time.monotonic() + GATHER * took
+        expected = min(len(batch) + size, AT_ONCE)
+        while len(batch) < expected and (left := until - time.monotonic()) > 0:
+            try:
+                item = self._queue.get(timeout=left)
+            except queue.Empty:
+                break
+            if item is None:
+                return False
+            batch.append(item)
+        return True
+
     def _write(self, batch: list[_Waiting]) -> None:
+        began = time.monotonic()
         try:
             self._commit(batch)
+            self._last = (len(batch), time.monotonic() - began)
         except StoreUnavailable as error:
             if not ballast.make_room(self._store.home, error):
                 raise

@@ -52,6 +52,40 @@ async def test_many_that_wait_are_one_transaction(store, writer, monkeypatch):
     assert len(transactions) <= 2
 
 
+async def test_where_commits_are_slow_the_next_one_waits_for_those_the_last_one_answered(store, writer, monkeypatch):
+    await writer.put("s", "events", b"first")
+    sizes = []
+    real = writer._commit
+    monkeypatch.setattr(writer, "_commit", lambda batch: (sizes.append(len(batch)), real(batch)))
+    writer._last = (3, 20.0)  # three were answered by a commit of 20 s
+    waiting = [asyncio.create_task(writer.put("s", "events", b"x"))]
+    await asyncio.wait(waiting, timeout=0.1)
+    assert not waiting[0].done()
+    waiting += [asyncio.create_task(writer.put("s", "events", b"x")) for _ in range(3)]
+    async with asyncio.timeout(5):
+        await asyncio.gather(*waiting)
+    assert [size for size in sizes if size] == [4]
+
+
+async def test_one_that_was_alone_waits_for_nobody(writer):
+    await writer.put("s", "events", b"first")
+    writer._last = (1, 20.0)
+    async with asyncio.timeout(5):
+        await writer.put("s", "events", b"second")
+
+
+async def test_the_end_is_not_waited_for(store):
+    writer = Writer(store, FakeClock())
+    await writer.put("s", "events", b"first")
+    writer._last = (3, 60.0)
+    waiting = asyncio.create_task(writer.put("s", "events", b"last"))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await writer.close()
+        await waiting
+    assert stored(store) == [b"first", b"last"]
+
+
 async def test_nobody_is_answered_before_the_commit(store, writer, monkeypatch):
     await writer.put("s", "events", b"first")
     gate = threading.Event()
