@@ -40,6 +40,8 @@ SLOW = 0.001
 GATHER = 0.5
 """Share of a slow commit's time that the next one waits for those it answered: they send again, and one sync serves
 all where two would take turns. One that was alone waits for nobody."""
+LONGEST_GATHER = 0.01
+"""Seconds, however slow the disk."""
 LOOK_EVERY = 0.25
 """Seconds between two looks at how far the inbox is decided."""
 TIDY = 5_000
@@ -148,7 +150,7 @@ class Writer:
         size, took = self._last
         if not batch or size < 2 or took < SLOW:
             return True
-        until = time.monotonic() + GATHER * took
+        until = time.monotonic() + min(GATHER * took, LONGEST_GATHER)
         expected = min(len(batch) + size, AT_ONCE)
         while len(batch) < expected and (left := until - time.monotonic()) > 0:
             try:

@@ -57,6 +57,7 @@ async def test_where_commits_are_slow_the_next_one_waits_for_those_the_last_one_
     sizes = []
     real = writer._commit
     monkeypatch.setattr(writer, "_commit", lambda batch: (sizes.append(len(batch)), real(batch)))
+    monkeypatch.setattr(module, "LONGEST_GATHER", 10.0)
     writer._last = (3, 20.0)  # three were answered by a commit of 20 s
     waiting = [asyncio.create_task(writer.put("s", "events", b"x"))]
     await asyncio.wait(waiting, timeout=0.1)
@@ -67,14 +68,16 @@ async def test_where_commits_are_slow_the_next_one_waits_for_those_the_last_one_
     assert [size for size in sizes if size] == [4]
 
 
-async def test_one_that_was_alone_waits_for_nobody(writer):
+async def test_one_that_was_alone_waits_for_nobody(writer, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_GATHER", 30.0)
     await writer.put("s", "events", b"first")
     writer._last = (1, 20.0)
     async with asyncio.timeout(5):
         await writer.put("s", "events", b"second")
 
 
-async def test_the_end_is_not_waited_for(store):
+async def test_the_end_is_not_waited_for(store, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_GATHER", 30.0)
     writer = Writer(store, FakeClock())
     await writer.put("s", "events", b"first")
     writer._last = (3, 60.0)
