@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
+import psutil
 
 from forewatch.clock import SystemClock
 from forewatch.config.files import read_tree
@@ -88,7 +89,10 @@ class Serving:
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            # The program it runs under would end without it.
+            below = psutil.Process(self.process.pid).children(recursive=True)
+            for one in below or [psutil.Process(self.process.pid)]:
+                one.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
