@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export DO_NOT_TRACK := 1
 export UV_NO_PROGRESS := 1
 
-.PHONY: up demo install test unit lint types bench lock clean
+.PHONY: up demo install test unit simulate lint types bench lock clean
 
 up: $(VENV)/.installed
 	@exec $(BIN)/forewatch up $(ARGS)
@@ -42,6 +42,11 @@ test: lint types
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/pytest -m "not e2e and not browser"
+
+# Random histories under a simulated clock; a failing one is told as a short story.
+SEEDS ?= 1000
+simulate: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs 2 $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

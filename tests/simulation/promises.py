@@ -1,0 +1,168 @@
+"""What must hold at the end of every history, read from the store and from the world, not from the decisions' code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ledger import Ledger
+from promises_of_records import changes_without_reason, replays_differently
+from promises_of_telling import doubled, told_without_reason, untold
+from simulated_configuration import COOLDOWN, PER_HOUR
+from simulated_world import World
+
+from forewatch.checks import ALERT_NAME
+from forewatch.clock import micros
+
+
+def broken_promises(world: World, *, replay: bool = False) -> list[str]:
+    """Every promise that is broken, as a sentence; with `replay` the history is decided again as well, which costs."""
+    ledger = Ledger.read(world)
+    count(world, ledger)
+    found = [
+        *world.unexpected,
+        *lost_alerts(world, ledger),
+        *unended(world, ledger),
+        *wrong_incidents(ledger),
+        *missing_timers(ledger),
+        *beyond_limits(world, ledger),
+        *untold(world, ledger),
+        *doubled(world, ledger),
+        *told_without_reason(ledger),
+        *changes_without_reason(ledger),
+    ]
+    if replay:
+        found += replays_differently(world)
+    return found
+
+
+def count(world: World, ledger: Ledger) -> None:
+    world.counts += {
+        "alerts": len(ledger.alerts),
+        "incidents": len(ledger.incidents),
+        "decisions": len(ledger.decisions),
+        "pages": sum(notice.kind == "page" for notice in ledger.outbox.values()),
+        "notices of groups": sum("alerts" in notice.content for notice in ledger.outbox.values()),
+        "sent": sum(notice.state == "sent" for notice in ledger.outbox.values()),
+        "received": len(world.received),
+        "doubles": len(world.received) - len({(one.notifier, one.notification.id) for one in world.received}),
+        "received without the store": sum(one.notification.id.startswith("NT-direct") for one in world.received),
+        "runs": len(ledger.runs),
+    }
+    for decision in ledger.decisions:
+        for code in {reason["code"] for reason in decision.reasons}:
+            if code in _HUSHED:
+                world.counts[f"hushed: {code}"] += 1
+            elif code in _WORTH_COUNTING:
+                world.counts[code] += 1
+
+
+NEWS_TAKES = 25.0
+"""Seconds until what is seen outside is decided upon, with everybody up."""
+
+_HUSHED = {
+    "silence", "maintenance", "inhibition", "dependency", "flapping", "mute-time-interval", "active-time-interval"
+}  # fmt: skip
+_WORTH_COUNTING = {
+    "withheld-no-more", "flaps", "merged", "split", "got-worse", "healed", "not-healed", "run-not-started",
+    "pages-released", "page-became-report", "first-notification", "new-alerts-added", "some-alerts-resolved",
+    "all-alerts-resolved", "repeat-interval-elapsed", "incident-joined", "silence-report", "taken-over",
+}  # fmt: skip
+
+
+def lost_alerts(world: World, ledger: Ledger) -> Iterator[str]:
+    """What is ill out there fires here, and nothing else does."""
+    now = world.loop.time()
+    until = {(ALERT_NAME, service, check): end for (service, check), end in world.ill.items()}
+    until |= {(alertname, service, ""): end for (alertname, service), (_, end) in world.sender.fires.items()}
+    fires = Counter(
+        (alert.labels["alertname"], alert.service, alert.labels.get("check", ""))
+        for alert in ledger.alerts.values()
+        if alert.status == "firing"
+    )
+    for what in until.keys() | fires.keys():
+        ends = until.get(what, 0.0)
+        if now - NEWS_TAKES < ends <= now:
+            continue  # it has just ended, and that may not have come through yet
+        if fires[what] != (ends > now):
+            yield f"{what} is {'ill' if ends > now else 'well'}, and {fires[what]} alerts of it fire"
+
+
+def unended(world: World, ledger: Ledger) -> Iterator[str]:
+    """Everything taken in is decided upon, nothing is set aside, nothing is given up."""
+    if world.inbox_waits():
+        yield "the inbox is not decided to its end"
+    for summary in {*world.taken_in, *ledger.changes}:
+        stored = ledger.changes[summary]
+        if stored > 1 or (not stored and summary in world.taken_in):
+            yield f"{summary} was taken in and is stored {stored} times"
+    if ledger.set_aside:
+        yield f"{ledger.set_aside} events are set aside"
+    for notice in ledger.outbox.values():
+        if notice.state == "dead":
+            yield f"{notice.id} is given up: {notice.last_error}"
+
+
+def wrong_incidents(ledger: Ledger) -> Iterator[str]:
+    """Every alert has its incident; an open one has something that fires, or that flaps; there is one a group."""
+    for alert in ledger.alerts.values():
+        if alert.incident_id not in ledger.incidents:
+            yield f"{alert.id} belongs to no incident ({alert.incident_id})"
+    keys = [incident.group_key for incident in ledger.incidents.values() if incident.open]
+    if len(keys) != len(set(keys)):
+        yield f"two open incidents of one group: {sorted(keys)}"
+    for incident in ledger.incidents.values():
+        alerts = [alert for alert in ledger.alerts.values() if alert.incident_id == incident.id]
+        holds = any(alert.status == "firing" or alert.fingerprint in ledger.flapping for alert in alerts)
+        if incident.open and not holds:
+            yield f"{incident.id} is open and nothing of it fires"
+
+
+def missing_timers(ledger: Ledger) -> Iterator[str]:
+    """Whatever waits for a time has the timer that wakes it, once."""
+    wanted: list[tuple[str, str]] = [("group", key) for key in ledger.groups]
+    # One that has been seen to begin or end may do so again where the clock is set back: its alerts have own timers.
+    coming = [silence for silence in ledger.silences if silence.id not in ledger.ended]
+    wanted += [("silence-end", silence.id) for silence in coming if silence.ends_at >= ledger.now]
+    coming = [silence for silence in coming if silence.id not in ledger.begun]
+    wanted += [("silence-start", silence.id) for silence in coming if silence.starts_at > ledger.now]
+    wanted += [("calm", fingerprint) for fingerprint in ledger.flapping]
+    for kind, subject in wanted:
+        waiting = ledger.timers[kind, subject]
+        if waiting != 1:
+            yield f"{waiting} {kind} timers wait for {subject} instead of one"
+    for (kind, subject), times in ledger.fired.items():
+        if times > 1:
+            yield f"timer {subject} ({kind}) was decided upon {times} times"
+
+
+def beyond_limits(world: World, ledger: Ledger) -> Iterator[str]:
+    """No run acts without having said so, twice, beside another, or more often than its limits allow."""
+    once = [(act.run_id, act.step) for act in world.acts if act.step == "restart"]
+    for act in {act for act in once if once.count(act) > 1}:
+        yield f"{act[0]} took its step {act[1]} twice"
+    for act in world.acts:
+        if (act.run_id, act.step) not in ledger.receipts:
+            yield f"{act.run_id} acted ({act.step}) without a receipt"
+    begun: list[str] = []
+    for run_id in ledger.starts:
+        run = ledger.runs[run_id]
+        if run.remedy is not None and run.started_at is not None:
+            yield from _limits(ledger, run_id, run.started_at, [one for one in begun if one != run_id])
+        if run_id not in begun:
+            begun.append(run_id)
+
+
+def _limits(ledger: Ledger, run_id: str, at: int, before: list[str]) -> Iterator[str]:
+    remedy = ledger.runs[run_id].remedy
+    instants = []
+    for other in before:
+        run = ledger.runs[other]
+        if run.remedy == remedy:
+            instants.append(max(one for one in (run.started_at, run.acted_at) if one is not None))
+            if run.finished_at is None:
+                yield f"{run_id} began while {other} was at work"
+    if sum(one > at - micros(3600) for one in instants) >= PER_HOUR:
+        yield f"{run_id} is more than {PER_HOUR} runs of {remedy} within an hour"
+    if any(one > at - micros(COOLDOWN) for one in instants):
+        yield f"{run_id} began within {COOLDOWN:g} s of another run of {remedy}"

@@ -1,0 +1,343 @@
+"""The world around a simulated Forewatch: what is ill, who receives what, what time it is, who is killed when."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections import Counter
+from collections.abc import Callable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from chaos import Chaos
+from deterministic_loop import PROCESS, DeterministicLoop, Process
+from history_plan import GRID, Plan
+from simulated_configuration import Followed, configuration, files
+from simulated_store import HOME, Killed, SimulatedStore, is_stored, peek
+
+from forewatch.alerting.notification import Notification
+from forewatch.clock import MICROSECONDS, iso, micros, seconds
+from forewatch.config.models import Config, Notifier
+from forewatch.errors import DeliveryFailed, ForewatchError
+from forewatch.incidents import why
+from forewatch.notifying.sender import Receipt
+from forewatch.runtime import Runtime
+from forewatch.store import config_versions
+
+NINE_O_CLOCK = 1_793_696_400 * MICROSECONDS
+IDLE = 20.0
+"""Seconds after which a process looks whether there is something to do, also where there is nothing to see."""
+MOST_DECISIONS = 1000
+"""In a history; most take fewer than a hundred."""
+STALL = 40.0
+"""Seconds a stalled process stands still: longer than any claim or watch lasts."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a receiver got."""
+
+    at: float
+    notifier: str
+    notification: Notification
+
+
+@dataclass(frozen=True)
+class Act:
+    """A runbook's hand on a service."""
+
+    at: float
+    wall: int
+    service: str
+    run_id: str
+    step: str
+
+
+class WorldClock:
+    """Wall time, which people set, and monotonic time, which nobody can."""
+
+    def __init__(self, loop: DeterministicLoop) -> None:
+        self._loop = loop
+        self.offset = 0
+
+    def now(self) -> int:
+        return NINE_O_CLOCK + micros(self._loop.time()) + self.offset
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+
+class World:
+    def __init__(self, plan: Plan, *, telling: bool = False) -> None:
+        self.plan = plan
+        self.loop = DeterministicLoop()
+        self.chaos = Chaos(plan.seed, plan.rates, plan.mischief)
+        self.clock = WorldClock(self.loop)
+        self.store = SimulatedStore(self)
+        self.counts: Counter[str] = Counter()
+        self.story: list[str] = []
+        self.unexpected: list[str] = []
+        self.ill: dict[tuple[str, str], float] = {}
+        """(service, check) -> until when, seconds."""
+        self.received: list[Received] = []
+        self.taken_in: list[str] = []
+        """Changes that were reported once, each under its own name, and answered 200."""
+        self.inbound: list[tuple[str, bytes]] = []
+        """What was posted to us and is not answered yet."""
+        self.acts: list[Act] = []
+        self.away: Counter[str] = Counter()
+        """How many reasons there are for which a notifier, or Prefect, does not answer."""
+        self.disk_full = False
+        self.processes: dict[str, Process] = {}
+        """The newest of each name."""
+        self.bells: dict[str, SimulatedBell] = {}
+        self.newest: tuple[int, Config] = (0, configuration(0))
+        self.versions: dict[int, Config] = {}
+        self.over = False
+        self.sender: Any = None
+        self._telling = telling
+        self._statements = 0
+        self._decisions = 0
+        self._numbers: Counter[str] = Counter()
+
+    def runtime(self) -> Runtime:
+        """What a new process works with."""
+        return Runtime(HOME, self.store, self.clock, Followed(self))  # type: ignore[arg-type]
+
+    # --- processes, and what befalls them
+
+    def start(self, name: str, main: Callable[[], Any]) -> Process:
+        """Start a process; what it raises is unexpected."""
+        process = Process(name, self.number(name))
+        self.processes[name] = process
+        context = copy_context()
+        context.run(PROCESS.set, process)
+        self.tell("starts", process)
+
+        async def whole() -> None:
+            try:
+                await main()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+                self.unexpected.append(f"{process}: {type(error).__name__}: {error}")
+            self.tell("ends", process)
+            process.alive = False
+
+        self.loop.create_task(whole(), name=str(process), context=context)
+        return process
+
+    def number(self, name: str) -> int:
+        self._numbers[name] += 1
+        return self._numbers[name]
+
+    async def yields(self, what: Callable[..., Any]) -> None:
+        """A point at which the process that works may be killed, delayed, or stand still."""
+        process = PROCESS.get()
+        if process is None:
+            return
+        process.yields += 1
+        self._statements = 0
+        place = f"{process}@{process.yields}"
+        mischief = self.chaos.at_yield(place)
+        if mischief == "kill":
+            self._kill(process, f"is killed about {_named(what)}")
+            await asyncio.Future()
+        elif mischief == "delay":
+            self.counts["delays"] += 1
+            await asyncio.sleep(round(self.chaos.number(f"{place} delay") * 8) * GRID / 2)
+        elif mischief == "stall":
+            self.counts["stalls"] += 1
+            self.tell(f"stands still for {STALL:g} s about {_named(what)}")
+            await asyncio.sleep(STALL)
+        else:
+            await asyncio.sleep(0)
+
+    def in_transaction(self, statement: str, parameters: Any) -> None:
+        """Before a statement or a commit. Raises Killed where the process ends here."""
+        process = PROCESS.get()
+        if statement == "COMMIT":
+            self.stir()
+        if process is None:
+            return
+        if statement.startswith("INSERT INTO observations"):
+            self._decides(process)
+        if self._telling:
+            self._tell_statement(statement, parameters)
+        self._statements += 1
+        place = f"{process}@{process.yields}.{self._statements}"
+        if self.chaos.in_transaction(place) is not None:
+            self._kill(process, f"is killed before {' '.join(statement.split()[:4])}")
+            raise Killed
+
+    def _decides(self, process: Process) -> None:
+        """A decision is being stored. Whose watch is over may take none, and nobody takes them without end."""
+        self._decisions += 1
+        if self._decisions > MOST_DECISIONS:
+            self.loop.halted = f"more than {MOST_DECISIONS} decisions are taken, it decides for ever"
+        if process.watch is not None:
+            role, own = process.watch
+            term = peek(f"SELECT term FROM shifts WHERE shift = '{role}'")
+            if term != own:
+                self.unexpected.append(f"{process} decides in term {own} of {role}, and term {term} has begun")
+
+    def kill(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is not None and process.alive:
+            self._kill(process, "is killed")
+
+    def _kill(self, process: Process, how: str) -> None:
+        process.alive = False
+        self.counts["kills"] += 1
+        self.tell(how, process)
+
+    # --- the outside
+
+    def ring(self, home: object, name: str) -> bool:
+        """`forewatch.bell.ring`: it may get lost."""
+        bell = self.bells.get(name)
+        if bell is not None and self.chaos.on_the_wire(f"ring {name} {self.number(f'ring {name}')}") is None:
+            bell.rung.set()
+        return True
+
+    async def send(
+        self, notifier: Notifier, parcel: Any, config: Config, home: object, patience: float, note: str = ""
+    ) -> Receipt:
+        """`tasks.delivery._send`: the wire to a receiver, which may lose either way or double."""
+        notification: Notification = parcel.notification
+        place = f"{notifier.name} {notification.id} {self.number(f'wire {notifier.name} {notification.id}')}"
+        mischief = self.chaos.on_the_wire(place)
+        if self.chaos.enabled:
+            await asyncio.sleep(GRID * round(4 * self.chaos.number(f"{place} takes")))
+        if mischief == "lost" or self.away[notifier.name] > 0:
+            self.counts["sendings lost"] += 1
+            self.tell(f"{notification.id} does not reach {notifier.name}")
+            await asyncio.sleep(patience if mischief == "lost" else 0)
+            raise DeliveryFailed(f"{notifier.name}: no answer", permanent=False)
+        if mischief == "refused":
+            self.counts["sendings refused"] += 1
+            self.tell(f"{notifier.name} refuses {notification.id}")
+            raise DeliveryFailed(f"{notifier.name}: 410 Gone", permanent=True)
+        for _ in range(2 if mischief == "twice" else 1):
+            self.receive(notifier.name, notification)
+        if mischief == "no answer":
+            self.counts["answers lost"] += 1
+            self.tell(f"the answer of {notifier.name} to {notification.id} is lost")
+            await asyncio.sleep(patience)
+            raise DeliveryFailed(f"{notifier.name}: no answer within {patience:g}s", permanent=False)
+        return Receipt(notifier.name, "200")
+
+    def receive(self, notifier: str, notification: Notification) -> None:
+        self.received.append(Received(self.loop.time(), notifier, notification))
+        if not notification.id.startswith("NT-direct") and not is_stored(notification.id):
+            self.unexpected.append(f"{notifier} receives {notification.id} before its decision is stored")
+        self.tell(f"{notifier} receives {notification.id}, a {notification.kind} ({notification.severity})")
+
+    def is_ill(self, service: str, check: str) -> bool:
+        return self.ill.get((service, check), 0.0) > self.loop.time()
+
+    def act(self, service: str, run_id: str, step: str) -> None:
+        """A remedy's hand: it heals in two cases of three."""
+        self.acts.append(Act(self.loop.time(), self.clock.now(), service, run_id, step))
+        self.counts["acts"] += 1
+        heals = self.chaos.number(f"{run_id} heals") < 0.67
+        self.tell(f"{run_id} acts on {service}" + (" and heals it" if heals else " in vain"))
+        if heals:
+            self.ill = {(other, check): until for (other, check), until in self.ill.items() if other != service}
+
+    def due_in(self, name: str) -> float:
+        """Seconds until a process that waits for a bell would find work unrung; beyond `IDLE`: none."""
+        if name == "worker":
+            waits = peek("SELECT 1 FROM runs WHERE state = 'waiting' LIMIT 1") and not self.away["Prefect"] > 0
+            return 0.0 if waits else IDLE
+        if self.inbox_waits():
+            return 0.0
+        dues = [
+            peek("SELECT min(due_at) FROM timers WHERE state = 'waiting'"),
+            peek(
+                "SELECT min(CASE state WHEN 'claimed' THEN claimed_until ELSE not_before END) FROM outbox "
+                "WHERE state IN ('held', 'due', 'failed', 'claimed')"
+            ),
+        ]
+        now = self.clock.now()
+        return min((seconds(due - now) for due in dues if due is not None), default=IDLE)
+
+    def inbox_waits(self) -> bool:
+        """Whether something is taken in and not decided. Here the bell says so, not a poll."""
+        mark = peek("SELECT value FROM counters WHERE name = 'inbox.seq'") or 1
+        newest = peek("SELECT max(seq) FROM inbox", "intake")
+        return newest is not None and newest >= mark
+
+    def stir(self) -> None:
+        """Something has changed that a waiting process may have to see at its next look."""
+        for bell in self.bells.values():
+            bell.stirred.set()
+
+    def configure(self, variant: int) -> None:
+        with self.store.decide() as conn:
+            version = config_versions.add(conn, files(variant), self.clock.now())
+        self.newest = (version, configuration(variant))
+        self.versions[version] = configuration(variant)
+        self.tell(f"configuration {version} (variant {variant}) comes into force")
+
+    def report(self, error: BaseException, **about: object) -> None:
+        """`guard.sentry.report`: an error nobody expected, unless it is one that Forewatch raises on purpose."""
+        if not isinstance(error, ForewatchError):
+            self.unexpected.append(f"{type(error).__name__}: {error} {about}")
+
+    # --- the story
+
+    def tell(self, text: str, process: Process | None = None) -> None:
+        if self._telling and not self.over:
+            who = process or PROCESS.get()
+            self.story.append(f"{self.loop.time():8.2f}  {f'{who}' if who else 'world':16} {text}")
+
+    def _tell_statement(self, statement: str, parameters: Any) -> None:
+        written = [value for value in parameters or () if isinstance(value, str)]
+        if statement.startswith("INSERT INTO observations"):
+            event = json.loads(next(value for value in written if value.startswith('{"type"')))
+            self.tell(f"decides at {iso(self.clock.now())} upon {why.happening(event)}")
+        elif statement.startswith("INSERT INTO decisions"):
+            for reason in json.loads(next(value for value in written if value.startswith('[{"code"') or value == "[]")):
+                self.tell(f"    {reason['text']}")
+
+
+class SimulatedBell:
+    """`forewatch.bell.Bell` in the simulated world. Looks at which there would be nothing to see are left out."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self._world = world
+        self._name = name
+        self._looked_at = world.loop.time()
+        self.rung = asyncio.Event()
+        self.stirred = asyncio.Event()
+        world.bells[name] = self
+
+    async def wait(self, timeout: float) -> bool:
+        loop = self._world.loop
+        latest = loop.time() + IDLE
+        while loop.time() < latest:
+            self.stirred.clear()
+            wait = min(max(timeout, _on_the_grid(self._world.due_in(self._name))), latest - loop.time())
+            rung = asyncio.ensure_future(self.rung.wait())
+            stirred = asyncio.ensure_future(self.stirred.wait())
+            await asyncio.wait({rung, stirred}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            rung.cancel()
+            stirred.cancel()
+            if self.rung.is_set():
+                self.rung.clear()
+                return True
+            if not self.stirred.is_set():
+                return self._world.inbox_waits()
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+def _on_the_grid(wait: float) -> float:
+    return math.ceil(wait / GRID) * GRID if 0 < wait < IDLE else min(wait, IDLE)
+
+
+def _named(what: Callable[..., Any]) -> str:
+    return getattr(what, "__name__", str(what)).strip("_").replace("_", " ")
