@@ -14,7 +14,11 @@ from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.grouping import group_key
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.silence import Silence
+from forewatch.clock import micros
 from forewatch.config.models import Config
+
+TICK = 12.0
+"""Seconds from one tick of a group to the next, with the look that finds it due."""
 
 
 def untold(world: World, ledger: Ledger) -> Iterator[str]:
@@ -103,7 +107,8 @@ def _merged_into(ledger: Ledger, alert: Alert) -> list[str]:
 def _wrongly_withheld(ledger: Ledger, newest: Config) -> Iterator[str]:
     """What is withheld fires, and every reason given is true now."""
     firing = {alert.id for alert in ledger.alerts.values() if alert.status == "firing"}
-    active = {one.id for one in ledger.silences if one.starts_at <= ledger.now <= one.ends_at}
+    tick = ledger.now - micros(TICK)
+    lately = firing | {alert.id for alert in ledger.alerts.values() if alert.ends_at and alert.ends_at > tick}
     for (alert_id, route), reasons in ledger.withheld.items():
         if alert_id not in firing:
             yield f"{alert_id} is withheld and does not fire"
@@ -112,16 +117,18 @@ def _wrongly_withheld(ledger: Ledger, newest: Config) -> Iterator[str]:
         incident = ledger.incidents.get(str(ledger.alerts[alert_id].incident_id))
         if incident is None or not incident.open:
             continue  # of what a person called over nobody is told anyway
+        since = tick if route else ledger.now  # a group looks again on its ticks only
+        active = {one.id for one in ledger.silences if one.starts_at <= ledger.now and one.ends_at >= since}
         for reason in reasons:
             match reason["kind"]:
                 case "silence" | "maintenance":
                     good = reason["by"] in active
                 case "inhibition" | "dependency":
-                    good = reason["by"] in firing
+                    good = reason["by"] in (lately if route else firing)
                 case "flapping":
                     good = reason["by"] in ledger.flapping
                 case _:
-                    good = reason["until"] is None or reason["until"] > ledger.now
+                    good = reason["until"] is None or reason["until"] > since
             if reason["kind"] == "inhibition" and _hushes(ledger, alert_id, reason["by"]):
                 yield f"{alert_id} and {reason['by']} inhibit each other, so nobody is told of either"
             if not good:
