@@ -183,8 +183,9 @@ class TimerDue(Event):
     """A timer ran out.
 
     `start`: a dispatched run has not started; `verification`: it acted, is it healed? `group`: a notification group's
-    tick; `review`, `recheck`: look again at an alert nobody was told of; `reroute`: an alert has other routes now; `calm`: a
-    flapping alert may have calmed down; `silence-warning`, `silence-end`: a silence is about to end, or ended.
+    tick; `review`, `recheck`: look again at an alert nobody was told of; `reroute`: an alert has other routes now;
+    `calm`: a flapping alert may have calmed down; `silence-start`, `silence-warning`, `silence-end`: a silence begins,
+    is about to end, ended.
     """
 
     source: ClassVar[str] = "timer"
