@@ -108,7 +108,8 @@ def _wrongly_withheld(ledger: Ledger, newest: Config) -> Iterator[str]:
     """What is withheld fires, and every reason given is true now."""
     firing = {alert.id for alert in ledger.alerts.values() if alert.status == "firing"}
     tick = ledger.now - micros(TICK)
-    lately = firing | {alert.id for alert in ledger.alerts.values() if alert.ends_at and alert.ends_at > tick}
+    # When that was decided counts, not the end its sender had named.
+    lately = firing | {alert.id for alert in ledger.alerts.values() if alert.ends_at and alert.updated_at > tick}
     for (alert_id, route), reasons in ledger.withheld.items():
         if alert_id not in firing:
             yield f"{alert_id} is withheld and does not fire"

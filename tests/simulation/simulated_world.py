@@ -93,6 +93,9 @@ class World:
         self.processes: dict[str, Process] = {}
         """The newest of each name."""
         self.bells: dict[str, SimulatedBell] = {}
+        """Who hears a ring: the last that began to listen, though it may be one that came late and leaves again."""
+        self.listening: list[SimulatedBell] = []
+        """All that look by themselves now and then."""
         self.newest: tuple[int, Config] = (0, configuration(0))
         self.versions: dict[int, Config] = {}
         self.over = False
@@ -270,7 +273,7 @@ class World:
 
     def stir(self) -> None:
         """Something has changed that a waiting process may have to see at its next look."""
-        for bell in self.bells.values():
+        for bell in self.listening:
             bell.stirred.set()
 
     def configure(self, variant: int) -> None:
@@ -312,6 +315,7 @@ class SimulatedBell:
         self.rung = asyncio.Event()
         self.stirred = asyncio.Event()
         world.bells[name] = self
+        world.listening.append(self)
 
     async def wait(self, timeout: float) -> bool:
         loop = self._world.loop
