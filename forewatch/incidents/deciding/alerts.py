@@ -173,7 +173,9 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
         text = f"{incident.id} stays open: {telling.named(flaps)} flaps, and may fire again."
         draft.because("waits-for-calm", text, incident.id, alert.id)
         draft.log(incident.id, "alert", text, alert=alert.id)
-        _end_runs_that_healed(draft, incident, alert)
+        # Healed for now; that it flaps is for people all the same, and what comes of it next is not told.
+        done = _end_runs_that_healed(draft, incident, alert)
+        release_unattended(draft, incident, *done, because=text)
     else:
         close_recovered(draft, incident, unwatched)
 

@@ -181,8 +181,8 @@ def unhealed(draft: Draft, run: Run, alerts: list[Alert] | None = None) -> list[
     return still_ill(draft.view.config, run, alerts)
 
 
-def release_unattended(draft: Draft, incident: Incident, *over: str) -> None:
+def release_unattended(draft: Draft, incident: Incident, *over: str, because: str = "") -> None:
     """Pages are held only while a run is at work: where none is but those just `over`, they go out."""
     at_work = [run for run in draft.view.runs_of(incident.id) if run.state in UNDER_WAY and run.id not in over]
     if not at_work:
-        release(draft, incident, f"Alerts of {incident.id} still fire and no run is at work on them.", *over)
+        release(draft, incident, because or f"Alerts of {incident.id} still fire and no run is at work on them.", *over)

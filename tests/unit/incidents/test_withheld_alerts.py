@@ -302,3 +302,16 @@ def test_a_clock_set_back_does_not_cost_a_silence_its_end():
     world.decide(TimerDue(end.id, end.kind, end.subject, world.now))
     world.wait(2 * HOUR)
     assert ("page", "ops", "sent") in world.told()
+
+
+def test_that_an_alert_flaps_is_told_at_once_though_a_remedy_healed_it_again():
+    world = World(shop(limits={"per_hour": 20, "cooldown": "0s"}) | {"flapping": {"after": 3, "within": "10m"}})
+    for number in (1, 2, 3):
+        world.fails(severity="warning")
+        world.starting(f"RUN-{number}")
+        world.acted(f"RUN-{number}")
+        world.recovers(severity="warning")
+        world.wait(5)
+    assert [told for told in world.told() if told[0] == "page"] == [("page", "ops", "sent")]
+    page = next(notice for notice in world.view.outbox.values() if notice.kind == "page")
+    assert "It flaps: it fired 3 times within 10m" in page.content["text"]
