@@ -38,6 +38,8 @@ def main() -> int:
             lived += some[0]
             counts += some[1]
             failing += some[2]
+            for history in some[2]:
+                print(f"seed {history.plan.seed}: {history.broken[0]}", flush=True)
             if lived % 500 < AT_ONCE:
                 print(f"{lived} histories, {len(failing)} failing, {time.monotonic() - began:.0f} s", flush=True)
             if len(failing) >= given.most:

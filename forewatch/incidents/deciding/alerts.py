@@ -94,13 +94,13 @@ def calm_due(draft: Draft, mark: str) -> None:
     firing = draft.view.firing_alert(mark)
     if firing is not None:
         draft.order(SetTimer("review", firing.id, draft.now))
-        return
     alert = draft.view.alert_last(mark)
-    incident = draft.view.incident(alert.incident_id) if alert is not None and alert.incident_id is not None else None
-    if incident is None or not incident.open:
+    if alert is None:
         return
-    if not draft.view.firing_in(incident.id, 1) and draft.view.flapping_in(incident.id) in ([], [mark]):
-        close_recovered(draft, incident)
+    # Its episodes may be of several incidents, where a person has split one off.
+    for incident, _, _ in draft.view.open_incidents_with([alert.service]):
+        if not draft.view.firing_in(incident.id, 1) and draft.view.flapping_in(incident.id) == [mark]:
+            close_recovered(draft, incident)
 
 
 def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised) -> None:

@@ -115,3 +115,21 @@ def test_what_is_not_there_cannot_be_split_or_merged():
         world.decide(IncidentSplit("INC-1", ["AL-9"], "ana", world.now))
     with pytest.raises(NotFound):
         world.decide(IncidentsMerged("INC-1", "INC-9", "ana", world.now))
+
+
+def test_every_incident_a_flapping_alert_was_split_over_ends_when_it_is_calm():
+    world = World(chain(flapping={"after": 2, "within": "10m", "calm": "5m"}, services=[{"name": "stock"}]))
+    for _ in range(2):
+        world.fails("http", service="stock")
+        world.fails("tcp", service="stock")
+        world.recovers("http", service="stock")
+    world.fails("http", service="stock")
+    flapping = world.view.firing_alert(list(world.view.alerts.values())[-1].fingerprint)
+    world.decide(IncidentSplit("INC-1", [flapping.id], "ana", world.now))
+    world.recovers("http", service="stock")
+    world.fails("http", service="stock")
+    world.recovers("http", service="stock")
+    world.recovers("tcp", service="stock")
+    assert all(incident.open for incident in world.view.incidents.values())
+    world.wait(3600)
+    assert [incident.status for incident in world.view.incidents.values()] == ["resolved", "resolved"]
