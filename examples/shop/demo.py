@@ -26,6 +26,8 @@ HEAL_TIMEOUT = 60.0
 
 def main() -> int:
     """Run the demo; returns the exit code."""
+    # Whoever ends the demo otherwise than by Ctrl-C must not leave a shop and a Forewatch behind either.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(description="Watch a shop, break it, see it healed.")
     parser.add_argument("--fault", choices=["die", "hang", "slow", "errors"], default="die")
     parser.add_argument("--service", choices=NAMES, default="catalogue")
