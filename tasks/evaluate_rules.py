@@ -81,7 +81,7 @@ class RuleEngine:
             expected = {
                 target.key: self._forecast(conn, target, self._states.get(target.key, RuleState()), now)
                 for target in self._targets
-                if target.rule.outside
+                if target.rule.against_forecast
             }
         before = dict(self._states)
         events = self._judge(samples, expected, now)
@@ -198,7 +198,7 @@ class RuleEngine:
             if not state.firing and (state.at != now or state.pending_since is not None):
                 continue
             note = "found on taking over the watch"
-            evidence = Evidence(state.value, target.rule.below, target.rule.above, 0, None, state.pending_since, note)
+            evidence = Evidence(state.value, None, None, 0, None, state.pending_since, note)
             judgement = Judgement(state, "raised" if state.firing else "cleared", evidence)
             event = rule_event(target.rule, target.series.labels, target.series.service, judgement, now)
             if event is not None:

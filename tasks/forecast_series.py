@@ -124,6 +124,7 @@ def _record(series_id: int, made: Forecast, full: Exhaustion | None, now: int) -
     return forecasts.Forecast(
         series_id=series_id,
         made_at=now,
+        horizon="hour",
         start=made.start,
         step=made.step,
         model=made.model,

@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 import re2
 
 from forewatch.alerting.alert import Labels
-from forewatch.config.models import Matchers
+from forewatch.config.base import Matchers
 
 Operator = Literal["=", "!=", "=~", "!~"]
 

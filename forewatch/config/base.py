@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
 
@@ -27,6 +27,9 @@ def _quantity(value: object) -> object:
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
 Quantity = Annotated[float, BeforeValidator(_quantity), Field(allow_inf_nan=False)]
+Severity = Literal["critical", "warning", "info"]
+Matchers = dict[str, str] | list[str]
+"""A mapping (equality) or a list of matcher strings such as `service=~"web.*"`."""
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$", max_length=63)]
 
 

@@ -13,16 +13,14 @@ from pydantic import (
     model_validator,
 )
 
-from forewatch.config.base import Duration, Model, Name, Quantity
+from forewatch.config.base import Duration, Matchers, Model, Name, Quantity, Severity
+from forewatch.config.detection import Anomalies, Benchmark, Capacity, Holidays, Objective
 from forewatch.config.secrets import Secret
 from forewatch.config.sources import Source
 from forewatch.config.targets import DnsTarget, HeartbeatTarget, SqlTarget, SystemdTarget, TlsTarget
 
-Severity = Literal["critical", "warning", "info"]
 Autonomy = Literal["shadow", "approve", "auto"]
 Statistic = Literal["mean", "max", "min", "p50", "p95", "p99", "rate", "sum", "count", "last", "ratio"]
-Matchers = dict[str, str] | list[str]
-"""A mapping (equality) or a list of matcher strings such as `service=~"web.*"`."""
 
 
 class Expectation(Model):
@@ -165,10 +163,13 @@ class Service(Model):
     remedies: list[Remedy] = Field(default_factory=list)
     maintenance: list[Name] = Field(default_factory=list)
     """Names of `times` of planned maintenance: its alerts tell nobody then, and no remedy acts."""
+    objectives: list[Objective] = Field(default_factory=list)
+    benchmarks: list[Benchmark] = Field(default_factory=list)
 
 
 class Rule(Model):
-    """A metric to an alert: `statistic` of `metric` over `window` beyond `above`, `below` or outside its forecast."""
+    """A metric to an alert. Exactly one of these says when: `above`, `below` (a number or `forecast`, the edge of its
+    band), `outside: forecast`, `anomaly`, or `exhausted_within` (with `limit`)."""
 
     alert: str
     metric: str
@@ -177,9 +178,14 @@ class Rule(Model):
     match: Matchers = Field(default_factory=dict)
     statistic: Statistic = "mean"
     window: Annotated[Duration, Field(ge=1)] = 300.0
-    above: Quantity | None = None
-    below: Quantity | None = None
+    above: Quantity | Literal["forecast"] | None = None
+    below: Quantity | Literal["forecast"] | None = None
     outside: Literal["forecast"] | None = None
+    anomaly: Literal["high", "medium"] | None = None
+    """`high`: as rare as the alarm budget (`anomalies.false_alarms`) allows; `medium`: ten times as often."""
+    limit: Quantity | None = None
+    exhausted_within: Annotated[Duration, Field(gt=0)] | None = None
+    """At the growth of the last `window`, `limit` is reached within this time."""
     for_: Duration = Field(default=0.0, alias="for")
     clear: Quantity | None = None
     """Once firing, stays firing until the value is back beyond this one; default the threshold itself."""
@@ -191,17 +197,29 @@ class Rule(Model):
 
     @model_validator(mode="after")
     def _one_bound(self) -> Rule:
-        if sum(value is not None for value in (self.above, self.below, self.outside)) != 1:
-            raise ValueError("needs exactly one of above, below, outside")
+        bounds = (self.above, self.below, self.outside, self.anomaly, self.exhausted_within)
+        if sum(value is not None for value in bounds) != 1:
+            raise ValueError("needs exactly one of above, below, outside, anomaly, exhausted_within")
+        if (self.limit is None) != (self.exhausted_within is None):
+            raise ValueError("limit and exhausted_within go together")
         if (self.statistic == "ratio") != (self.per is not None):
             raise ValueError("statistic: ratio and per: METRIC go together")
-        if self.outside and self.statistic in ("rate", "sum", "count", "ratio"):
-            raise ValueError(f"a forecast is of the metric itself: {self.statistic} cannot be outside it (try mean)")
-        if self.clear is not None and self.above is not None and self.clear > self.above:
+        if self.against_forecast and self.statistic in ("rate", "sum", "count", "ratio"):
+            raise ValueError(
+                f"a forecast is of the metric itself: {self.statistic} cannot be held against it (try mean)"
+            )
+        if self.clear is not None and not isinstance(self.above or self.below or 0.0, float):
+            raise ValueError("clear needs a number as above or below: a forecast has no second threshold")
+        if self.clear is not None and isinstance(self.above, float) and self.clear > self.above:
             raise ValueError("clear must not be above the threshold `above`")
-        if self.clear is not None and self.below is not None and self.clear < self.below:
+        if self.clear is not None and isinstance(self.below, float) and self.clear < self.below:
             raise ValueError("clear must not be below the threshold `below`")
         return self
+
+    @property
+    def against_forecast(self) -> bool:
+        """Whether it is held against the band of the series' forecast."""
+        return "forecast" in (self.above, self.below, self.outside)
 
 
 class Console(Model):
@@ -359,6 +377,9 @@ class Config(Model):
     runbook_folders: list[str] = Field(default_factory=list)
     """Folders of own runbooks, beside the ones that come with Forewatch."""
     metrics: Metrics = Metrics()
+    anomalies: Anomalies = Anomalies()
+    capacities: list[Capacity] = Field(default_factory=list)
+    holidays: Holidays = Holidays()
     retention: Retention = Retention()
     heartbeat: Heartbeat | None = None
     shifts: Shifts = Shifts()

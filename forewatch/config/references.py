@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from forewatch.alerting.matchers import parse_matchers
-from forewatch.config.models import Matchers
+from forewatch.config.base import Matchers
 from forewatch.config.problems import near
 from forewatch.config.spots import Problem, Spot
 

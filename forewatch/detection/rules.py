@@ -143,12 +143,14 @@ def _bounds(
     rule: Rule, forecast: Forecast | None, firing: bool, seen: list[Sample], now: int
 ) -> tuple[float | None, float | None]:
     """Between which values all is well; `(None, None)` where that is not known."""
-    if rule.outside:
+    if rule.against_forecast:
         since = seen[0][0] if seen else now
-        return (forecast.band(since, now) if forecast else None) or (None, None)
-    if rule.above is not None:
-        return None, rule.clear if firing and rule.clear is not None else rule.above
-    return rule.clear if firing and rule.clear is not None else rule.below, None
+        low, high = (forecast.band(since, now) if forecast else None) or (None, None)
+        return (None if rule.above else low), (None if rule.below else high)
+    above, below = (bound if isinstance(bound, float) else None for bound in (rule.above, rule.below))
+    if firing and rule.clear is not None:
+        above, below = (None if bound is None else rule.clear for bound in (above, below))
+    return below, above
 
 
 def _evidence(

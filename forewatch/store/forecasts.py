@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from forewatch.clock import micros
 from forewatch.store.schema import forecasts
+
+Horizon = Literal["hour", "day", "week", "month"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Forecast:
 
     series_id: int
     made_at: int
+    horizon: Horizon
+    """How far it reaches."""
     start: int
     step: float
     """Seconds."""
@@ -48,16 +52,19 @@ def add(conn: Connection, forecast: Forecast) -> int:
             f"forecast of series {forecast.series_id}: mean, lower and upper need the same length, 1 or more"
         )
     values = {
-        "series_id": forecast.series_id, "made_at": forecast.made_at, "start": forecast.start, "step": forecast.step,
+        "series_id": forecast.series_id, "made_at": forecast.made_at,
+        "horizon": forecast.horizon, "start": forecast.start, "step": forecast.step,
         "until": forecast.until, "model": forecast.model, "exhausted_at": forecast.exhausted_at,
         "mean": _plain(forecast.mean), "lower": _plain(forecast.lower), "upper": _plain(forecast.upper),
     }  # fmt: skip
     return int(conn.execute(insert(forecasts).values(values).returning(forecasts.c.id)).scalar_one())
 
 
-def newest(conn: Connection, series_id: int, *, before: int | None = None) -> Forecast | None:
+def newest(
+    conn: Connection, series_id: int, *, horizon: Horizon = "hour", before: int | None = None
+) -> Forecast | None:
     """The forecast made last; with `before`, the last one made before that instant."""
-    query = select(forecasts).where(forecasts.c.series_id == series_id)
+    query = select(forecasts).where(forecasts.c.series_id == series_id, forecasts.c.horizon == horizon)
     if before is not None:
         query = query.where(forecasts.c.made_at < before)
     row = conn.execute(query.order_by(forecasts.c.made_at.desc(), forecasts.c.id.desc()).limit(1)).one_or_none()

@@ -603,6 +603,7 @@ forecasts = Table(
     Column("start", BigInteger, nullable=False),  # of the first step
     Column("step", Float, nullable=False),  # seconds
     Column("until", BigInteger, nullable=False),  # of the last step: from then on it can be scored
+    Column("horizon", String, nullable=False),  # hour | day | week | month
     Column("model", String, nullable=False),
     Column("mean", JSON, nullable=False),
     Column("lower", JSON, nullable=False),  # 95 % band
@@ -611,6 +612,62 @@ forecasts = Table(
     Column("coverage", Float),  # share of what came that lay inside the band, once scored
     Column("error", Float),  # mean absolute error, in the metric's unit, once scored
     Column("scored_at", BigInteger),
-    Index("ix_forecasts_series_id", "series_id", "made_at"),
+    Index("ix_forecasts_series_id", "series_id", "horizon", "made_at"),
     Index("ix_forecasts_scored_at", "scored_at", "until"),
+)
+
+models = Table(
+    "models",
+    metrics,
+    # what each series was last forecast with: parameters and a few numbers, never pickles
+    Column("series_id", BigInteger, primary_key=True),
+    Column("resolution", Integer, primary_key=True),  # seconds of a step
+    Column("version", Integer, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+detectors = Table(
+    "detectors",
+    metrics,
+    # what is usual of each series
+    Column("series_id", BigInteger, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),  # of the newest point it has seen
+    Column("state", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+anomalies = Table(
+    "anomalies",
+    metrics,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("series_id", BigInteger, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger),  # null: goes on
+    Column("kind", String, nullable=False),  # unusual | shift | silent | flat
+    Column("score", Float, nullable=False),  # the highest, 0-1
+    Column("value", Float),  # at the highest score
+    Column("expected", Float),
+    Column("lower", Float),
+    Column("upper", Float),
+    Column("told", String, nullable=False),  # note | alert
+    Column("reason", Text, nullable=False),  # why it was or was not made an alert
+    Column("verdict", String),  # noise | real
+    Column("verdict_by", String),
+    Column("verdict_at", BigInteger),
+    Index("ix_anomalies_series_id", "series_id", "start"),
+    Index("ix_anomalies_start", "start"),
+)
+
+benchmark_runs = Table(
+    "benchmark_runs",
+    metrics,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("service", String, nullable=False),
+    Column("benchmark", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("result", JSON, nullable=False),
+    Index("ix_benchmark_runs_service", "service", "benchmark", "at"),
 )

@@ -158,7 +158,7 @@ def test_a_forecast_made_during_the_trouble_is_not_what_it_is_held_against(store
             (one,) = series.find(conn, DISK)
             mean = [(low + high) / 2] * 12
             at = T0 + micros(made)
-            record = forecasts.Forecast(one.id, at, at, 300.0, "test", mean, [low] * 12, [high] * 12)
+            record = forecasts.Forecast(one.id, at, "hour", at, 300.0, "test", mean, [low] * 12, [high] * 12)
             forecasts.add(conn, record)
 
     forecast(0, 0.4, 0.6)

@@ -124,7 +124,7 @@ def test_a_series_with_a_forecast_stays(store: Store) -> None:
     with store.measure() as conn:
         points.write(conn, [point(0, 1.0)])
         (one,) = series.all_series(conn)
-        forecasts.add(conn, forecasts.Forecast(one.id, START, START, 60.0, "ar", [1.0], [0.0], [2.0]))
+        forecasts.add(conn, forecasts.Forecast(one.id, START, "hour", START, 60.0, "ar", [1.0], [0.0], [2.0]))
         conn.execute(schema.points.delete())
         assert series.remove_empty(conn) == 0
 

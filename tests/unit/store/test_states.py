@@ -15,7 +15,7 @@ from forewatch.store.rule_states import RuleState
 pytestmark = pytest.mark.unit
 
 UP = CheckState("web", "http", "default", "up", 0, 4, since=10, at=20, duration=0.012, reason="")
-FORECAST = Forecast(7, 1_000, 60_000_000, 60.0, "ar", [1.0, 2.0, 3.0], [0.0, 1.0, 2.0], [2.0, 3.0, 4.0])
+FORECAST = Forecast(7, 1_000, "hour", 60_000_000, 60.0, "ar", [1.0, 2.0, 3.0], [0.0, 1.0, 2.0], [2.0, 3.0, 4.0])
 
 
 def test_a_check_has_one_state_a_service_check_and_instance(store: Store) -> None:

@@ -11,6 +11,37 @@ down_revision: str | None = None
 
 def upgrade() -> None:
     op.create_table(
+        "anomalies",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("series_id", sa.BigInteger(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("end", sa.BigInteger(), nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("expected", sa.Float(), nullable=True),
+        sa.Column("lower", sa.Float(), nullable=True),
+        sa.Column("upper", sa.Float(), nullable=True),
+        sa.Column("told", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=True),
+        sa.Column("verdict_by", sa.String(), nullable=True),
+        sa.Column("verdict_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_anomalies")),
+    )
+    op.create_index("ix_anomalies_series_id", "anomalies", ["series_id", "start"], unique=False)
+    op.create_index("ix_anomalies_start", "anomalies", ["start"], unique=False)
+    op.create_table(
+        "benchmark_runs",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("benchmark", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("result", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_benchmark_runs")),
+    )
+    op.create_index("ix_benchmark_runs_service", "benchmark_runs", ["service", "benchmark", "at"], unique=False)
+    op.create_table(
         "check_states",
         sa.Column("service", sa.String(), nullable=False),
         sa.Column("check", sa.String(), nullable=False),
@@ -23,6 +54,15 @@ def upgrade() -> None:
         sa.Column("duration", sa.Float(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("service", "check", "instance", name=op.f("pk_check_states")),
+    )
+    op.create_table(
+        "detectors",
+        sa.Column("series_id", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("series_id", name=op.f("pk_detectors")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "feed_issues",
@@ -51,6 +91,7 @@ def upgrade() -> None:
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("step", sa.Float(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("horizon", sa.String(), nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("mean", sa.JSON(), nullable=False),
         sa.Column("lower", sa.JSON(), nullable=False),
@@ -62,7 +103,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_forecasts")),
     )
     op.create_index("ix_forecasts_scored_at", "forecasts", ["scored_at", "until"], unique=False)
-    op.create_index("ix_forecasts_series_id", "forecasts", ["series_id", "made_at"], unique=False)
+    op.create_index("ix_forecasts_series_id", "forecasts", ["series_id", "horizon", "made_at"], unique=False)
     op.create_table(
         "late_points",
         sa.Column("series_id", sa.BigInteger(), nullable=False),
@@ -75,6 +116,16 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_marks")),
+    )
+    op.create_table(
+        "models",
+        sa.Column("series_id", sa.BigInteger(), nullable=False),
+        sa.Column("resolution", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("series_id", "resolution", name=op.f("pk_models")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "points",
