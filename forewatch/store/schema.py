@@ -619,12 +619,15 @@ forecasts = Table(
 models = Table(
     "models",
     metrics,
-    # what each series was last forecast with: parameters and a few numbers, never pickles
+    # what each series is forecast with: parameters and a few numbers, never pickles; or why there is none yet
     Column("series_id", BigInteger, primary_key=True),
-    Column("resolution", Integer, primary_key=True),  # seconds of a step
-    Column("version", Integer, nullable=False),
-    Column("made_at", BigInteger, nullable=False),
-    Column("state", LargeBinary, nullable=False),
+    Column("horizon", String, primary_key=True),  # hour | day | week | month
+    Column("tried_at", BigInteger, nullable=False),
+    Column("made_at", BigInteger),  # when it was fitted
+    Column("version", Integer),
+    Column("state", LargeBinary),
+    Column("reason", Text, nullable=False),  # why there is none; empty where there is one
+    Column("demoted_at", BigInteger),  # since when its bands count as failed: its alerts are tickets
     sqlite_with_rowid=False,
 )
 

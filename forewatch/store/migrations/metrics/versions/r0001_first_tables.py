@@ -120,11 +120,14 @@ def upgrade() -> None:
     op.create_table(
         "models",
         sa.Column("series_id", sa.BigInteger(), nullable=False),
-        sa.Column("resolution", sa.Integer(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("made_at", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("series_id", "resolution", name=op.f("pk_models")),
+        sa.Column("horizon", sa.String(), nullable=False),
+        sa.Column("tried_at", sa.BigInteger(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("state", sa.LargeBinary(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("demoted_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("series_id", "horizon", name=op.f("pk_models")),
         sqlite_with_rowid=False,
     )
     op.create_table(
