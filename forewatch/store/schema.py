@@ -637,7 +637,11 @@ detectors = Table(
     # what is usual of each series
     Column("series_id", BigInteger, primary_key=True),
     Column("version", Integer, nullable=False),
-    Column("at", BigInteger, nullable=False),  # of the newest point it has seen
+    Column("step", Float, nullable=False),  # seconds that one value it is given stands for
+    Column("at", BigInteger, nullable=False),  # start of the newest step it has been given
+    Column("last_at", BigInteger, nullable=False),  # of the newest point
+    Column("spacing", Float, nullable=False),  # seconds between two points, as is usual
+    Column("heard", BigInteger, nullable=False),  # when the newest verdict it has taken in was given
     Column("state", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -649,8 +653,11 @@ anomalies = Table(
     Column("series_id", BigInteger, nullable=False),
     Column("start", BigInteger, nullable=False),
     Column("end", BigInteger),  # null: goes on
+    Column("last", BigInteger, nullable=False),  # start of the newest step that was not as usual
     Column("kind", String, nullable=False),  # unusual | shift | silent | flat
+    Column("level", String, nullable=False),  # high | medium: how rare, by the alarm budget
     Column("score", Float, nullable=False),  # the highest, 0-1
+    Column("peak", BigInteger, nullable=False),  # when it was highest
     Column("value", Float),  # at the highest score
     Column("expected", Float),
     Column("lower", Float),
