@@ -17,6 +17,7 @@ ForewatchError                 permanent says whether trying again can help
 │   ├── SequenceChanged        a resumed runbook takes other steps than the receipts say
 │   └── ActionRefused          limits, stop switch, autonomy: the step may not act
 │       └── Interrupted        this process is to end; another goes on from the receipts
+├── StateUnreadable            a stored model is damaged or of another version; it is fitted anew
 └── DeliveryFailed             a notifier could not hand a notification over
 """
 
@@ -116,3 +117,7 @@ class DeliveryFailed(ForewatchError):
     def __init__(self, message: str, *, permanent: bool | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, permanent=permanent)
         self.retry_after = retry_after
+
+
+class StateUnreadable(ForewatchError):
+    """A stored model is damaged or of another version: it is to be fitted anew."""

@@ -19,6 +19,8 @@ class Forecast:
     lower: tuple[float, ...]
     upper: tuple[float, ...]
     model: str
+    unknown: tuple[str, ...] = ()
+    """What so short a past cannot tell yet: `daily rhythm: known after two days`."""
 
     @property
     def end(self) -> int:
@@ -45,6 +47,6 @@ class Forecast:
 
 @dataclass(frozen=True)
 class NotYet:
-    """No forecast, and why: `needs two hours of data, has 34 minutes`."""
+    """No forecast, and why: `needs 30 minutes of data, has 12 minutes`."""
 
     reason: str

@@ -17,6 +17,9 @@ Vector = NDArray[np.float64]
 LONGEST_GAP = 3600.0
 """A gap of at most this many seconds is bridged by a straight line; only what came after a longer one is used."""
 
+MOST_STEPS = 750
+"""Of a forecast: a month in hours, a week in quarters of an hour."""
+
 _STEPS = (60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
 _DAY = 86400.0
 # Squares and sums of what is larger run over; no metric is.
@@ -44,11 +47,18 @@ class Grid:
 
 
 def regularise(
-    samples: Samples, now: int, *, step: float | None = None, at_least: float, longest: float
+    samples: Samples,
+    now: int,
+    *,
+    step: float | None = None,
+    at_least: float,
+    longest: float,
+    horizon: float = 0.0,
 ) -> Grid | NotYet:
     """The finished steps up to `now`, the newest `longest` seconds of them; NotYet below `at_least` seconds.
 
-    Without a `step` it is a minute, five minutes once a day is there, or the samples' own spacing where that is wider.
+    Without a `step` it is a minute, five minutes once a day is there, or the samples' own spacing where that is wider;
+    wide enough in any case that `horizon` seconds are 750 steps at most.
     """
     known = [(at, value) for at, value in clean(samples) if at <= now and abs(value) < _LARGEST]
     if not known:
@@ -57,7 +67,7 @@ def regularise(
     values = np.array([value for _, value in known])
 
     spacing = seconds(int(np.median(np.diff(at)))) if len(at) > 1 else 0.0
-    step = step or _step(seconds(int(at[-1] - at[0])), spacing)
+    step = step or _step(seconds(int(at[-1] - at[0])), max(spacing, horizon / MOST_STEPS))
     width = micros(step)
     silent = seconds(now - int(at[-1]))
     if silent > max(3 * step, 900.0):

@@ -6,6 +6,8 @@ bytes. A name that says nothing is a plain count.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Literal
 
 from forewatch.config.models import Statistic
@@ -29,9 +31,29 @@ _BY_LAST_WORD: dict[str, Unit] = {
 }
 
 
+@dataclass(frozen=True)
+class Range:
+    """Between which values a metric keeps, whatever happens."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def kept_by(self, lowest: float, highest: float) -> Range:
+        """The part of it that a series has kept to, whose values lay between these: a name can mislead."""
+        return Range(self.low if lowest >= self.low else -math.inf, self.high if highest <= self.high else math.inf)
+
+
 def unit_of(metric: str) -> Unit:
     """The unit of a metric's samples."""
     return _BY_NAME.get(metric) or _BY_LAST_WORD.get(metric.rpartition(".")[2], "count")
+
+
+def range_of(metric: str) -> Range:
+    """Where a metric's values lie by its name: a ratio from 0 to 1, bytes, seconds and counts from 0 on.
+
+    A name that says nothing is taken for a count; `Range.kept_by` frees a series that has shown otherwise.
+    """
+    return Range(0.0, 1.0) if unit_of(metric) == "ratio" else Range(0.0)
 
 
 def unit_of_statistic(metric: str, statistic: Statistic) -> tuple[Unit, str]:

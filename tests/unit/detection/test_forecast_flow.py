@@ -44,7 +44,7 @@ async def test_the_page_tells_what_is_coming_and_what_is_not_known_yet(store, mo
     assert page[2].startswith("| system.filesystem.utilization {mountpoint=/var\\|x, service=host} | 80% |")
     assert "| 1h 58m |" in page[2]
     assert "| system.cpu.utilization {service=host} |" in page[3]
-    assert "not yet: needs two hours of data, has 1 minute" in page[4]
+    assert "not yet: needs 30 minutes of data, has 1 minute" in page[4]
     assert "(https://watch.example/pictures/forecast/" in page[3]
 
 

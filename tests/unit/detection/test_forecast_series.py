@@ -58,9 +58,9 @@ def test_a_forecast_is_stored_scored_an_hour_later_and_not_before(store):
 
 
 def test_a_young_series_says_what_it_waits_for(store):
-    now = write(store, noise(34))
+    now = write(store, noise(14))
     (row,) = run(store, now)
-    assert row.outcome == NotYet("needs two hours of data, has 34 minutes")
+    assert row.outcome == NotYet("needs 30 minutes of data, has 14 minutes")
 
 
 def test_a_series_is_due_again_after_minutes_and_after_the_clock_was_set_back(store):

@@ -1,0 +1,145 @@
+"""A fitted model of one series: parameters and a few numbers, from which forecasts and their bands follow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forewatch.clock import micros
+from forewatch.detection.band import Forecast
+from forewatch.detection.grid import Grid, Vector
+from forewatch.detection.models.part import Part, impulse, paths
+from forewatch.detection.models.rhythm import lived
+from forewatch.detection.models.state import Reader, Writer
+from forewatch.detection.quantity import Range
+from forewatch.detection.seasons import Calendar, times
+
+_NORMAL_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Model:
+    """The mean of its parts' forecasts; the band is the wider of their own and of the errors seen in the trial."""
+
+    start: int
+    """Of the first step forecast, microseconds UTC."""
+    step: float
+    """Seconds."""
+    centre: float
+    scale: float
+    """Parts speak of `(value - centre) / scale`."""
+    recent: Vector
+    """The newest values, scaled, the newest last."""
+    parts: tuple[Part, ...]
+    knots: Vector
+    """Steps ahead at which the trial's errors were taken."""
+    halves: Vector
+    """The half width of the band that the trial asks for at each of them, scaled."""
+    within: Range
+    calendar: Calendar | None = None
+    """Not part of the state: to be given again when loading."""
+    unknown: tuple[str, ...] = ()
+    """What cannot be known from so short a past."""
+
+    @property
+    def name(self) -> str:
+        """As a person reads it: `daily profile and autoregression + day`."""
+        return " and ".join(part.name for part in self.parts) or "constant"
+
+    @property
+    def needs(self) -> int:
+        """How many newest values `follow` needs at least."""
+        return max((len(part.lags) for part in self.parts), default=1) or 1
+
+    def follow(self, recent: Grid) -> Model:
+        """The same parameters with the newest values of `recent`, whose steps are the model's own.
+
+        Values fewer than `needs` are preceded by those the model knew, as if there were no gap.
+        """
+        values = (recent.values - self.centre) / self.scale
+        known = np.concatenate([self.recent, values])[-len(self.recent) :]
+        return replace(self, start=recent.end, recent=known)
+
+    def predict(self, steps: int) -> Forecast:
+        """The next steps, with a 95 % band."""
+        if not self.parts:
+            flat = (_told(self.centre),) * steps
+            return Forecast(self.start, self.step, flat, flat, flat, self.name, self.unknown)
+        known = len(self.recent)
+        moments = lived(times(self.start - known * micros(self.step), self.step, known + steps), self.calendar)
+        origin = np.array([known])
+        mean, analytic = np.zeros(steps), np.zeros(steps)
+        for part in self.parts:
+            drift = np.concatenate([np.zeros(known), part.drift(moments[known:], moments[:known])])
+            mean += paths(part, drift, self.recent, origin, steps)[0] / len(self.parts)
+            spread = part.sigma * np.sqrt(np.cumsum(impulse(part.lags, steps) ** 2))
+            analytic += _NORMAL_95 * spread / len(self.parts)
+        half = np.maximum(analytic, self._tried(steps))
+
+        def told(values: Vector) -> tuple[float, ...]:
+            kept = np.clip(values * self.scale + self.centre, self.within.low, self.within.high)
+            return tuple(_told(value) for value in kept)
+
+        lower, upper = told(mean - half), told(mean + half)
+        return Forecast(self.start, self.step, told(mean), lower, upper, self.name, self.unknown)
+
+    def dump(self) -> bytes:
+        """Its state: at most 4 KiB, without the calendar."""
+        writer = Writer()
+        header = {
+            "start": self.start,
+            "step": self.step,
+            "centre": self.centre,
+            "scale": self.scale,
+            "low": None if math.isinf(self.within.low) else self.within.low,
+            "high": None if math.isinf(self.within.high) else self.within.high,
+            "unknown": self.unknown,
+            "recent": writer.put(self.recent),
+            "knots": writer.put(self.knots, short=True),
+            "halves": writer.put(self.halves, short=True),
+            "parts": [part.write(writer) for part in self.parts],
+        }
+        return writer.finish(header)
+
+    def _tried(self, steps: int) -> Vector:
+        """The half widths of the trial at every step; beyond it they grow as those of a random walk."""
+        ahead = np.arange(1.0, steps + 1)
+        if not len(self.knots):
+            return np.zeros(steps)
+        half: Vector = np.interp(ahead, self.knots, self.halves)
+        beyond = ahead > self.knots[-1]
+        half[beyond] *= np.sqrt(ahead[beyond] / self.knots[-1])
+        return half
+
+
+def load(state: bytes, calendar: Calendar | None = None) -> Model:
+    """The model of a state; the calendar it was fitted with is to be given again.
+
+    Raises:
+        StateUnreadable: it is of another version or damaged.
+    """
+    reader = Reader(state)
+    header = reader.header
+    return Model(
+        start=header["start"],
+        step=header["step"],
+        centre=header["centre"],
+        scale=header["scale"],
+        # In the order in which they were put.
+        recent=reader.take(header["recent"]),
+        knots=reader.take(header["knots"], short=True),
+        halves=reader.take(header["halves"], short=True),
+        parts=tuple(Part.read(reader, part) for part in header["parts"]),
+        within=Range(
+            -math.inf if header["low"] is None else header["low"],
+            math.inf if header["high"] is None else header["high"],
+        ),
+        calendar=calendar,
+        unknown=tuple(header["unknown"]),
+    )
+
+
+def _told(value: float) -> float:
+    return float(f"{value:.6g}")
