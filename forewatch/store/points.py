@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -95,6 +96,37 @@ def window(conn: Connection, series_ids: Sequence[int], start: int, end: int) ->
     return found
 
 
+class Mean(NamedTuple):
+    """What the points of one step come to."""
+
+    at: int
+    """Start of the step."""
+    value: float
+    count: int
+    newest: int
+    """Of its points."""
+
+
+def means(conn: Connection, series_ids: Sequence[int], start: int, end: int, step: float) -> dict[int, list[Mean]]:
+    """The points of many series with `start <= at < end`, averaged over steps aligned to the epoch, oldest first."""
+    found: dict[int, list[Mean]] = {}
+    at, width = points.c.at, micros(step)
+    begin = (at - at % width).label("begin")
+    value, count, newest = func.avg(points.c.value), func.count(), func.max(at)
+    for chunk in series_store.chunks(series_ids, 500):
+        query = select(points.c.series_id, begin, value, count, newest)
+        query = query.where(points.c.series_id.in_(chunk), at >= start, at < end)
+        for series_id, *mean in conn.execute(query.group_by(points.c.series_id, begin).order_by("series_id", "begin")):
+            found.setdefault(series_id, []).append(Mean(*mean))
+    return found
+
+
+def newest(conn: Connection, series_id: int, count: int) -> list[tuple[int, float]]:
+    """The last points as (at, value), oldest first."""
+    query = select(points.c.at, points.c.value).where(points.c.series_id == series_id)
+    return [(at, value) for at, value in conn.execute(query.order_by(points.c.at.desc()).limit(count))][::-1]
+
+
 def read(conn: Connection, series_id: int, start: int, end: int, step: float) -> list[tuple[int, float]]:
     """Means over steps of `step` seconds from `start` up to but not including `end`, oldest first.
 
@@ -102,49 +134,74 @@ def read(conn: Connection, series_id: int, start: int, end: int, step: float) ->
     `step` 0 the points come as they are. The coarsest roll-ups that are fine enough are read; what is not yet rolled up
     is read from points, and where points are no longer kept, coarser roll-ups stand in.
     """
+    return read_many(conn, [series_id], start, end, step).get(series_id, [])
+
+
+def read_many(
+    conn: Connection, series_ids: Sequence[int], start: int, end: int, step: float
+) -> dict[int, list[tuple[int, float]]]:
+    """`read` for many series at once: number -> means, the empty ones left out."""
     resolution = max((width for width in RESOLUTIONS if width <= step), default=0)
     width = micros(step)
-    steps: dict[int, tuple[float, int]] = {}
-    for at, total, count in _pieces(conn, series_id, start, end, resolution, width):
-        bucket = at - at % width if width else at
-        so_far, number = steps.get(bucket, (0.0, 0))
-        steps[bucket] = (so_far + total, number + count)
-    return [(at, total / count) for at, (total, count) in sorted(steps.items())]
+    found: dict[int, list[tuple[int, float]]] = {}
+    for chunk in series_store.chunks(series_ids, 500):
+        for series_id, pieces in _pieces(conn, chunk, start, end, resolution, width).items():
+            steps: dict[int, tuple[float, int]] = {}
+            for at, total, count in pieces:
+                bucket = at - at % width if width else at
+                so_far, number = steps.get(bucket, (0.0, 0))
+                steps[bucket] = (so_far + total, number + count)
+            found[series_id] = [(at, total / count) for at, (total, count) in sorted(steps.items())]
+    return found
 
 
 Piece = tuple[int, float, int]
 """(at, sum, count)"""
 
 
-def _pieces(conn: Connection, series_id: int, start: int, end: int, resolution: int, step: int) -> list[Piece]:
+def _pieces(
+    conn: Connection, series_ids: Sequence[int], start: int, end: int, resolution: int, step: int
+) -> dict[int, list[Piece]]:
     """What `start <= at < end` holds, from `resolution`; finer where it is not rolled up, coarser where it is gone."""
     known = marks.get_all(conn)
     if resolution:
         start -= start % micros(resolution)
-    pieces: list[Piece] = []
+    pieces: dict[int, list[Piece]] = {}
     begin = start
     for width in (*(width for width in reversed(RESOLUTIONS) if width <= resolution), 0):
         until = min(end, known.get(marks.rolled(width), 0)) if width else end
         if begin < until:
-            pieces += _layer(conn, series_id, width, begin, until, step)
+            _layer(conn, series_ids, width, begin, until, step, pieces)
             begin = until
-    oldest = min((at for at, _, _ in pieces), default=end)
     for width in (width for width in RESOLUTIONS if width > resolution):
-        older = [
-            piece for piece in _layer(conn, series_id, width, start, oldest, 0) if piece[0] + micros(width) <= oldest
-        ]
-        oldest = min((at for at, _, _ in older), default=oldest)
-        pieces += older
+        # Only of those that lack something at the beginning: the others have nothing older.
+        oldest = {number: min((at for at, _, _ in pieces.get(number, ())), default=end) for number in series_ids}
+        older: dict[int, list[Piece]] = {}
+        lacking = [number for number in series_ids if oldest[number] >= start + micros(width)]
+        _layer(conn, lacking, width, start, max((oldest[number] for number in lacking), default=start), 0, older)
+        for number, found in older.items():
+            kept = [piece for piece in found if piece[0] + micros(width) <= oldest[number]]
+            if kept:
+                pieces.setdefault(number, []).extend(kept)
     return pieces
 
 
-def _layer(conn: Connection, series_id: int, width: int, start: int, end: int, step: int) -> list[Piece]:
+def _layer(
+    conn: Connection, series_ids: Sequence[int], width: int, start: int, end: int, step: int,
+    into: dict[int, list[Piece]],
+) -> None:  # fmt: skip
+    if not series_ids:
+        return
     if width:
         table = rollups
-        query = select(rollups.c.at, rollups.c.sum, rollups.c.count).where(rollups.c.resolution == width)
+        query = select(rollups.c.series_id, rollups.c.at, rollups.c.sum, rollups.c.count)
+        query = query.where(rollups.c.resolution == width)
     else:
         table = points
-        at = points.c.at
-        query = select(func.min(at), func.sum(points.c.value), func.count()).group_by(at - at % step if step else at)
-    within = query.where(table.c.series_id == series_id, table.c.at >= start, table.c.at < end)
-    return [(at, total, count) for at, total, count in conn.execute(within)]
+        series_id, at = points.c.series_id, points.c.at
+        query = select(series_id, func.min(at), func.sum(points.c.value), func.count())
+        query = query.group_by(series_id, at - at % step if step else at)
+    of_these = table.c.series_id == series_ids[0] if len(series_ids) == 1 else table.c.series_id.in_(series_ids)
+    within = query.where(of_these, table.c.at >= start, table.c.at < end)
+    for number, at, total, count in conn.execute(within):
+        into.setdefault(number, []).append((at, total, count))
