@@ -642,6 +642,7 @@ detectors = Table(
     Column("last_at", BigInteger, nullable=False),  # of the newest point
     Column("spacing", Float, nullable=False),  # seconds between two points, as is usual
     Column("heard", BigInteger, nullable=False),  # when the newest verdict it has taken in was given
+    Column("ready_at", BigInteger, nullable=False),  # when it has learned enough to speak
     Column("state", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("last_at", sa.BigInteger(), nullable=False),
         sa.Column("spacing", sa.Float(), nullable=False),
         sa.Column("heard", sa.BigInteger(), nullable=False),
+        sa.Column("ready_at", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("series_id", name=op.f("pk_detectors")),
         sqlite_with_rowid=False,
