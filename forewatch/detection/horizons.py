@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from forewatch.detection.forecast import AT_LEAST
-
 Reach = Literal["hour", "day", "week", "month"]
 
 _MINUTE = 60.0
@@ -35,8 +33,11 @@ class Horizon:
     """Without data for longer than this, only what came after counts."""
 
 
+FEWEST_VALUES = 20
+"""At its own spacing; fewer tell nothing."""
+
 HORIZONS = (
-    Horizon("hour", _HOUR, 4 * _MINUTE, None, AT_LEAST, 14 * _DAY, _DAY, _HOUR),
+    Horizon("hour", _HOUR, 4 * _MINUTE, None, 20 * _MINUTE, 14 * _DAY, _DAY, _HOUR),
     Horizon("day", _DAY, 29 * _MINUTE, 5 * _MINUTE, _DAY, 28 * _DAY, _DAY, _HOUR),
     Horizon("week", 7 * _DAY, 6 * _HOUR - _MINUTE, _HOUR, 7 * _DAY, 60 * _DAY, 2 * _DAY, _DAY),
     Horizon("month", 30 * _DAY, _DAY - _MINUTE, _HOUR, 21 * _DAY, 90 * _DAY, 7 * _DAY, _DAY),

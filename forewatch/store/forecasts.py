@@ -62,7 +62,7 @@ def add(conn: Connection, forecast: Forecast) -> int:
 
 
 def add_many(conn: Connection, made: Sequence[Forecast]) -> None:
-    """Store forecasts of one horizon beyond the hour, or of the hour; what they supersede goes. Raises as `add`."""
+    """Store forecasts; of those beyond the hour, what they supersede goes. Raises as `add`."""
     if not made:
         return
     conn.execute(insert(forecasts), [_row(one) for one in made])
@@ -99,7 +99,9 @@ def scored_until(conn: Connection, series_ids: Iterable[int]) -> dict[tuple[int,
     c = forecasts.c
     found: dict[tuple[int, str], int] = {}
     for chunk in _chunks(series_ids):
-        query = select(c.series_id, c.horizon, func.max(c.until)).where(c.series_id.in_(chunk), c.scored_at.is_not(None))
+        query = select(c.series_id, c.horizon, func.max(c.until)).where(
+            c.series_id.in_(chunk), c.scored_at.is_not(None)
+        )
         found |= {(row[0], row[1]): row[2] for row in conn.execute(query.group_by(c.series_id, c.horizon))}
     return found
 
@@ -107,7 +109,7 @@ def scored_until(conn: Connection, series_ids: Iterable[int]) -> dict[tuple[int,
 def score(conn: Connection, forecast_id: int, *, coverage: float | None, error: float | None, now: int) -> None:
     """Note how well a forecast came true, and let its values go; both None where nothing was measured in its time."""
     c = forecasts.c
-    scored = {"coverage": coverage, "error": error, "scored_at": now, "mean": [], "lower": [], "upper": []}
+    scored: dict[str, Any] = {"coverage": coverage, "error": error, "scored_at": now, "mean": [], "lower": [], "upper": []}
     row = conn.execute(
         update(forecasts).where(c.id == forecast_id).values(scored).returning(c.series_id, c.horizon)
     ).one_or_none()

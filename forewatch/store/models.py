@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,9 +25,10 @@ class Model:
     """When a forecast was last made or refused."""
     made_at: int | None = None
     """When it was fitted."""
-    version: int | None = None
-    """Of the form of `state`."""
+    refit_at: int | None = None
+    """From when it is to be fitted anew."""
     state: bytes | None = None
+    """Its first byte is the version of its form."""
     reason: str = ""
     demoted_at: int | None = None
     """Since when its bands count as failed."""
@@ -68,13 +69,6 @@ def set_demoted(conn: Connection, series_id: int, horizon: Horizon, at: int | No
 def forget_removed(conn: Connection) -> int:
     """Delete rows of series that are no more; returns how many."""
     return conn.execute(delete(models).where(models.c.series_id.not_in(select(series.c.id)))).rowcount
-
-
-def remove(conn: Connection, keys: Collection[tuple[int, Horizon]]) -> None:
-    """Let models go that cannot be read: they are fitted anew."""
-    c = models.c
-    for series_id, horizon in keys:
-        conn.execute(delete(models).where(c.series_id == series_id, c.horizon == horizon))
 
 
 def _model(row: Row[Any]) -> Model:

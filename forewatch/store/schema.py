@@ -624,8 +624,8 @@ models = Table(
     Column("horizon", String, primary_key=True),  # hour | day | week | month
     Column("tried_at", BigInteger, nullable=False),
     Column("made_at", BigInteger),  # when it was fitted
-    Column("version", Integer),
-    Column("state", LargeBinary),
+    Column("refit_at", BigInteger),  # from when it is to be fitted anew
+    Column("state", LargeBinary),  # its first byte is the version of its form
     Column("reason", Text, nullable=False),  # why there is none; empty where there is one
     Column("demoted_at", BigInteger),  # since when its bands count as failed: its alerts are tickets
     sqlite_with_rowid=False,

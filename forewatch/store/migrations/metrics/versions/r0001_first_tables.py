@@ -131,7 +131,7 @@ def upgrade() -> None:
         sa.Column("horizon", sa.String(), nullable=False),
         sa.Column("tried_at", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.BigInteger(), nullable=True),
-        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("refit_at", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.LargeBinary(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("demoted_at", sa.BigInteger(), nullable=True),
