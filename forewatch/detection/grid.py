@@ -15,7 +15,7 @@ from forewatch.units import format_duration
 Vector = NDArray[np.float64]
 
 LONGEST_GAP = 3600.0
-"""A gap of at most this many seconds is bridged by a straight line; only what came after a longer one is used."""
+"""Seconds; where nothing else is asked for."""
 
 MOST_STEPS = 750
 """Of a forecast: a month in hours, a week in quarters of an hour."""
@@ -54,11 +54,13 @@ def regularise(
     at_least: float,
     longest: float,
     horizon: float = 0.0,
+    gap: float = LONGEST_GAP,
 ) -> Grid | NotYet:
     """The finished steps up to `now`, the newest `longest` seconds of them; NotYet below `at_least` seconds.
 
     Without a `step` it is a minute, five minutes once a day is there, or the samples' own spacing where that is wider;
-    wide enough in any case that `horizon` seconds are 750 steps at most.
+    wide enough in any case that `horizon` seconds are 750 steps at most. A `gap` of at most so many seconds is bridged
+    by a straight line; only what came after a longer one is used.
     """
     known = [(at, value) for at, value in clean(samples) if at <= now and abs(value) < _LARGEST]
     if not known:
@@ -81,12 +83,12 @@ def regularise(
 
     recent = bucket > now // width - longest / step if len(bucket) else slice(0)
     bucket, means = bucket[recent], means[recent]
-    breaks = np.flatnonzero(np.diff(bucket) * step > max(LONGEST_GAP, 2 * step))
+    breaks = np.flatnonzero(np.diff(bucket) * step > max(gap, 2 * step))
     if len(breaks):
         bucket, means = bucket[breaks[-1] + 1 :], means[breaks[-1] + 1 :]
     span = (int(bucket[-1] - bucket[0]) + 1) * step if len(bucket) else 0.0
     if span < at_least:
-        since = " since the last gap of over an hour" if len(breaks) else ""
+        since = f" since the last gap of over {_say(gap).replace('1 hour', 'an hour')}" if len(breaks) else ""
         return NotYet(f"needs {_say(at_least)} of data, has {_say(span)}{since}")
     even = np.arange(bucket[0], bucket[-1] + 1)
     return Grid(int(bucket[0]) * width, step, np.interp(even, bucket, means))
