@@ -114,7 +114,9 @@ async def _publish(shift: str, duty: ShownDuty) -> None:
     try:
         async with asyncio.timeout(PUBLISH_TIMEOUT):
             if await server_listens():
-                await acreate_table_artifact(table=duty.rows(), key=shift, description=DESCRIPTIONS[shift])
+                more = duty.tables() if isinstance(duty, CollectMetrics) else {}
+                for key, rows in {shift: duty.rows(), **more}.items():
+                    await acreate_table_artifact(table=rows, key=key, description=DESCRIPTIONS[key])
     except Exception as error:  # noqa: BLE001 - no trouble of a picture may become the watch's
         log.warning("%s: the table was not published: %s", shift, error)
 
@@ -123,4 +125,5 @@ DESCRIPTIONS = {
     "check-health": "What every check said last.",
     "collect-metrics": "The last sample of this machine and of Forewatch itself.",
     "page-people": "Notifications since this watch began.",
+    "objectives": "What was promised and reached, and what is left of the error budgets.",
 }

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from urllib.parse import urlsplit
 
 from forewatch.config.crosscheck_alerts import check_alerts
+from forewatch.config.crosscheck_objectives import check_objectives
 from forewatch.config.days_off import check_holidays
 from forewatch.config.defaults import IMPLICIT_SERVICES
 from forewatch.config.models import Check, Config, Service
@@ -30,6 +31,7 @@ def cross_check(config: Config, top: Spot, known_runbooks: Collection[str] | Non
         *_services(config, top, known_runbooks),
         *_rules(config, top),
         *check_alerts(config, top),
+        *check_objectives(config, top),
         *check_holidays(config, top),
         *prefect_secrets(top, "heartbeat", "the heartbeat, which must leave without Prefect"),
         *_addresses(config, top),

@@ -16,6 +16,7 @@ from forewatch.store.points import Point
 from forewatch.store.shifts import Fence
 from tasks.collect import Collector
 from tasks.duties.decider import Decider
+from tasks.evaluate_objectives import ObjectiveEngine
 from tasks.evaluate_rules import RuleEngine
 from tasks.feeds import Feeds
 
@@ -32,6 +33,7 @@ class CollectMetrics:
         self._decider = Decider(runtime, fence)
         self._collector = Collector(runtime)
         self._rules = RuleEngine(runtime.store)
+        self._objectives = ObjectiveEngine(runtime.store)
         self._feeds = Feeds(runtime, self._decider)
         self._task: asyncio.Task[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
@@ -59,6 +61,11 @@ class CollectMetrics:
              "value": round(point.value, 4)}
             for point in self._last
         ]  # fmt: skip
+
+    def tables(self) -> dict[str, list[dict[str, object]]]:
+        """Further tables for people, by name; one that has nothing in it is left out."""
+        found = {"objectives": self._objectives.rows()}
+        return {name: rows for name, rows in found.items() if rows}
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -98,6 +105,8 @@ class CollectMetrics:
             log.error("the sample cannot be stored: %s", error)
         await self._decider.retry()
         for event in await self._runtime.store.run(self._rules.tick, config, now):
+            await self._decide(event)
+        for event in await self._runtime.store.run(self._objectives.tick, config, now):
             await self._decide(event)
 
     async def _decide(self, event: Event) -> None:

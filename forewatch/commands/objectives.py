@@ -1,0 +1,39 @@
+"""`forewatch objectives`: what services promise, and what of it they keep."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from forewatch.commands.common import HomeOption, opened, table
+from forewatch.errors import NotFound
+from forewatch.objective_figures import COLUMNS, figures
+from forewatch.promises import promises
+
+EMPTY = "No service has objectives; docs/operations/objectives.md shows how to write one."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+
+    @app.command()
+    def objectives(
+        service: Annotated[str | None, typer.Argument(help="Only those of this service.", show_default=False)] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="All figures, as JSON.")] = False,
+        home: HomeOption = None,
+    ) -> None:
+        """What was promised and reached, what is left of the error budgets, and how long that lasts."""
+        with opened(home) as runtime:
+            _, config = runtime.configuration.current()
+            if service is not None and config.service(service) is None:
+                raise NotFound(f"there is no service {service} in the configuration")
+            kept = [one for one in promises(config) if service in (None, one.service.name)]
+            with runtime.store.read_metrics() as conn:
+                found = figures(conn, kept, runtime.clock.now())
+        if as_json:
+            print(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
+            return
+        rows = [one.as_row() for one in found]
+        table([column.upper() for column in COLUMNS], ([row[column] for column in COLUMNS] for row in rows), EMPTY)

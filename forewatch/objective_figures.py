@@ -1,0 +1,177 @@
+"""How every objective stands: what was reached, what is left of its error budget, how fast it goes and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from forewatch.clock import iso, micros, seconds
+from forewatch.detection.error_budget import Budget, Pace, UsedUp, budget, outlook, pace, used_up
+from forewatch.detection.objectives import FAST, SPEEDS, Tally, burn_rate, percent, tally, times
+from forewatch.promises import Counted, Promise, tally_of
+from forewatch.store import buckets, totals
+from forewatch.units import format_duration
+
+PARTS = 30
+"""Of a window: how finely is known when its bad answers leave it."""
+COUNTED_WITHIN = 120.0
+"""Seconds by which the answers in time may lag behind all answers; if by more, the past is still being counted."""
+
+COLUMNS = (
+    "service", "objective", "target", "reached", "budget left", "burn 1h", "burn 5m", "burn 6h", "burn 30m", "since",
+    "outlook",
+)  # fmt: skip
+"""What people are shown of an objective."""
+
+_HOUR, _DAY = 3600.0, 86400.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How an objective stands."""
+
+    promise: Promise
+    answers: Tally
+    """Of the window, as far as they are kept."""
+    since: int | None
+    """The first answer that is kept."""
+    last: int | None
+    burns: Mapping[str, tuple[float | None, float | None]]
+    """By speed: burn rates of its long and its short window."""
+    budget: Budget | None
+    pace: Pace | None
+    used_up: UsedUp | None
+    note: str
+    """What must be known beside the figures."""
+    outlook: str
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; instants as RFC 3339, spans in seconds."""
+        one, left = self.promise, self.budget
+        return {
+            "service": one.service.name,
+            "objective": one.objective.label,
+            "kind": one.objective.kind,
+            "check": one.check.label,
+            "target": one.objective.target,
+            "window": one.objective.window,
+            "good": self.answers.good,
+            "total": self.answers.total,
+            "share": 1.0 - self.answers.bad_share if self.answers.bad_share is not None else None,
+            "since": iso(self.since) if self.since is not None else None,
+            "last": iso(self.last) if self.last is not None else None,
+            "budget": {"allowed": left.allowed, "spent": left.spent, "left": left.left} if left is not None else None,
+            "burn": {speed.name: dict(zip(("long", "short"), self.burns[speed.name], strict=True)) for speed in SPEEDS},
+            "used_up": {
+                "at": iso(self.used_up.at),
+                "not_before": iso(self.used_up.lower),
+                "not_after": iso(self.used_up.upper) if self.used_up.upper is not None else None,
+            }
+            if self.used_up is not None
+            else None,
+            "outlook": self.outlook,
+            "note": self.note,
+        }
+
+    def as_row(self) -> dict[str, str]:
+        """For people, by column; empty where nothing is known."""
+        one, bad = self.promise, self.answers.bad_share
+        rates = [times(rate) if rate is not None else "" for speed in SPEEDS for rate in self.burns[speed.name]]
+        cells = (
+            one.service.name,
+            one.objective.label,
+            f"{percent(one.objective.target, 6)} over {format_duration(one.objective.window)}",
+            percent(1.0 - bad, 6) if bad is not None else "",
+            percent(self.budget.left) if self.budget is not None else "",
+            *rates,
+            iso(self.since)[:16] + "Z" if self.since is not None else "",
+            "; ".join(filter(None, (self.outlook, self.note))),
+        )
+        return dict(zip(COLUMNS, cells, strict=True))
+
+
+def figures(conn: Connection, kept: Sequence[Promise], now: int, counted: Counted | None = None) -> list[Figures]:
+    """How each promise stands at `now`."""
+    if not kept:
+        return []
+    known, places, end = counted or Counted(conn, kept), range(len(kept)), now + 1
+    since, last = known.since(conn, places), known.last(conn, places)
+    answered = known.last(conn, places, any_answer=True)
+    burns = {
+        (speed.name, span): known.tallies(conn, places, end - micros(span), end)
+        for speed in SPEEDS
+        for span in (speed.long, speed.short)
+    }
+    whole: dict[int, tuple[Tally, float]] = {}
+    parts: dict[int, list[Tally]] = {}
+    for window in {one.objective.window for one in kept}:
+        those = [place for place in places if kept[place].objective.window == window]
+        found = totals.totals(conn, known.ids(those), end - micros(window), end)
+        split = totals.in_parts(conn, known.ids(those), end - micros(window), end, PARTS)
+        for place in those:
+            covered = max((found[one].covered for one in known.of(place) if one in found), default=0.0)
+            whole[place] = (tally_of(found, known.of(place)), covered)
+            own = [split[one] for one in known.of(place)]
+            parts[place] = [tally(Tally(*each[part]) for each in own) for part in range(PARTS)]
+    hours = _hours(conn, known, places, now)
+    rows = []
+    for place, one in enumerate(kept):
+        rates: dict[str, tuple[float | None, float | None]] = {
+            speed.name: (
+                burn_rate(burns[speed.name, speed.long][place], one.objective.target),
+                burn_rate(burns[speed.name, speed.short][place], one.objective.target),
+            )
+            for speed in SPEEDS
+        }
+        answers, covered = whole[place]
+        left = budget(answers, _covered(one, answers, covered, since[place], now), one.objective)
+        at_pace = pace(hours[place])
+        up = None
+        if left is not None and at_pace is not None:
+            per_answer = left.spent / answers.bad if answers.bad else 0.0
+            past = [part.bad * per_answer for part in parts[place]]
+            up = used_up(left, past, at_pace, one.objective.window, now)
+        note = _note(one, since[place], last[place], answered[place], now)
+        rows.append(
+            Figures(one, answers, since[place], last[place], rates, left, at_pace, up, note,
+                    outlook(left, up, at_pace, now))
+        )  # fmt: skip
+    return rows
+
+
+def _covered(one: Promise, answers: Tally, covered: float, since: int | None, now: int) -> float:
+    """Seconds of the window that were watched: by its buckets with answers, or by a slow check's own rhythm."""
+    if one.check.every > _HOUR:
+        covered = max(covered, answers.total * one.check.every)
+    there = seconds(max(0, now - since)) if since is not None else 0.0
+    return min(covered, there, one.objective.window)
+
+
+def _hours(conn: Connection, known: Counted, places: Sequence[int], now: int) -> list[list[Tally]]:
+    """The answers of each hour of the last day that has any, by promise."""
+    by_series: dict[int, dict[int, Tally]] = {}
+    for each in buckets.sums(conn, known.ids(places), now - micros(_DAY), now + 1, _HOUR):
+        by_series.setdefault(each.series_id, {})[each.at] = Tally(each.sum, each.count)
+    found = []
+    for place in places:
+        hours: dict[int, Tally] = {}
+        for number in known.of(place):
+            for at, answers in by_series.get(number, {}).items():
+                hours[at] = hours.get(at, Tally()) + answers
+        found.append([hours[at] for at in sorted(hours)])
+    return found
+
+
+def _note(one: Promise, since: int | None, last: int | None, answered: int | None, now: int) -> str:
+    if answered is not None and one.under is not None and (last is None or seconds(answered - last) > COUNTED_WITHIN):
+        return "the answers of the past are still being counted"
+    if since is None:
+        return "no answers yet"
+    silent = seconds(now - last) if last is not None else None
+    if silent is None or silent > max(FAST.short, 2 * one.check.every):
+        return f"no answer for {format_duration(silent)}" if silent is not None else "no answer any more"
+    there = seconds(max(0, now - since))
+    return f"history of {format_duration(there)} only" if there < one.objective.window * 0.99 else ""

@@ -1,0 +1,167 @@
+"""The objectives at work: counts answers, says what burns too fast and what no longer does, keeps what is left.
+
+`tick` is synchronous and meant for the store's thread. What burns is known from the alerts that fire, so there is
+nothing to agree with them: what a watch decided upon but could not bring into the store is found again by the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from forewatch.alerting.alert import Labels
+from forewatch.alerting.fingerprint import fingerprint
+from forewatch.clock import micros, seconds
+from forewatch.config.models import Config
+from forewatch.detection.objectives import (
+    ALERT,
+    SPEEDS,
+    Burn,
+    Speed,
+    Tally,
+    Windows,
+    burn_event,
+    burn_labels,
+    exceeds,
+    judge,
+)
+from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.objective_figures import Figures, figures
+from forewatch.promises import Counted, Promise, promises
+from forewatch.store import alerts, points
+from forewatch.store.engine import Store
+from forewatch.store.points import Point
+from forewatch.units import format_duration
+from tasks.in_time import InTime
+
+LEFT = "objective.budget.left"
+"""Share of the error budget that is left: 1 untouched, below 0 overspent."""
+EVERY = 60.0
+"""Seconds between two looks at the whole windows."""
+GONE_AFTER = 86_400.0
+"""Seconds without an answer after which a firing alert ends: nobody looks any more."""
+
+ObjectiveEvent = AlertRaised | AlertCleared
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """A promise at one speed."""
+
+    place: int
+    promise: Promise
+    speed: Speed
+    labels: Labels
+    mark: str
+
+
+class ObjectiveEngine:
+    """Judges every objective once a tick. One a watch; not thread-safe."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._in_time = InTime(store)
+        self._config: Config | None = None
+        self._promises: list[Promise] = []
+        self._paces: list[_Pace] = []
+        self._counted: Counted | None = None
+        self._firing: dict[str, Labels] | None = None
+        self._looked = 0
+        self._figures: list[Figures] = []
+
+    def tick(self, config: Config, now: int) -> list[ObjectiveEvent]:
+        """The alerts raised and cleared by the answers up to `now`. Raises StoreUnavailable."""
+        self._follow(config)
+        if self._firing is None:
+            with self._store.read() as conn:
+                found = alerts.firing_where(conn, {"alertname": ALERT})
+                self._firing = {one.fingerprint: one.labels for one in found if not one.source}
+        events = self._forget(self._firing, now)
+        if not self._promises:
+            return events
+        self._in_time.tick(self._promises, now)
+        with self._store.read_metrics() as conn:
+            self._counted = self._current(conn)
+            events += self._judge(conn, self._counted, self._firing, now)
+            due = not 0 <= now - self._looked < micros(EVERY)
+            if due:
+                self._figures, self._looked = figures(conn, self._promises, now, self._counted), now
+        if due:
+            self._record(now)
+        return events
+
+    def rows(self) -> list[dict[str, object]]:
+        """The table of objectives, as of the last look at the whole windows."""
+        return [dict(one.as_row()) for one in self._figures]
+
+    def _follow(self, config: Config) -> None:
+        if config is self._config:
+            return
+        self._config, self._promises, self._counted = config, promises(config), None
+        self._figures, self._looked = [], 0
+        self._paces = [
+            _Pace(place, one, speed, labels, fingerprint(labels))
+            for place, one in enumerate(self._promises)
+            for speed in SPEEDS
+            for labels in [burn_labels(one.service, one.objective, speed)]
+        ]
+
+    def _forget(self, firing: dict[str, Labels], now: int) -> list[ObjectiveEvent]:
+        """What fires of objectives that are no more ends, with the reason."""
+        gone = firing.keys() - {pace.mark for pace in self._paces}
+        reason = "the objective is gone or changed"
+        return [AlertCleared(firing.pop(mark), now, {"reason": reason}, unwatched=True) for mark in sorted(gone)]
+
+    def _current(self, conn: Connection) -> Counted:
+        known = self._counted
+        return known if known is not None and known.is_current(conn) else Counted(conn, self._promises)
+
+    def _judge(self, conn: Connection, counted: Counted, firing: dict[str, Labels], now: int) -> list[ObjectiveEvent]:
+        events: list[ObjectiveEvent] = []
+        for speed, paces in ((speed, [one for one in self._paces if one.speed is speed]) for speed in SPEEDS):
+            # Most are calm, and the short window alone shows it.
+            end = now + 1
+            short = counted.tallies(conn, [one.place for one in paces], end - micros(speed.short), end)
+            looked_at = [one for one in paces if one.mark in firing or _burns(one, short[one.place])]
+            windows = counted.windows(conn, [one.place for one in looked_at], speed, now) if looked_at else {}
+            for one in looked_at:
+                seen = windows[one.place]
+                burn = judge(one.promise.objective, speed, seen, one.mark in firing, now)
+                event = self._event(conn, counted, one, burn, seen, now)
+                if isinstance(event, AlertRaised):
+                    firing[one.mark] = one.labels
+                elif event is not None:
+                    del firing[one.mark]
+                if event is not None:
+                    events.append(event)
+        return events
+
+    def _event(
+        self, conn: Connection, counted: Counted, one: _Pace, burn: Burn, seen: Windows, now: int
+    ) -> ObjectiveEvent | None:
+        if burn.firing and burn.note:
+            last = counted.last(conn, [one.place])[one.place]
+            if last is None or seconds(now - last) > GONE_AFTER:
+                reason = f"no answer for {format_duration(seconds(now - last))}" if last is not None else "no answers"
+                return AlertCleared(one.labels, now, {"reason": reason}, unwatched=True)
+        left = None
+        if burn.transition == "raised":
+            [found] = figures(conn, [one.promise], now)
+            left = found.budget.left if found.budget is not None else None
+        return burn_event(one.promise.service, one.promise.objective, one.speed, burn, seen, left, now)
+
+    def _record(self, now: int) -> None:
+        batch = [
+            Point(LEFT, {"objective": one.promise.objective.label}, one.promise.service.name, now, one.budget.left)
+            for one in self._figures
+            if one.budget is not None
+        ]
+        if batch:
+            with self._store.measure() as conn:
+                points.write(conn, batch)
+
+
+def _burns(one: _Pace, short: Tally) -> bool:
+    objective = one.promise.objective
+    return exceeds(short, objective.target, one.speed.threshold(objective.window))
