@@ -24,6 +24,8 @@ from forewatch.incidents.outcome import RefreshAlerts, SetTimer
 from forewatch.units import format_duration
 
 MOST_SHOWN = 10
+MOST_COMPARED = 200
+"""Alerts of an incident that a new one is compared with, to tell whether it is news."""
 UNNAMED_SERVICE = "host"
 """The service of an alert that names none: trouble of the machine itself."""
 
@@ -181,10 +183,14 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
 
 
 def _breaks_through(draft: Draft, incident: Incident, alert: Alert) -> bool:
-    """Somebody took the incident on, and now it reaches a service it had not: that they have to hear."""
+    """Somebody took the incident on, and this they have not seen: it reaches another service, or something else of the
+    same one is critical. Another instance of what fires already is no news."""
     if incident.status != "acknowledged":
         return False
-    return not any(found.id == incident.id for found, _, _ in draft.view.open_incidents_with([alert.service]))
+    if not any(found.id == incident.id for found, _, _ in draft.view.open_incidents_with([alert.service])):
+        return True
+    known = (other.name for other in draft.view.firing_in(incident.id, MOST_COMPARED) if other.id != alert.id)
+    return alert.severity == "critical" and alert.name not in known
 
 
 def _go_on(draft: Draft, incident: Incident, over: Alert, rest: list[Alert]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from forewatch.alerting.alert import Alert, worst
 from forewatch.incidents import telling
-from forewatch.incidents.deciding.correlating import graph_of, incident_for
+from forewatch.incidents.deciding.correlating import graph_of, group_key_for, incident_for, names_its_service
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.incident import Incident
 
@@ -16,7 +16,7 @@ def place(draft: Draft, alert: Alert, seen: str) -> tuple[Alert, Incident, bool]
 
     The alert as it is stored, its incident as it was before, or as it is where it is new, and whether it is.
     """
-    joined = incident_for(draft, alert.service)
+    joined = incident_for(draft, alert)
     placed = replace(alert, incident_id=joined[0].id if joined is not None else draft.view.new_id("INC"))
     draft.put_alert(placed)
     if joined is None:
@@ -29,7 +29,7 @@ def place(draft: Draft, alert: Alert, seen: str) -> tuple[Alert, Incident, bool]
 def _open(draft: Draft, alert: Alert, seen: str) -> Incident:
     incident = Incident(
         id=str(alert.incident_id),
-        group_key=alert.service,
+        group_key=group_key_for(draft, alert, str(alert.incident_id)),
         service=alert.service,
         title=telling.summary(alert),
         severity=alert.severity,
@@ -37,13 +37,19 @@ def _open(draft: Draft, alert: Alert, seen: str) -> Incident:
         opened_at=draft.now,
         revision=1,
     )
-    alone = not graph_of(draft.view.config).joined(alert.service)
-    who = f"{alert.service} has no" if alone else f"neither {alert.service} nor a neighbour of it has a recent"
-    because = f"{telling.named(alert)} fires and {who} open incident"
+    because = f"{telling.named(alert)} fires and {_why_alone(draft, alert)}"
     text = f"{because}, so {incident.id} opens ({alert.severity}): {seen}."
     draft.open_incident(incident, text)
     draft.because("incident-opened", text, alert.id, incident.id)
     return incident
+
+
+def _why_alone(draft: Draft, alert: Alert) -> str:
+    if not names_its_service(draft.view.config, alert):
+        return "names no service, and no open incident of its kind is recent and still untaken"
+    if not graph_of(draft.view.config).joined(alert.service):
+        return f"{alert.service} has no open incident"
+    return f"neither {alert.service} nor a neighbour of it has a recent open incident"
 
 
 def _join(draft: Draft, incident: Incident, alert: Alert, seen: str, *, because: str) -> None:

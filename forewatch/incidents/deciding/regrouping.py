@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from forewatch.alerting.alert import Alert, worst
+from forewatch.alerting.alert import worst
 from forewatch.errors import ActionRefused, NotFound
 from forewatch.incidents import telling
+from forewatch.incidents.deciding.correlating import group_key_for
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import release
 from forewatch.incidents.events import IncidentsMerged, IncidentSplit
@@ -55,7 +56,7 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
     first = moved[0]
     new = Incident(
         id=new_id,
-        group_key=_free_key(draft, first, new_id),
+        group_key=group_key_for(draft, first, new_id),
         service=first.service,
         title=telling.summary(first),
         severity=worst([alert.severity for alert in moved]),
@@ -77,12 +78,6 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
         incident, "split", text, actor=event.actor, severity=worst([alert.severity for alert in left])
     )
     draft.because("split", text, incident.id, new_id, *(alert.id for alert in moved))
-
-
-def _free_key(draft: Draft, alert: Alert, new_id: str) -> str:
-    """One open incident a group: where the service's own key is taken, the new one's id tells them apart."""
-    taken = {incident.group_key for incident, _, _ in draft.view.open_incidents_with([alert.service])}
-    return f"{alert.service}/{new_id}" if alert.service in taken else alert.service
 
 
 def _open(draft: Draft, incident_id: str) -> Incident:

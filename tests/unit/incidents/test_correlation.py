@@ -5,7 +5,7 @@ from memory_view import World
 from test_withheld_alerts import chain
 
 from forewatch.errors import ActionRefused, NotFound
-from forewatch.incidents.events import IncidentsMerged, IncidentSplit
+from forewatch.incidents.events import AlertRaised, IncidentsMerged, IncidentSplit
 
 pytestmark = pytest.mark.unit
 
@@ -133,3 +133,60 @@ def test_every_incident_a_flapping_alert_was_split_over_ends_when_it_is_calm():
     assert all(incident.open for incident in world.view.incidents.values())
     world.wait(3600)
     assert [incident.status for incident in world.view.incidents.values()] == ["resolved", "resolved"]
+
+
+def strangers(world, *, name="Watched", **labels):
+    labels = {"alertname": name, "severity": "critical", **labels}
+    world.decide(AlertRaised(labels, {}, world.now, sender="kuma"))
+
+
+def pages(world):
+    return [notice.alert_id for notice in world.view.outbox.values() if notice.kind == "page"]
+
+
+def test_alerts_that_name_no_service_are_one_incident_only_with_others_of_their_name():
+    world = World(chain())
+    strangers(world, monitor="shop")
+    strangers(world, monitor="blog")
+    strangers(world, name="DiskBroken")
+    assert incidents(world) == ["INC-1", "INC-1", "INC-2"]
+    assert pages(world) == ["AL-1", "AL-3"]
+
+
+def test_a_stranger_never_joins_what_somebody_has_taken_on():
+    world = World(chain())
+    strangers(world, monitor="shop")
+    world.wait(1)
+    world.ack()
+    strangers(world, monitor="blog")
+    assert incidents(world) == ["INC-1", "INC-2"]
+    assert pages(world) == ["AL-1", "AL-2"]
+    assert any("names no service, and no open incident of its kind" in reason.text for reason in world.view.reasons)
+
+
+def test_a_stranger_joins_no_incident_of_its_name_that_is_old():
+    world = World(chain())
+    strangers(world, monitor="shop")
+    world.wait(301)
+    strangers(world, monitor="blog")
+    assert pages(world) == ["AL-1", "AL-2"]
+
+
+def test_an_alert_of_the_machine_itself_joins_no_strangers_and_they_join_none_of_its():
+    world = World(chain())
+    strangers(world, monitor="shop")
+    world.fails(service="host")
+    strangers(world, name="Other")
+    assert incidents(world) == ["INC-1", "INC-2", "INC-3"]
+
+
+def test_another_critical_alert_of_the_same_service_breaks_through_an_acknowledgement():
+    world = World(chain())
+    world.fails("http", service="stock")
+    world.wait(1)
+    world.ack()
+    world.fails("tcp", service="stock")
+    world.fails(service="stock", severity="warning", alertname="HttpSlow")
+    assert pages(world) == ["AL-1"]
+    world.fails(service="stock", alertname="DataLost")
+    assert pages(world) == ["AL-1", "AL-4"]
