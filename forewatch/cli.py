@@ -10,10 +10,12 @@ from forewatch import __version__
 from forewatch.commands import (
     causes,
     checks,
+    detect,
     health,
     incidents,
     maintenance,
     notify,
+    objectives,
     replay,
     routes,
     runbooks,
@@ -30,7 +32,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (up, checks, incidents, causes, replay, routes, silences, maintenance, sources, runbooks, notify, health):
+for part in (
+    up,
+    checks,
+    incidents,
+    causes,
+    replay,
+    routes,
+    silences,
+    maintenance,
+    sources,
+    runbooks,
+    notify,
+    health,
+    objectives,
+    detect,
+):
     part.register(app)
 
 

@@ -1,0 +1,93 @@
+"""`forewatch detect`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from forewatch.commands.bars import bar
+from forewatch.commands.common import out
+from forewatch.detecting import Scored, detect_file, detect_folder, files_of
+from forewatch.errors import ForewatchError
+from forewatch.plotting import Picture, draw
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+
+    @app.command()
+    def detect(
+        target: Annotated[Path, typer.Option("--out", help="Where the scores go: a file, or with --folder a folder.")],
+        csv: Annotated[Path | None, typer.Option(help="A series: columns timestamp and value.")] = None,
+        folder: Annotated[Path | None, typer.Option(help="A folder tree of such files.")] = None,
+        warmup: Annotated[
+            int | None, typer.Option(min=0, help="Rows before it judges; default two days or 750, the lesser.")
+        ] = None,
+        false_alarms: Annotated[
+            float, typer.Option(min=0.001, max=1000, help="A month, for what is said and drawn; scores do not change.")
+        ] = 1.0,
+        png: Annotated[Path | None, typer.Option(help="Draw the series, what was expected and the anomalies.")] = None,
+        jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default one a processor.")] = None,
+    ) -> None:
+        """Score every row of a series by how unusual it is, 0 to 1, from the rows up to it alone."""
+        if (csv is None) == (folder is None):
+            raise ForewatchError("name either --csv FILE or --folder FOLDER")
+        if folder is not None:
+            if png is not None:
+                raise ForewatchError("--png draws one series: give it --csv, not --folder")
+            _folder(folder, target, warmup, jobs)
+        elif csv is not None:
+            _file(csv, target, warmup, false_alarms, png)
+
+
+def _file(source: Path, target: Path, warmup: int | None, false_alarms: float, png: Path | None) -> None:
+    if source.exists() and target.exists() and source.samefile(target):
+        raise ForewatchError(f"{target}: is the series itself: write the scores somewhere else")
+    scored = detect_file(source, target, warmup=warmup)
+    _note(scored.rows.notes)
+    threshold = scored.detector.threshold(false_alarms)
+    odd = scored.score >= threshold
+    out.print(
+        f"{target}: {len(scored.rows):,} rows, {int(odd.sum()):,} of them at or above {threshold:.3f} "
+        f"(about {false_alarms:g} false alarms a month).",
+        markup=False,
+    )
+    if png is not None:
+        draw(png, _picture(source.name, scored, odd))
+
+
+def _folder(source: Path, target: Path, warmup: int | None, jobs: int | None) -> None:
+    names = files_of(source, target)
+    failed = rows = 0
+    for done in bar(detect_folder(source, target, names, warmup=warmup, jobs=jobs), len(names), "Scoring"):
+        _note([done.error] if done.error else done.notes)
+        failed += bool(done.error)
+        rows += done.rows
+    out.print(f"{target}: {len(names) - failed:,} series, {rows:,} rows.", markup=False)
+    if failed:
+        print(f"forewatch: {failed} of {len(names)} files could not be scored", file=sys.stderr)
+        sys.exit(1)
+
+
+def _note(sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+
+
+def _picture(title: str, scored: Scored, odd: NDArray[np.bool_]) -> Picture:
+    rows = scored.rows
+    return Picture(
+        title,
+        at=rows.at,
+        values=rows.values,
+        expected=scored.expected,
+        lower=scored.lower,
+        upper=scored.upper,
+        anomalies=odd,
+    )
