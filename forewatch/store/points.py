@@ -86,6 +86,12 @@ def between(conn: Connection, series_id: int, start: int, end: int) -> list[tupl
     return [(at, value) for at, value in conn.execute(query.order_by(points.c.at))]
 
 
+def after(conn: Connection, series_id: int, at: int, limit: int) -> list[tuple[int, float]]:
+    """The first `limit` points later than `at` as (at, value), oldest first."""
+    query = select(points.c.at, points.c.value).where(points.c.series_id == series_id, points.c.at > at)
+    return [(at, value) for at, value in conn.execute(query.order_by(points.c.at).limit(limit))]
+
+
 def window(conn: Connection, series_ids: Sequence[int], start: int, end: int) -> dict[int, list[tuple[int, float]]]:
     """`between` for many series at once: number -> points, the empty ones left out."""
     found: dict[int, list[tuple[int, float]]] = {}
@@ -102,9 +108,10 @@ class Mean(NamedTuple):
     at: int
     """Start of the step."""
     value: float
-    count: int
+    number: int
+    """Of points."""
     newest: int
-    """Of its points."""
+    """The last of them."""
 
 
 def means(conn: Connection, series_ids: Sequence[int], start: int, end: int, step: float) -> dict[int, list[Mean]]:
