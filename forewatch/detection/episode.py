@@ -91,7 +91,7 @@ def follow(
             series_id, at, score.kind, level, score.score, at, at, value, score.expected, score.lower, score.upper
         )
     if level is not None and score.score > episode.score:
-        worse = "high" if "high" in (level, episode.level) else "medium"
+        worse: Level = "high" if "high" in (level, episode.level) else "medium"
         episode = replace(episode, score=score.score, peak=at, value=value, level=worse)
     if level is not None or not _as_usual(episode, at, value, score):
         return replace(episode, last=at)

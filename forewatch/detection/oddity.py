@@ -37,12 +37,12 @@ def family(metric: str) -> str:
 
 
 def said(oddity: Oddity) -> str:
-    """`check.duration (check http) was 1.9s, usual are 100ms to 140ms`, without a full stop."""
+    """`check.duration (check http) was 1.9s, usually 100ms to 140ms`, without a full stop."""
     return f"{oddity.series} {happened(oddity.metric, oddity.episode)}"
 
 
 def happened(metric: str, episode: Episode) -> str:
-    """What the series did: `was 1.9s, usual are 100ms to 140ms (score 0.93)`."""
+    """What the series did: `was 1.9s, usually 100ms to 140ms (score 0.93)`."""
     if episode.kind == "silent":
         return f"has given no data since {iso(episode.start)}"
     value = shown(metric, episode.value)
@@ -54,12 +54,12 @@ def happened(metric: str, episode: Episode) -> str:
 
 
 def usual(metric: str, episode: Episode) -> str:
-    """`, usual are 100ms to 140ms`; nothing where it is not known."""
+    """`, usually 100ms to 140ms`; nothing where it is not known."""
     if episode.lower is None or episode.upper is None:
         return ""
     low, high = show_apart(episode.lower, episode.upper, unit_of(metric))
     per = _per(metric)
-    return f", usual is {low}{per}" if low == high else f", usual are {low}{per} to {high}{per}"
+    return f", usually {low}{per}" if low == high else f", usually {low}{per} to {high}{per}"
 
 
 def shown(metric: str, value: float | None) -> str:

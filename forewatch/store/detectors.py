@@ -60,7 +60,7 @@ def get_many(conn: Connection, series_ids: Collection[int]) -> Iterator[Detector
 def readiness(conn: Connection) -> dict[int, int]:
     """When each series has learned enough, by its number."""
     query = select(detectors.c.series_id, detectors.c.ready_at).where(detectors.c.version == VERSION)
-    return {series_id: ready_at for series_id, ready_at in conn.execute(query)}
+    return {row.series_id: row.ready_at for row in conn.execute(query)}
 
 
 def remove(conn: Connection, series_ids: Collection[int]) -> None:

@@ -1,4 +1,5 @@
-"""The duty of `collect-metrics`: sample this machine and ourselves, store the points, evaluate the rules; ask feeds."""
+"""The duty of `collect-metrics`: sample this machine and ourselves, store the points, evaluate the rules, score what
+is odd; ask feeds."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from tasks.duties.decider import Decider
 from tasks.evaluate_objectives import ObjectiveEngine
 from tasks.evaluate_rules import RuleEngine
 from tasks.feeds import Feeds
+from tasks.score_anomalies import AnomalyScoring
 
 log = logging.getLogger("forewatch.collect_metrics")
 
@@ -37,6 +39,8 @@ class CollectMetrics:
         self._feeds = Feeds(runtime, self._decider)
         self._task: asyncio.Task[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
+        self._anomalies = AnomalyScoring(runtime, self._decider)
+        self._scoring: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._lag = 0.0
         self._last: list[Point] = []
@@ -45,13 +49,15 @@ class CollectMetrics:
         self._task = asyncio.create_task(self._run())
         # Of its own: a tracker that is slow must not delay a sample.
         self._feeding = asyncio.create_task(self._feeds.run())
+        self._scoring = asyncio.create_task(self._anomalies.run(self._stop))
 
     async def stop(self) -> None:
         self._stop.set()
         if self._feeding is not None:
             self._feeding.cancel()
-        tasks = [task for task in (self._task, self._feeding) if task is not None]
+        tasks = [task for task in (self._task, self._feeding, self._scoring) if task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._anomalies.close()
         await self._decider.close()
 
     def rows(self) -> list[dict[str, object]]:

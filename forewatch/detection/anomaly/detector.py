@@ -33,6 +33,11 @@ class Detector:
         self._record = 0.0
         self._seen = 0
 
+    @property
+    def seen(self) -> int:
+        """Rows so far."""
+        return self._seen
+
     def update(self, at: int, value: float) -> Score:
         """Score one point and learn from it. Raises ValueError where time goes back."""
         return self.update_many(np.array([at], np.int64), np.array([value]))[0]

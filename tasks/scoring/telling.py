@@ -1,0 +1,127 @@
+"""From anomalies to alerts: which are confirmed, noted with the reason, and said to those who decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from forewatch.alerting.alert import Alert
+from forewatch.clock import micros
+from forewatch.config.graph import Graph
+from forewatch.config.models import Config
+from forewatch.detection.confirmation import ALERT, Finding, Trouble, anomalous_event, confirm, needed
+from forewatch.detection.episode import Episode, Level
+from forewatch.detection.oddity import Oddity, family
+from forewatch.detection.rules import HOST
+from forewatch.detection.starter import all_rules
+from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.store import alerts, anomalies
+from forewatch.store.engine import Store
+from forewatch.store.series import Series
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of a look: the events, and the episodes whose standing changed."""
+
+    events: Sequence[AlertRaised | AlertCleared]
+    changed: Sequence[Episode]
+
+
+def tell(store: Store, config: Config, looked_at: Mapping[int, tuple[Series, Level]], now: int) -> Told:
+    """Judge the anomalies of every service by what is stored. `looked_at`: the series, by number.
+
+    What fires is read from the alerts, so what a watch could not decide upon is said again by the next. Raises
+    StoreUnavailable.
+    """
+    within = config.anomalies.confirm_within
+    with store.read_metrics() as conn:
+        odd = _by_service(anomalies.since(conn, now - micros(within)), looked_at)
+    series = _by_service_of(looked_at)
+    events: list[AlertRaised | AlertCleared] = []
+    changed: list[Episode] = []
+    with store.read() as conn:
+        firing = {one.service for one in alerts.firing_where(conn, {"alertname": ALERT}) if not one.source}
+        for service in sorted({*firing, *(name for name, some in odd.items() if any(map(_goes_on, some)))}):
+            oddities, members = odd.get(service, []), series.get(service, [])
+            finding = confirm(
+                oddities,
+                _troubles(conn, config, service),
+                metrics=len({family(one.metric) for one in members}),
+                within=within,
+                required=needed(len(members), config.anomalies.false_alarms, within),
+            )
+            changed += _judged(oddities, finding)
+            joined = any(one.episode.told == "note" for one in finding.alert)
+            if service not in firing or joined or not finding.alert:
+                event = anomalous_event(
+                    service,
+                    finding,
+                    labels=next((one.labels for one in config.services if one.name == service), {}),
+                    severity=config.anomalies.severity,
+                    firing=service in firing,
+                    now=now,
+                )
+                events += [event] if event is not None else []
+    if changed:
+        with store.measure() as conn:
+            anomalies.tell(conn, changed)
+    return Told(events, changed)
+
+
+def oddities_of(episodes: Iterable[Episode], looked_at: Mapping[int, tuple[Series, Level]]) -> list[Oddity]:
+    """Episodes with the series they are on; those of series that are gone are left out."""
+    return [
+        Oddity(one, found[0].metric, found[0].labels, found[0].service or HOST)
+        for one in episodes
+        if (found := looked_at.get(one.series_id)) is not None
+    ]
+
+
+def _by_service(episodes: Iterable[Episode], looked_at: Mapping[int, tuple[Series, Level]]) -> dict[str, list[Oddity]]:
+    found: dict[str, list[Oddity]] = {}
+    for one in oddities_of(episodes, looked_at):
+        found.setdefault(one.service, []).append(one)
+    return found
+
+
+def _by_service_of(looked_at: Mapping[int, tuple[Series, Level]]) -> dict[str, list[Series]]:
+    found: dict[str, list[Series]] = {}
+    for one, _ in looked_at.values():
+        found.setdefault(one.service or HOST, []).append(one)
+    return found
+
+
+def _troubles(conn: Connection, config: Config, service: str) -> list[Trouble]:
+    """What fires of a service and of all it depends on, but for anomalies."""
+    metrics = {rule.alert: rule.metric for rule in all_rules(config)}
+    around = [service, *Graph(config).dependencies(service)]
+    return [
+        Trouble(one.name or one.id, one.service, one.starts_at, metrics.get(one.name))
+        for one in alerts.firing_of(conn, around)
+        if not _is_ours(one)
+    ]
+
+
+def _is_ours(alert: Alert) -> bool:
+    return alert.name == ALERT and not alert.source
+
+
+def _goes_on(oddity: Oddity) -> bool:
+    return oddity.episode.end is None
+
+
+def _judged(oddities: Sequence[Oddity], finding: Finding) -> list[Episode]:
+    """Episodes whose standing or reason is another now."""
+    told = {one.episode.id for one in finding.alert}
+    changed = []
+    for one in oddities:
+        reason = finding.reasons.get(one.episode.id or 0)
+        if reason is None:
+            continue
+        fresh = replace(one.episode, told="alert" if one.episode.id in told else "note", reason=reason)
+        if fresh != one.episode:
+            changed.append(fresh)
+    return changed

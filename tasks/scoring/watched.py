@@ -1,0 +1,144 @@
+"""One series that is looked at, and what it is given: means over its steps, of counters the growth per second."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from forewatch.clock import micros, seconds
+from forewatch.detection.anomaly import Detector
+from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.episode import Episode, Level
+from forewatch.store import detectors, points
+from forewatch.store.points import Mean
+from forewatch.store.series import Series
+
+GRACE = 10.0
+"""Seconds after its end that a step is waited for: what is measured is stored in batches."""
+WARM_UP = 2 * 86_400.0
+"""Seconds a series is learned from before anything is said of it: two rounds of its day."""
+FEWEST = 100
+"""Values learned from at least."""
+KNOWN_AFTER = 10
+"""Points after which the spacing of a series is known."""
+
+_STEPS = (60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
+_SLOWER = 0.1
+"""The weight of the newest gap in the usual spacing."""
+
+
+@dataclass(eq=False)
+class Watched:
+    """A series with its detector. Instants in microseconds UTC, spans in seconds."""
+
+    series: Series
+    opens: Level
+    """From which level on something is an anomaly."""
+    detector: Detector
+    next: int
+    """Start of the step to be read next."""
+    last_at: int
+    """Of the newest point."""
+    spacing: float
+    """Between two points, as is usual."""
+    heard: int = 0
+    """When the newest verdict it has taken in was given."""
+    quiet_until: int = 0
+    """What it is given before that is history: learned from, not told of."""
+    open: Episode | None = None
+    saved_at: float = 0.0
+    """On the monotonic clock."""
+    unsaved: bool = False
+
+    @property
+    def step(self) -> float:
+        """Seconds one value stands for."""
+        return self.detector.step
+
+    @property
+    def learned(self) -> bool:
+        """Whether it knows enough to speak."""
+        return self.detector.seen >= self.detector.warmup
+
+    @property
+    def ready_at(self) -> int:
+        """When it will, if its points go on to come as they do."""
+        return self.next + micros(max(0, self.detector.warmup - self.detector.seen) * self.step)
+
+    @property
+    def slowed_down(self) -> bool:
+        """Its points come so much more rarely than they did that its steps do not fit them any more."""
+        return step_for(self.spacing) > self.step
+
+    def noticed(self, mean: Mean) -> None:
+        """Keep in mind how its points come."""
+        gap = seconds(mean.newest - self.last_at) / mean.number
+        if gap > 0:
+            # One long gap is an outage and no new habit.
+            self.spacing += _SLOWER * (min(gap, 2 * self.spacing) - self.spacing)
+        self.last_at = max(self.last_at, mean.newest)
+
+    def as_row(self) -> detectors.Detector:
+        """For the store."""
+        return detectors.Detector(
+            self.series.id,
+            self.step,
+            self.next - micros(self.step),
+            self.last_at,
+            self.spacing,
+            self.heard,
+            self.ready_at,
+            self.detector.dump(),
+        )
+
+
+def restored(series: Series, opens: Level, row: detectors.Detector) -> Watched:
+    """Go on from what is stored. Raises ValueError where its state is of another version."""
+    detector = Detector.load(row.state)
+    return Watched(series, opens, detector, row.at + micros(row.step), row.last_at, row.spacing, row.heard)
+
+
+def begun(conn: Connection, series: Series, opens: Level, now: int, history: float) -> Watched | None:
+    """Begin with a series that was not looked at before, `history` seconds ago; None while it has too few points."""
+    newest = points.newest(conn, series.id, 50)
+    if len(newest) < KNOWN_AFTER:
+        return None
+    gaps = sorted(later - earlier for (earlier, _), (later, _) in itertools.pairwise(newest))
+    spacing = seconds(gaps[len(gaps) // 2])
+    step = step_for(spacing)
+    detector = Detector(step, warmup=max(FEWEST, round(WARM_UP / step)))
+    until = finished(now, step)
+    start = until - until % micros(step) - micros(history) // micros(step) * micros(step)
+    return Watched(series, opens, detector, start, newest[0][0], spacing, heard=now, quiet_until=until)
+
+
+def step_for(spacing: float) -> float:
+    """How long a step must be so that every one has a point: a minute, or the points' own spacing."""
+    return next((step for step in _STEPS if step >= spacing * 0.99), _STEPS[-1])
+
+
+def finished(now: int, step: float) -> int:
+    """The end of the last step that nothing is expected to be added to."""
+    end = now - micros(GRACE)
+    return end - end % micros(step)
+
+
+def read(conn: Connection, batch: Sequence[Watched], start: int, end: int, step: float) -> dict[int, list[Mean]]:
+    """What series of one step are to be given of `start <= at < end`."""
+    counters = [one.series.id for one in batch if is_counter(one.series.metric)]
+    known = set(counters)
+    found = points.means(conn, [one.series.id for one in batch if one.series.id not in known], start, end, step)
+    # The growth of the first step is counted from the last point before it.
+    for number, samples in points.window(conn, counters, start - micros(3 * step), end - 1).items():
+        steps: dict[int, list[tuple[int, float]]] = {}
+        for at, rate in to_rates(samples):
+            if at >= start:
+                steps.setdefault(at - at % micros(step), []).append((at, rate))
+        found[number] = [
+            Mean(at, sum(rate for _, rate in rates) / len(rates), len(rates), rates[-1][0])
+            for at, rates in steps.items()
+        ]
+    return found
