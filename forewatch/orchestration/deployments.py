@@ -41,7 +41,7 @@ def planned(config: Config) -> list[Planned]:
     """Every deployment of this version and configuration. No concurrency limits: Prefect cancels a limited run when
     its lease cannot be renewed, which is just when it is needed (a 17 s outage was enough)."""
     wanted = []
-    for flow, schedule, entrypoint in registry.load("flows")(config.shifts.length):
+    for flow, schedule, entrypoint in registry.load("flows")(config.shifts.length, benchmarks_every(config)):
         wanted.append(
             Planned(
                 key=flow.name,
@@ -66,6 +66,13 @@ def planned(config: Config) -> list[Planned]:
     return wanted
 
 
+def benchmarks_every(config: Config) -> float | None:
+    """How often to look whose load test is due; None where there are none, since each look is a flow run."""
+    waits = [benchmark.every for service in config.services for benchmark in service.benchmarks]
+    return min((*waits, BENCHMARKS_EVERY)) if waits else None
+
+
+BENCHMARKS_EVERY = 300.0
 SHIFT_NAMES = frozenset({"check-health", "collect-metrics", "page-people"})
 
 

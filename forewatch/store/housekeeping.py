@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, e
 
 from forewatch.clock import micros
 from forewatch.config.models import Retention
-from forewatch.store import inbox, marks, rollups, schema
+from forewatch.store import benchmark_runs, inbox, marks, rollups, schema
 from forewatch.store import series as series_store
 from forewatch.store.engine import Store
 from forewatch.store.points import RESOLUTIONS
@@ -66,6 +66,9 @@ def retain_metrics(store: Store, retention: Retention, now: int) -> Report:
     units += [
         (table.name, _all_where(table, table.c.at < stale)) for table in (schema.check_states, schema.rule_states)
     ]
+    # As long as a regression may be looked back upon; the series of benchmarks are rolled up and stay.
+    runs_before = now - micros(retention.rollups_5m)
+    units.append(("benchmark runs", lambda conn: benchmark_runs.remove_before(conn, runs_before, _ROWS)))
     report = Report()
     in_slices(store, "metrics", [*units, ("series", series_store.remove_empty)], report)
     return report
