@@ -129,7 +129,7 @@ def register(app: typer.Typer) -> None:
             found = silencing.review(conn, now - micros(kept), now)
         out.print(f"Silences of the last {format_duration(kept)}.\n", markup=False)
         _show_used("They hid incidents:", found.hid, now, "None hid an incident.")
-        _show_used("They matched nothing:", found.unused, now, "None matched nothing.")
+        _show_used("They matched nothing:", found.unused, now, "None went unused.")
         soon = format_duration(silencing.ENDS_SOON)
         _show_used(f"They end within {soon}:", found.ending, now, f"None ends within {soon}.")
 

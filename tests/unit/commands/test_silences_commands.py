@@ -165,7 +165,7 @@ def test_a_report_forgets_what_ended_more_than_30_days_ago(typed):
     add(typed, "service=storefront")
     typed.wait(31 * 86_400)
     assert typed.say("silences", "report") == (
-        "Silences of the last 30d.\n\nNone hid an incident.\n\nNone matched nothing.\n\nNone ends within 1d.\n\n"
+        "Silences of the last 30d.\n\nNone hid an incident.\n\nNone went unused.\n\nNone ends within 1d.\n\n"
     )
 
 
