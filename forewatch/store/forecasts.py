@@ -81,11 +81,15 @@ def newest(
     return _forecast(row) if row is not None else None
 
 
-def made_at(conn: Connection, horizon: Horizon) -> dict[int, int]:
-    """When each series was last forecast so far: series -> instant."""
+def newest_many(conn: Connection, series_ids: Iterable[int]) -> dict[tuple[int, str], Forecast]:
+    """`newest` of many series and of every horizon: (series, horizon) -> forecast."""
     c = forecasts.c
-    query = select(c.series_id, func.max(c.made_at)).where(c.horizon == horizon).group_by(c.series_id)
-    return {series_id: at for series_id, at in conn.execute(query)}
+    found: dict[tuple[int, str], Forecast] = {}
+    for chunk in _chunks(series_ids):
+        last = select(func.max(c.id)).where(c.series_id.in_(chunk), c.scored_at.is_(None))
+        query = select(forecasts).where(c.id.in_(last.group_by(c.series_id, c.horizon)))
+        found |= {(row.series_id, row.horizon): _forecast(row) for row in conn.execute(query)}
+    return found
 
 
 def unscored_due(conn: Connection, now: int, *, limit: int = 500) -> list[Forecast]:
@@ -109,7 +113,14 @@ def scored_until(conn: Connection, series_ids: Iterable[int]) -> dict[tuple[int,
 def score(conn: Connection, forecast_id: int, *, coverage: float | None, error: float | None, now: int) -> None:
     """Note how well a forecast came true, and let its values go; both None where nothing was measured in its time."""
     c = forecasts.c
-    scored: dict[str, Any] = {"coverage": coverage, "error": error, "scored_at": now, "mean": [], "lower": [], "upper": []}
+    scored: dict[str, Any] = {
+        "coverage": coverage,
+        "error": error,
+        "scored_at": now,
+        "mean": [],
+        "lower": [],
+        "upper": [],
+    }
     row = conn.execute(
         update(forecasts).where(c.id == forecast_id).values(scored).returning(c.series_id, c.horizon)
     ).one_or_none()
