@@ -7,19 +7,17 @@ and said again on the first tick of the next: what fires by its rule state and w
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from forewatch.alerting.alert import Labels
 from forewatch.alerting.fingerprint import fingerprint
-from forewatch.alerting.matchers import Matcher, matches, parse_matchers
 from forewatch.clock import micros, seconds
-from forewatch.config.models import Config, Rule
+from forewatch.config.models import Config
 from forewatch.detection.band import Forecast
+from forewatch.detection.episode import Episode
 from forewatch.detection.rules import (
     Evidence,
     Judgement,
@@ -28,14 +26,14 @@ from forewatch.detection.rules import (
     evaluate,
     rule_event,
 )
-from forewatch.detection.starter import all_rules
 from forewatch.detection.statistics import Sample
+from forewatch.detection.trust import Trust, as_ticket
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.store import alerts, forecasts, points, rule_states, series
+from forewatch.store import alerts, anomalies, forecasts, models, points, rule_states
 from forewatch.store.engine import Store
-from forewatch.store.series import Series
 from forewatch.units import format_duration
+from tasks.rule_targets import Target, Targets, alert_of
 
 log = logging.getLogger("forewatch.rules")
 
@@ -46,13 +44,25 @@ RuleEvent = AlertRaised | AlertCleared
 
 
 @dataclass(frozen=True)
-class _Target:
-    """One rule on one series."""
+class _Beside:
+    """What rules look at beside the points."""
 
-    key: str
-    rule: Rule
-    series: Series
-    per: Series | None
+    expected: Mapping[str, Forecast | None]
+    """By target: the forecast to hold it against."""
+    odd: Mapping[int, Episode]
+    """By series: the anomaly that goes on."""
+    demoted: Mapping[int, Trust]
+    """By series: whose forecasts have failed."""
+
+    def episode(self, target: Target) -> Episode | None:
+        """The anomaly that is as rare as the rule asks for."""
+        one = self.odd.get(target.series.id) if target.rule.anomaly is not None else None
+        return one if one is not None and (one.level == "high" or target.rule.anomaly == "medium") else None
+
+    def trusted(self, event: RuleEvent, target: Target) -> RuleEvent:
+        """The event, as a ticket where it rests on forecasts that have failed."""
+        trust = self.demoted.get(target.series.id) if target.rule.against_forecast else None
+        return as_ticket(event, trust) if trust is not None and isinstance(event, AlertRaised) else event
 
 
 class RuleEngine:
@@ -61,10 +71,7 @@ class RuleEngine:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._states: dict[str, RuleState] | None = None
-        self._config: Config | None = None
-        self._rules: list[tuple[Rule, tuple[Matcher, ...]]] = []
-        self._seen = (0, 0)
-        self._targets: list[_Target] = []
+        self._targets = Targets()
 
     def tick(self, config: Config, now: int) -> list[RuleEvent]:
         """The alerts raised and cleared by what is stored up to `now`.
@@ -76,49 +83,16 @@ class RuleEngine:
         with self._store.read_metrics() as conn:
             if self._states is None:
                 self._states = {key: _remembered(row) for key, row in rule_states.get_all(conn).items()}
-            self._find_targets(conn, config)
+            self._targets.find(conn, config)
             samples = self._samples(conn, now)
-            expected = {
-                target.key: self._forecast(conn, target, self._states.get(target.key, RuleState()), now)
-                for target in self._targets
-                if target.rule.against_forecast
-            }
+            beside = self._beside(conn, now)
         before = dict(self._states)
-        events = self._judge(samples, expected, now)
+        events = self._judge(samples, beside, now)
         events += self._forget(now)
         if first:
             events += self._disagreements(events, now)
         self._remember(before)
         return events
-
-    def _find_targets(self, conn: Connection, config: Config) -> None:
-        """Which rule looks at which series; worked out anew only where configuration or series changed."""
-        seen = series.signature(conn)
-        if config is self._config and seen == self._seen:
-            return
-        if config is not self._config:
-            self._rules = [(rule, parse_matchers(rule.match)) for rule in all_rules(config)]
-        self._config, self._seen = config, seen
-        by_metric: dict[str, list[Series]] = {}
-        by_service: dict[tuple[str, str], list[Series]] = {}
-        for one in series.all_series(conn):
-            by_metric.setdefault(one.metric, []).append(one)
-            by_service.setdefault((one.metric, one.labels.get("service", "")), []).append(one)
-        targets: dict[str, _Target] = {}
-        for rule, matchers in self._rules:
-            # With a rule for every check, looking at every series of the metric would be quadratic.
-            service = next((one.value for one in matchers if one.name == "service" and one.operator == "="), None)
-            candidates = (
-                by_metric.get(rule.metric, []) if service is None else by_service.get((rule.metric, service), [])
-            )
-            for one in candidates:
-                if matches(matchers, one.labels):
-                    per = next(
-                        (other for other in by_metric.get(rule.per or "", []) if other.labels == one.labels), None
-                    )
-                    target = _Target(_key(rule, one), rule, one, per)
-                    targets.setdefault(target.key, target)
-        self._targets = list(targets.values())
 
     def _samples(self, conn: Connection, now: int) -> dict[int, list[Sample]]:
         """The points of every series a rule looks at, as far back as the longest window of its rules."""
@@ -135,8 +109,23 @@ class RuleEngine:
             found |= points.window(conn, numbers, now - micros(span), now)
         return found
 
+    def _beside(self, conn: Connection, now: int) -> _Beside:
+        """What rules look at beside the points."""
+        states = self._known()
+        expected = {
+            target.key: self._forecast(conn, target, states.get(target.key, RuleState()), now)
+            for target in self._targets
+            if target.rule.against_forecast
+        }
+        asked = any(target.rule.anomaly for target in self._targets)
+        odd: dict[int, Episode] = {}
+        for one in anomalies.going_on(conn, now) if asked else ():
+            if one.counts():
+                odd[one.series_id] = one
+        return _Beside(expected, odd, models.demoted(conn) if expected else {})
+
     @staticmethod
-    def _forecast(conn: Connection, target: _Target, state: RuleState, now: int) -> Forecast | None:
+    def _forecast(conn: Connection, target: Target, state: RuleState, now: int) -> Forecast | None:
         """The forecast to hold the series against: made before the trouble began, or it would learn the trouble."""
         calm = forecasts.newest(conn, target.series.id, before=state.pending_since) if state.pending_since else None
         for row in (calm, forecasts.newest(conn, target.series.id)):
@@ -146,9 +135,7 @@ class RuleEngine:
                     return made
         return None
 
-    def _judge(
-        self, samples: Mapping[int, list[Sample]], expected: Mapping[str, Forecast | None], now: int
-    ) -> list[RuleEvent]:
+    def _judge(self, samples: Mapping[int, list[Sample]], beside: _Beside, now: int) -> list[RuleEvent]:
         states = self._known()
         events = []
         for target in self._targets:
@@ -157,15 +144,16 @@ class RuleEngine:
                 target.rule,
                 samples.get(target.series.id, ()),
                 samples.get(target.per.id, ()) if target.per else (),
-                expected.get(target.key),
+                beside.expected.get(target.key),
                 state,
                 now,
+                episode=beside.episode(target),
             )
             if judgement.evidence.note and state.firing and seconds(now - state.at) > GONE_AFTER:
                 judgement = _gone(judgement, now)
             event = rule_event(target.rule, target.series.labels, target.series.service, judgement, now)
             if event is not None:
-                events.append(event)
+                events.append(beside.trusted(event, target))
             states[target.key] = judgement.state
         return events
 
@@ -176,7 +164,7 @@ class RuleEngine:
         events: list[RuleEvent] = []
         for key in [key for key in states if key not in current]:
             if states.pop(key).firing:
-                name, labels = _alert_of(key)
+                name, labels = alert_of(key)
                 reason = f"rule {name} is gone or changed, or its series is no longer kept"
                 events.append(AlertCleared(labels, now, {"reason": reason}, unwatched=True))
         return events
@@ -185,7 +173,7 @@ class RuleEngine:
         """Where the alerts in the store say otherwise than the rule states: the watch before died between the two."""
         with self._store.read() as conn:
             firing = {alert.fingerprint for alert in alerts.all_firing(conn)}
-        already = {fingerprint(event.labels) for event in said}
+        already = {fingerprint(event.identity or event.labels) for event in said}
         states = self._known()
         events: list[RuleEvent] = []
         for target in self._targets:
@@ -241,15 +229,3 @@ def _gone(judgement: Judgement, now: int) -> Judgement:
     silent = format_duration(seconds(now - judgement.state.at))
     evidence = replace(judgement.evidence, value=None, note=f"no data for {silent}: the series is gone")
     return Judgement(RuleState(value=None, at=now), "cleared", evidence)
-
-
-def _key(rule: Rule, one: Series) -> str:
-    """What a state is kept under: the rule and the alert it makes, so that an alert can be ended without its rule."""
-    bound = "outside" if rule.outside else "above" if rule.above is not None else "below"
-    what = [rule.alert, rule.metric, rule.statistic, bound]
-    return json.dumps([what, alert_labels(rule, one.labels, one.service)], sort_keys=True, ensure_ascii=False)
-
-
-def _alert_of(key: str) -> tuple[str, Labels]:
-    what, labels = json.loads(key)
-    return str(what[0]), labels

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from urllib.parse import urlsplit
 
 from forewatch.config.crosscheck_alerts import check_alerts
 from forewatch.config.crosscheck_objectives import check_objectives
 from forewatch.config.days_off import check_holidays
-from forewatch.config.defaults import IMPLICIT_SERVICES
-from forewatch.config.models import Check, Config, Service
+from forewatch.config.defaults import ANOMALOUS, IMPLICIT_SERVICES
+from forewatch.config.models import Check, Config, Rule, Service
 from forewatch.config.references import bad_matchers, dangling, prefect_secrets, secrets_below, twice
 from forewatch.config.secrets import Secret
 from forewatch.config.spots import Problem, Spot
@@ -152,6 +153,21 @@ def _rules(config: Config, top: Spot) -> Iterator[Problem]:
         if rule.service is not None:
             yield from dangling("service", rule.service, spot.at("service"), services)
         yield from bad_matchers(rule.match, spot.at("match"))
+        if rule.alert == ANOMALOUS:
+            yield spot.at("alert").problem(f"{ANOMALOUS} is the alert of confirmed anomalies; choose another name")
+        if rule.anomaly is not None:
+            yield from _asks_for_anomalies(config, rule, spot)
+
+
+def _asks_for_anomalies(config: Config, rule: Rule, spot: Spot) -> Iterator[Problem]:
+    place = spot.at("anomaly")
+    ignored = next((one for one in config.anomalies.ignore if fnmatchcase(rule.metric, one)), None)
+    if not config.anomalies.enabled:
+        yield place.problem("nothing is looked at for anomalies (anomalies.enabled: false), so this would never fire")
+    elif ignored is not None:
+        yield place.problem(f"{rule.metric} is not looked at (anomalies.ignore: {ignored}), so this would never fire")
+    if rule.per is not None:
+        yield spot.at("per").problem("anomalies are of a metric itself, not of a ratio of two")
 
 
 def _addresses(config: Config, top: Spot) -> Iterator[Problem]:

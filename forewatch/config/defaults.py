@@ -35,3 +35,5 @@ def _named(routes: list[Route]) -> Iterator[str]:
     for route in routes:
         yield from route.notify or ()
         yield from _named(route.routes)
+ANOMALOUS = "Anomalous"
+"""The alert of a service whose anomalies confirm each other."""

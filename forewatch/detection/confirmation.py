@@ -14,11 +14,12 @@ from typing import Any
 
 from forewatch.alerting.alert import Labels, Severity
 from forewatch.clock import iso, micros
+from forewatch.config.defaults import ANOMALOUS
 from forewatch.detection.oddity import Oddity, family, said
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.units import format_duration
 
-ALERT = "Anomalous"
+ALERT = ANOMALOUS
 BY_CHANCE = 0.25
 """Alerts a month that a service may get by chance alone."""
 

@@ -13,16 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from forewatch.alerting.alert import Labels
 from forewatch.clock import micros, seconds
-from forewatch.config.models import Rule
+from forewatch.config.models import Rule, Statistic
 from forewatch.detection.band import Forecast
-from forewatch.detection.quantity import show, show_apart, unit_of_statistic
+from forewatch.detection.counters import is_counter
+from forewatch.detection.episode import Episode
+from forewatch.detection.oddity import happened
+from forewatch.detection.quantity import show, show_apart, unit_of, unit_of_statistic
 from forewatch.detection.statistics import Sample, Samples, compute, within
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.units import format_duration
+
+if TYPE_CHECKING:
+    from forewatch.detection.exhaustion import Exhaustion
 
 Transition = Literal["raised", "cleared"]
 
@@ -30,6 +36,8 @@ HOST = "host"
 """The service an alert belongs to when neither rule nor series names one."""
 
 _SHORTEST_GAP = 60.0
+_LASTS = 1.5
+"""A rule that foresees exhaustion is calm once it is so many times as far away as it tells of."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,11 @@ class Evidence:
     newest: int | None
     since: int | None
     note: str = ""
+    score: float | None = None
+    """Of the anomaly, 0-1; `low` and `high` are what was usual before it."""
+    exhausted_at: int | None = None
+    said: str = ""
+    """What a forecast of exhaustion or an anomaly comes to, in words."""
 
     def as_json(self, rule: Rule) -> dict[str, Any]:
         """For `AlertRaised.values`."""
@@ -72,28 +85,38 @@ class Judgement(NamedTuple):
 
 
 def evaluate(
-    rule: Rule, samples: Samples, per_samples: Samples, forecast: Forecast | None, state: RuleState, now: int
+    rule: Rule,
+    samples: Samples,
+    per_samples: Samples,
+    forecast: Forecast | None,
+    state: RuleState,
+    now: int,
+    *,
+    episode: Episode | None = None,
 ) -> Judgement:
-    """Judge one series at `now`. `samples` may reach beyond the window; only the window counts."""
+    """Judge one series at `now`. `samples` may reach beyond the window; only the window counts.
+
+    `episode` is the anomaly that goes on and is as rare as the rule asks for, of a rule that asks for one.
+    """
     seen = within(samples, now, rule.window)
-    value = compute(rule.statistic, seen, within(per_samples, now, rule.window) if rule.per else ())
-    low, high = _bounds(rule, forecast, state.firing, seen, now)
+    value = compute(_statistic(rule), seen, within(per_samples, now, rule.window) if rule.per else ())
+    if rule.anomaly is not None:
+        beyond, evidence = _odd(rule, value, seen, episode)
+    elif rule.exhausted_within is not None:
+        beyond, evidence = _running_out(rule, value, seen, state.firing, now)
+    else:
+        beyond, evidence = _out_of_bounds(rule, value, seen, forecast, state.firing, now)
 
-    if value is None or (low is None and high is None):
+    if beyond is None:
         note = _silence(rule, state, value, now)
-        return Judgement(state, None, _evidence(value, low, high, seen, state.pending_since, note))
-
-    beyond = (low is not None and value < low) or (high is not None and value > high)
+        return Judgement(state, None, replace(evidence, since=state.pending_since, note=note))
     if not beyond:
-        calm = RuleState(None, False, value, now)
-        return Judgement(calm, "cleared" if state.firing else None, _evidence(value, low, high, seen, None))
-
+        return Judgement(RuleState(None, False, value, now), "cleared" if state.firing else None, evidence)
     since = _since(rule, state, now)
-    evidence = _evidence(value, low, high, seen, since)
     if state.firing:
         return Judgement(replace(state, value=value, at=now), None, replace(evidence, since=state.pending_since))
     fires = now - since >= micros(rule.for_)
-    return Judgement(RuleState(since, fires, value, now), "raised" if fires else None, evidence)
+    return Judgement(RuleState(since, fires, value, now), "raised" if fires else None, replace(evidence, since=since))
 
 
 def rule_alert(
@@ -139,6 +162,53 @@ def _since(rule: Rule, state: RuleState, now: int) -> int:
     return now if unseen > max(rule.window, _SHORTEST_GAP) else state.pending_since
 
 
+Look = tuple[bool | None, Evidence]
+"""Whether the series is in trouble, None where that is not known, and what that rests on."""
+
+
+def _out_of_bounds(
+    rule: Rule, value: float | None, seen: list[Sample], forecast: Forecast | None, firing: bool, now: int
+) -> Look:
+    low, high = _bounds(rule, forecast, firing, seen, now)
+    evidence = _evidence(value, seen, low, high)
+    if value is None or (low is None and high is None):
+        return None, evidence
+    return (low is not None and value < low) or (high is not None and value > high), evidence
+
+
+def _odd(rule: Rule, value: float | None, seen: list[Sample], episode: Episode | None) -> Look:
+    if episode is None:
+        return (None if value is None else False), _evidence(value, seen)
+    evidence = _evidence(value, seen, episode.lower, episode.upper)
+    return True, replace(evidence, score=episode.score, said=happened(rule.metric, episode))
+
+
+def _running_out(rule: Rule, value: float | None, seen: list[Sample], firing: bool, now: int) -> Look:
+    # Loads numpy, which only those who have such a rule need.
+    from forewatch.detection.exhaustion import quick_exhaustion
+
+    evidence = _evidence(value, seen)
+    if value is None or rule.limit is None or rule.exhausted_within is None:
+        return None, evidence
+    # Nothing is left: that is reached from above.
+    expected = quick_exhaustion(seen, rule.limit, now, falling=rule.limit == 0)
+    if expected is None:
+        return False, evidence
+    patience = rule.exhausted_within * (_LASTS if firing else 1.0)
+    evidence = replace(evidence, exhausted_at=expected.at, said=_reaches(rule, rule.limit, expected, now))
+    return expected.left(now) <= patience, evidence
+
+
+def _reaches(rule: Rule, limit: float, expected: Exhaustion, now: int) -> str:
+    shown = show(limit, unit_of(rule.metric))
+    return f"has reached {shown}" if expected.left(now) <= 0 else f"reaches {shown} in {expected.span(now)}"
+
+
+def _statistic(rule: Rule) -> Statistic:
+    """A counter is forecast by its growth: its value means nothing beside that."""
+    return "rate" if rule.against_forecast and is_counter(rule.metric) else rule.statistic
+
+
 def _bounds(
     rule: Rule, forecast: Forecast | None, firing: bool, seen: list[Sample], now: int
 ) -> tuple[float | None, float | None]:
@@ -153,14 +223,12 @@ def _bounds(
     return below, above
 
 
-def _evidence(
-    value: float | None, low: float | None, high: float | None, seen: list[Sample], since: int | None, note: str = ""
-) -> Evidence:
-    return Evidence(value, low, high, len(seen), seen[-1][0] if seen else None, since, note)
+def _evidence(value: float | None, seen: list[Sample], low: float | None = None, high: float | None = None) -> Evidence:
+    return Evidence(value, low, high, len(seen), seen[-1][0] if seen else None, None)
 
 
 def _silence(rule: Rule, state: RuleState, value: float | None, now: int) -> str:
-    if value is not None:
+    if value is not None and rule.against_forecast:
         missing = "no forecast covers this moment"
     elif 0 < state.at <= now:
         missing = f"no data for {format_duration(seconds(now - state.at))}"
@@ -170,22 +238,28 @@ def _silence(rule: Rule, state: RuleState, value: float | None, now: int) -> str
 
 
 def _summary(rule: Rule, series_labels: Mapping[str, str], value: float | None, evidence: Evidence) -> str:
-    unit, suffix = unit_of_statistic(rule.metric, rule.statistic)
-    what = f"{rule.metric} / {rule.per}" if rule.per else f"{rule.metric} {rule.statistic}"
+    statistic = _statistic(rule)
+    unit, suffix = unit_of_statistic(rule.metric, statistic)
+    what = f"{rule.metric} / {rule.per}" if rule.per else f"{rule.metric} {statistic}"
     where = ", ".join(f"{name} {text}" for name, text in sorted(series_labels.items()) if name != "service")
     said = f"{what} over {format_duration(rule.window)} "
-    if value is None:
+    edge = "the forecast band's " if rule.against_forecast else ""
+    if evidence.said:
+        said = f"{rule.metric} {evidence.said}"
+    elif value is None:
         said += "has no data"
+    elif rule.anomaly is not None:
+        said += f"is as usual again, {show(value, unit)}{suffix}"
     elif evidence.high is not None and value > evidence.high and rule.above is not None:
         number, bound = show_apart(value, evidence.high, unit)
-        said += f"is {number}{suffix}, above {bound}{suffix}"
+        said += f"is {number}{suffix}, above {edge}{bound}{suffix}"
     elif evidence.low is not None and value < evidence.low and rule.below is not None:
         number, bound = show_apart(value, evidence.low, unit)
-        said += f"is {number}{suffix}, below {bound}{suffix}"
+        said += f"is {number}{suffix}, below {edge}{bound}{suffix}"
     elif rule.outside and evidence.low is not None and evidence.high is not None:
         beyond = not evidence.low <= value <= evidence.high
-        band = f"{show(evidence.low, unit)} to {show(evidence.high, unit)}"
-        said += f"is {show(value, unit)}, {'outside' if beyond else 'inside'} its forecast {band}"
+        band = f"{show(evidence.low, unit)}{suffix} to {show(evidence.high, unit)}{suffix}"
+        said += f"is {show(value, unit)}{suffix}, {'outside' if beyond else 'inside'} its forecast {band}"
     else:
         said += f"is back at {show(value, unit)}{suffix}"
     return f"{said} ({where})" if where else said

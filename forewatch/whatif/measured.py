@@ -31,8 +31,10 @@ Moment = tuple[int, Event]
 
 def judged(conn: Connection, rule: Rule, since: int, until: int) -> tuple[list[Moment], list[str]]:
     """What a rule would have raised and cleared between two instants, and what about it cannot be told."""
-    if rule.outside:
+    if rule.against_forecast:
         return [], [f"{rule.alert}: forecasts of the past are not made again, so no data on what lay outside of them"]
+    if rule.anomaly is not None:
+        return [], [f"{rule.alert}: anomalies are not scored again here (forewatch backtest {rule.alert} does that)"]
     matchers = parse_matchers(rule.match)
     wanted = [one for one in series.find(conn, rule.metric) if matches(matchers, one.labels)]
     moments: list[Moment] = []
