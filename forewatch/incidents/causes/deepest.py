@@ -50,6 +50,8 @@ class Depth:
     """What to expect: the normal median, or what it was just before the alarm where that was worse."""
     z: Floats
     """How much worse, in usual deviations."""
+    known: NDArray[np.bool_]
+    """Whether enough is known of how it usually is."""
     onset: NDArray[np.int64]
     """The first bucket, from the one before the alarm on, in which it had got worse; the number of buckets if none."""
     before: list[int]
@@ -88,7 +90,7 @@ def deepest(graph: Graph, normal: Normal, during: Telemetry, top: int, kind: Kin
     onset = np.where(begun.any(axis=1), begun.argmax(axis=1), deviations.shape[1])
     score = sigmoid(np.minimum(z, own_z)) * outstanding * path * LATER ** (onset - onset.min())
     score = np.where(known, score, 0.0) * _views(graph, own_z)
-    return Depth(top, kind, bucket, usual, z, onset, before, score)
+    return Depth(top, kind, bucket, usual, z, known, onset, before, score)
 
 
 def _views(graph: Graph, own_z: Floats) -> Floats:

@@ -16,6 +16,8 @@ from forewatch.units import format_duration
 LONGEST_PATH = 6
 """Services of a path that are named; of a longer one those in the middle are counted."""
 
+TOO_LITTLE = "too little is known of how it usually is to say anything"
+
 
 def of(graph: Graph, during: Telemetry, found: Attribution | Depth, service: int) -> str:
     """Why a service stands where it does."""
@@ -29,7 +31,7 @@ def of(graph: Graph, during: Telemetry, found: Attribution | Depth, service: int
 def _of_excess(graph: Graph, during: Telemetry, found: Attribution, service: int) -> str:
     name, top = graph.services[service], graph.services[found.top]
     if not found.known[service]:
-        return f"{name}: too little is known of how it usually is to say anything"
+        return f"{name}: {TOO_LITTLE}"
     now = _now(during, service, found)
     if found.z[service] < LIKELY_Z:
         return f"{name}: {now}, within what is usual ({_deviations(found.z[service])})"
@@ -47,6 +49,8 @@ def _of_excess(graph: Graph, during: Telemetry, found: Attribution, service: int
 
 def _of_depth(graph: Graph, during: Telemetry, found: Depth, service: int) -> str:
     name = graph.services[service]
+    if not found.known[service]:
+        return f"{name}: {TOO_LITTLE}"
     now = _now(during, service, found)
     if found.z[service] < LIKELY_Z:
         return f"{name}: {now}, within what is usual ({_deviations(found.z[service])})"
