@@ -93,53 +93,65 @@ class Figures:
         return dict(zip(COLUMNS, cells, strict=True))
 
 
-def figures(conn: Connection, kept: Sequence[Promise], now: int, counted: Counted | None = None) -> list[Figures]:
-    """How each promise stands at `now`."""
-    if not kept:
+def figures(
+    conn: Connection, kept: Sequence[Promise], now: int, places: Sequence[int] = (), counted: Counted | None = None
+) -> list[Figures]:
+    """How promises stand at `now`: those at `places`, or all. `counted` is of `kept`, where it is known already."""
+    chosen = list(places or range(len(kept)))
+    if not chosen:
         return []
-    known, places, end = counted or Counted(conn, kept), range(len(kept)), now + 1
-    since, last = known.since(conn, places), known.last(conn, places)
-    answered = known.last(conn, places, any_answer=True)
-    burns = {
-        (speed.name, span): known.tallies(conn, places, end - micros(span), end)
-        for speed in SPEEDS
-        for span in (speed.long, speed.short)
-    }
-    whole: dict[int, tuple[Tally, float]] = {}
-    parts: dict[int, list[Tally]] = {}
-    for window in {one.objective.window for one in kept}:
-        those = [place for place in places if kept[place].objective.window == window]
-        found = totals.totals(conn, known.ids(those), end - micros(window), end)
-        split = totals.in_parts(conn, known.ids(those), end - micros(window), end, PARTS)
-        for place in those:
-            covered = max((found[one].covered for one in known.of(place) if one in found), default=0.0)
-            whole[place] = (tally_of(found, known.of(place)), covered)
-            own = [split[one] for one in known.of(place)]
-            parts[place] = [tally(Tally(*each[part]) for each in own) for part in range(PARTS)]
-    hours = _hours(conn, known, places, now)
-    rows = []
-    for place, one in enumerate(kept):
-        rates: dict[str, tuple[float | None, float | None]] = {
-            speed.name: (
-                burn_rate(burns[speed.name, speed.long][place], one.objective.target),
-                burn_rate(burns[speed.name, speed.short][place], one.objective.target),
-            )
+    seen = _Seen(conn, kept, counted or Counted(conn, kept), chosen, now)
+    return [_figures(kept[place], seen, place, now) for place in chosen]
+
+
+class _Seen:
+    """All that is read of the store for some promises, each by its place."""
+
+    def __init__(
+        self, conn: Connection, kept: Sequence[Promise], counted: Counted, places: Sequence[int], now: int
+    ) -> None:
+        end = now + 1
+        self.since = counted.since(conn, places)
+        self.last = counted.last(conn, places)
+        self.answered = counted.last(conn, places, any_answer=True)
+        self.burns = {
+            (speed.name, span): counted.tallies(conn, places, end - micros(span), end)
             for speed in SPEEDS
+            for span in (speed.long, speed.short)
         }
-        answers, covered = whole[place]
-        left = budget(answers, _covered(one, answers, covered, since[place], now), one.objective)
-        at_pace = pace(hours[place])
-        up = None
-        if left is not None and at_pace is not None:
-            per_answer = left.spent / answers.bad if answers.bad else 0.0
-            past = [part.bad * per_answer for part in parts[place]]
-            up = used_up(left, past, at_pace, one.objective.window, now)
-        note = _note(one, since[place], last[place], answered[place], now)
-        rows.append(
-            Figures(one, answers, since[place], last[place], rates, left, at_pace, up, note,
-                    outlook(left, up, at_pace, now))
-        )  # fmt: skip
-    return rows
+        self.hours = _hours(conn, counted, places, now)
+        self.answers: dict[int, Tally] = {}
+        self.covered: dict[int, float] = {}
+        self.parts: dict[int, list[Tally]] = {}
+        for window in {kept[place].objective.window for place in places}:
+            start, those = end - micros(window), [place for place in places if kept[place].objective.window == window]
+            found = totals.totals(conn, counted.ids(those), start, end)
+            split = totals.in_parts(conn, counted.ids(those), start, end, PARTS)
+            for place in those:
+                own = counted.of(place)
+                self.answers[place] = tally_of(found, own)
+                self.covered[place] = max((found[one].covered for one in own if one in found), default=0.0)
+                self.parts[place] = [tally(Tally(*split[one][part]) for one in own) for part in range(PARTS)]
+
+
+def _figures(one: Promise, seen: _Seen, place: int, now: int) -> Figures:
+    target, window, answers = one.objective.target, one.objective.window, seen.answers[place]
+    rates: dict[str, tuple[float | None, float | None]] = {
+        speed.name: (
+            burn_rate(seen.burns[speed.name, speed.long][place], target),
+            burn_rate(seen.burns[speed.name, speed.short][place], target),
+        )
+        for speed in SPEEDS
+    }
+    since, last = seen.since[place], seen.last[place]
+    left = budget(answers, _covered(one, answers, seen.covered[place], since, now), one.objective)
+    at_pace, up = pace(seen.hours[place]), None
+    if left is not None and at_pace is not None:
+        per_answer = left.spent / answers.bad if answers.bad else 0.0
+        past = [part.bad * per_answer for part in seen.parts[place]]
+        up = used_up(left, past, at_pace, window, now)
+    note, words = _note(one, since, last, seen.answered[place], now), outlook(left, up, at_pace, now)
+    return Figures(one, answers, since, last, rates, left, at_pace, up, note, words)
 
 
 def _covered(one: Promise, answers: Tally, covered: float, since: int | None, now: int) -> float:
@@ -150,18 +162,18 @@ def _covered(one: Promise, answers: Tally, covered: float, since: int | None, no
     return min(covered, there, one.objective.window)
 
 
-def _hours(conn: Connection, known: Counted, places: Sequence[int], now: int) -> list[list[Tally]]:
+def _hours(conn: Connection, counted: Counted, places: Sequence[int], now: int) -> dict[int, list[Tally]]:
     """The answers of each hour of the last day that has any, by promise."""
     by_series: dict[int, dict[int, Tally]] = {}
-    for each in buckets.sums(conn, known.ids(places), now - micros(_DAY), now + 1, _HOUR):
+    for each in buckets.sums(conn, counted.ids(places), now - micros(_DAY), now + 1, _HOUR):
         by_series.setdefault(each.series_id, {})[each.at] = Tally(each.sum, each.count)
-    found = []
+    found = {}
     for place in places:
         hours: dict[int, Tally] = {}
-        for number in known.of(place):
+        for number in counted.of(place):
             for at, answers in by_series.get(number, {}).items():
                 hours[at] = hours.get(at, Tally()) + answers
-        found.append([hours[at] for at in sorted(hours)])
+        found[place] = list(hours.values())
     return found
 
 

@@ -38,7 +38,9 @@ from tasks.in_time import InTime
 LEFT = "objective.budget.left"
 """Share of the error budget that is left: 1 untouched, below 0 overspent."""
 EVERY = 60.0
-"""Seconds between two looks at the whole windows."""
+"""Seconds between two looks at the whole window of an objective, at least."""
+AT_ONCE = 25
+"""Whole windows looked at in a tick at most, so that none takes long."""
 GONE_AFTER = 86_400.0
 """Seconds without an answer after which a firing alert ends: nobody looks any more."""
 
@@ -67,8 +69,9 @@ class ObjectiveEngine:
         self._paces: list[_Pace] = []
         self._counted: Counted | None = None
         self._firing: dict[str, Labels] | None = None
-        self._looked = 0
-        self._figures: list[Figures] = []
+        self._begun = 0
+        self._left: list[int] = []
+        self._figures: dict[int, Figures] = {}
 
     def tick(self, config: Config, now: int) -> list[ObjectiveEvent]:
         """The alerts raised and cleared by the answers up to `now`. Raises StoreUnavailable."""
@@ -84,22 +87,19 @@ class ObjectiveEngine:
         with self._store.read_metrics() as conn:
             self._counted = self._current(conn)
             events += self._judge(conn, self._counted, self._firing, now)
-            due = not 0 <= now - self._looked < micros(EVERY)
-            if due:
-                self._figures, self._looked = figures(conn, self._promises, now, self._counted), now
-        if due:
-            self._record(now)
+            looked_at = self._look(conn, self._counted, now)
+        self._record(looked_at, now)
         return events
 
     def rows(self) -> list[dict[str, object]]:
         """The table of objectives, as of the last look at the whole windows."""
-        return [dict(one.as_row()) for one in self._figures]
+        return [dict(one.as_row()) for _, one in sorted(self._figures.items())]
 
     def _follow(self, config: Config) -> None:
         if config is self._config:
             return
         self._config, self._promises, self._counted = config, promises(config), None
-        self._figures, self._looked = [], 0
+        self._figures, self._begun, self._left = {}, 0, []
         self._paces = [
             _Pace(place, one, speed, labels, fingerprint(labels))
             for place, one in enumerate(self._promises)
@@ -147,14 +147,23 @@ class ObjectiveEngine:
                 return AlertCleared(one.labels, now, {"reason": reason}, unwatched=True)
         left = None
         if burn.transition == "raised":
-            [found] = figures(conn, [one.promise], now)
+            [found] = figures(conn, self._promises, now, [one.place], counted)
             left = found.budget.left if found.budget is not None else None
         return burn_event(one.promise.service, one.promise.objective, one.speed, burn, seen, left, now)
 
-    def _record(self, now: int) -> None:
+    def _look(self, conn: Connection, counted: Counted, now: int) -> list[Figures]:
+        """At the whole windows of those whose turn it is."""
+        if not self._left and not 0 <= now - self._begun < micros(EVERY):
+            self._begun, self._left = now, list(range(len(self._promises)))
+        places, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
+        found = figures(conn, self._promises, now, places, counted) if places else []
+        self._figures |= dict(zip(places, found, strict=True))
+        return found
+
+    def _record(self, looked_at: list[Figures], now: int) -> None:
         batch = [
             Point(LEFT, {"objective": one.promise.objective.label}, one.promise.service.name, now, one.budget.left)
-            for one in self._figures
+            for one in looked_at
             if one.budget is not None
         ]
         if batch:

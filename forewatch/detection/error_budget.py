@@ -103,8 +103,9 @@ def outlook(now_left: Budget | None, found: UsedUp | None, at_pace: Pace | None,
     if found is None:
         return "lasts at the pace of the last day"
     latest = _moment(found.upper, now) if found.upper is not None else "never"
+    at = _moment(found.at, now)
     return (
-        f"at the pace of the last day used up {_moment(found.at, now)} "
+        f"at the pace of the last day used up {at if at.startswith('in ') else f'on {at}'} "
         f"(80% interval: {_moment(found.lower, now)} to {latest})"
     )
 
@@ -124,6 +125,6 @@ def _reached(now_left: Budget, past: Sequence[float], rate: float, window: float
 
 
 def _moment(at: int, now: int) -> str:
-    """`in 7h 10m` where it is near, else the day: `on 14 Jan`."""
+    """`in 7h 10m` where it is near, else the day: `14 Jan`."""
     ahead = seconds(at - now)
-    return f"in {format_duration(ahead)}" if ahead < _SOON else f"on {to_datetime(at):%-d %b}"
+    return f"in {format_duration(ahead)}" if ahead < _SOON else f"{to_datetime(at):%-d %b}"

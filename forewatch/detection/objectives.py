@@ -238,12 +238,14 @@ def _summary(
 ) -> str:
     rate, bad = burn.long or 0.0, seen.long.bad_share or 0.0
     span, window = format_duration(speed.long), format_duration(objective.window)
-    wrong = "bad" if objective.latency is None else f"failed or took {format_duration(objective.latency.under)} or more"
+    wrong, may = "were bad", "may be"
+    if objective.latency is not None:
+        wrong, may = f"failed or took {format_duration(objective.latency.under)} or more", "may"
     name = objective.label if objective.label == objective.kind else f"{objective.label} ({objective.kind})"
     said = (
         f"{service.name}: {name} burns its error budget {times(rate)} as fast as it may: of the answers of the last "
-        f"{span} {percent(bad)} {'were ' if objective.latency is None else ''}{wrong}, "
-        f"{percent(1.0 - objective.target)} may; {percent(share_spent(rate, speed.long, objective.window), 2)} of the "
+        f"{span} {percent(bad)} {wrong}, {percent(1.0 - objective.target)} {may}; "
+        f"{percent(share_spent(rate, speed.long, objective.window), 2)} of the "
         f"{window} budget went in it"
     )
     if left is None:
