@@ -1,6 +1,6 @@
-"""`make demo`: a shop, a Forewatch that watches it, a fault, and what happens until it is healed.
+"""`make demo`: a shop, a Forewatch that watches it, a fault that is healed, and one that is healed before it hurts.
 
-python -m examples.shop.demo [--fault die|hang|slow|errors] [--service catalogue] [--once]
+python -m examples.shop.demo [--fault die|hang|slow|errors|leak] [--service catalogue] [--once]
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import time
 import urllib.request
 from pathlib import Path
 
-from examples.shop.shop import NAMES, Shop
+from examples.shop.shop import LEAK_MB, MEMORY_MB, NAMES, Shop
 from forewatch.clock import SystemClock, seconds
 from forewatch.home import Home
 from forewatch.runtime import open_runtime
 from forewatch.store import incidents, timeline
 
 READY_TIMEOUT = 120.0
-HEAL_TIMEOUT = 60.0
+HEAL_TIMEOUT = 90.0
 
 
 def main() -> int:
@@ -29,13 +29,13 @@ def main() -> int:
     # Whoever ends the demo otherwise than by Ctrl-C must not leave a shop and a Forewatch behind either.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(description="Watch a shop, break it, see it healed.")
-    parser.add_argument("--fault", choices=["die", "hang", "slow", "errors"], default="die")
+    parser.add_argument("--fault", choices=["die", "hang", "slow", "errors", "leak"], help="default die, then leak")
     parser.add_argument("--service", choices=NAMES, default="catalogue")
     parser.add_argument("--folder", type=Path, default=Path(".forewatch-demo"))
     parser.add_argument("--port", type=int, default=4280)
     parser.add_argument("--prefect-port", type=int, default=4200)
     parser.add_argument("--first-shop-port", type=int, default=8001)
-    parser.add_argument("--once", action="store_true", help="end after the first healing")
+    parser.add_argument("--once", action="store_true", help="end when all is healed")
     options = parser.parse_args()
 
     folder = options.folder.resolve()
@@ -83,17 +83,12 @@ def wait_ready(forewatch: subprocess.Popen[bytes], port: int) -> None:
 
 def show(shop: Shop, home: Path, options: argparse.Namespace, forewatch: subprocess.Popen[bytes]) -> int:
     """Break a service and narrate until it is healed; then wait for Ctrl-C unless asked to end."""
-    name = options.service
     time.sleep(2)
-    say(f"Now {name} goes wrong: {options.fault}.")
-    began = SystemClock().now()
-    shop.fault(name, options.fault)
-    incident = narrate(home, name, began)
-    if incident is None:
-        say(f"{name} was not healed within {HEAL_TIMEOUT:.0f} s.")
-        return 1
-    while not shop.healthy(name):
-        time.sleep(0.02)
+    incident = None
+    for fault in [options.fault] if options.fault else ["die", "leak"]:
+        incident = (show_leak if fault == "leak" else show_fault)(shop, home, options.service, fault)
+        if incident is None:
+            return 1
     say("")
     say(f"See it: http://127.0.0.1:{options.port}/incidents/{incident}")
     say(f"        http://127.0.0.1:{options.prefect_port}/runs (login: forewatch login --home {home})")
@@ -106,6 +101,43 @@ def show(shop: Shop, home: Path, options: argparse.Namespace, forewatch: subproc
     except KeyboardInterrupt:
         say("Ending the demo.")
     return 0
+
+
+def show_fault(shop: Shop, home: Path, name: str, fault: str) -> str | None:
+    """Something breaks, and is healed. Returns the incident; None where it was not healed."""
+    say(f"Now {name} goes wrong: {fault}.")
+    began = SystemClock().now()
+    shop.fault(name, fault)
+    incident = narrate(home, name, began)
+    if incident is None:
+        say(f"{name} was not healed within {HEAL_TIMEOUT:.0f} s.")
+        return None
+    while not shop.healthy(name):
+        time.sleep(0.02)
+    return incident
+
+
+def show_leak(shop: Shop, home: Path, name: str, fault: str) -> str | None:
+    """A process leaks; that its memory will run out is seen and healed before it does. Returns the incident."""
+    before, used = shop.pid(name), shop.memory(name) / 1e6
+    dies_in = (MEMORY_MB - used) / LEAK_MB
+    say("")
+    say(
+        f"Now {name} leaks {LEAK_MB} MB a second. It uses {used:.0f} MB, and is killed at {MEMORY_MB}: in {dies_in:.0f} s."
+    )
+    began = SystemClock().now()
+    shop.fault(name, fault)
+    incident = narrate(home, name, began)
+    took = seconds(SystemClock().now() - began)
+    if shop.killed_for_memory(name):
+        say(f"{name} was killed for its memory before anything was done about it.")
+        return None
+    if incident is None:
+        say(f"{name} was not healed within {HEAL_TIMEOUT:.0f} s.")
+        return None
+    say(f"{name} would have been killed after {dies_in:.0f} s. It was not: pid {before} was restarted in time,")
+    say(f"and after {took:.0f} s pid {shop.pid(name)} uses {shop.memory(name) / 1e6:.0f} MB.")
+    return incident
 
 
 def narrate(home: Path, service: str, began: int) -> str | None:

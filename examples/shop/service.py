@@ -5,7 +5,8 @@
 
 `GET /` sells, calling the services below; `GET /health` says how this process itself is. Faults, until told otherwise
 or restarted: `/fault/slow?ms=800`, `/fault/errors`, `/fault/hang`, `/fault/leak?mb=20` (a second), `/fault/die`,
-`/fault/none`. Standard library only, so that it starts in a moment.
+`/fault/none`. With `--memory MB` it is killed once it uses more, as in a container with that limit. Standard library
+only, so that it starts in a moment.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import threading
 import time
 import urllib.request
@@ -24,6 +26,9 @@ from urllib.parse import parse_qs, urlsplit
 HANG = 3600.0
 CALL_TIMEOUT = 2.0
 LEAK_LIMIT_MB = 2000
+LEAK_EVERY = 0.25
+KILLED = "killed: out of memory"
+"""What its log says when the limit was reached."""
 
 
 class Faults:
@@ -58,8 +63,23 @@ class Faults:
 
     def _grow(self) -> None:
         while self._leak and sum(map(len, self._leaked)) < LEAK_LIMIT_MB * 1_000_000:
-            self._leaked.append(bytearray(os.urandom(1) * (self._leak * 1_000_000)))
-            time.sleep(1)
+            self._leaked.append(bytearray(os.urandom(1) * round(self._leak * 1_000_000 * LEAK_EVERY)))
+            time.sleep(LEAK_EVERY)
+
+
+def keep_below(limit: int) -> None:
+    """Kill this process once it uses more than `limit` bytes, with as little notice as a kernel gives."""
+    while True:
+        if memory_used() > limit:
+            print(f"{time.strftime('%H:%M:%S')} {KILLED} ({limit // 1_000_000} MB)", flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def memory_used() -> int:
+    """Bytes of memory this process holds."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def make_handler(name: str, calls: str | None, faults: Faults) -> type[BaseHTTPRequestHandler]:
@@ -121,11 +141,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--pidfile", type=Path)
     parser.add_argument("--calls", help="URL of the service below")
+    parser.add_argument("--memory", type=int, help="MB it may use")
     options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), make_handler(options.name, options.calls, Faults()))
     if options.pidfile is not None:
         options.pidfile.parent.mkdir(parents=True, exist_ok=True)
         options.pidfile.write_text(str(os.getpid()), encoding="ascii")
+    if options.memory is not None:
+        threading.Thread(target=keep_below, args=(options.memory * 1_000_000,), daemon=True).start()
     server.serve_forever()
 
 

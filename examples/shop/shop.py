@@ -12,24 +12,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+from examples.shop.service import KILLED
+
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 10.0
 
 # From the top down: each depends on the next.
 NAMES = ("storefront", "catalogue", "stock")
 
+MEMORY_MB = 300
+"""What a process of the shop may use; one that uses more is killed."""
+LEAK_MB = 5
+"""What a leaking one grows by in a second."""
+
 CONFIGURATION = """\
-# The example shop: three services, each with a health check every second and a remedy that may act.
+# The example shop: three services, each with a health check every second and remedies that may act.
 services:
 {services}
 rules:
-  - alert: MemoryHigh
+  # A process that leaks is restarted before it is killed for it.
+  - alert: MemoryRunsOut
     metric: process.memory.usage
-    statistic: last
     window: 30s
-    above: 300MB
+    limit: {memory}MB
+    exhausted_within: 45s
     severity: warning
-    annotations: {{summary: "a shop process uses more than 300 MB"}}
+metrics:
+  every: 1s
 notifiers:
   - name: terminal
     console: {{}}
@@ -55,7 +66,13 @@ SERVICE = """\
     remedies:
       - on: {{alertname: CheckFailing}}
         runbook: restart-service
-        with: {{pidfile: {pidfile}, command: {command}}}
+        with: {{pidfile: {pidfile}, command: {command}, output: run/{name}.log}}
+        autonomy: auto
+        limits: {{per_hour: 20, cooldown: 2s}}
+        verify: {{within: 20s}}
+      - on: {{alertname: MemoryRunsOut}}
+        runbook: restart-service
+        with: {{pidfile: {pidfile}, command: {command}, output: run/{name}.log}}
         autonomy: auto
         limits: {{per_hour: 20, cooldown: 2s}}
         verify: {{within: 20s}}
@@ -81,7 +98,7 @@ class Shop:
         calls = ["--calls", f"http://127.0.0.1:{self.port(below[0])}/"] if below else []
         return [
             sys.executable, str(ROOT / "examples" / "shop" / "service.py"), name,
-            "--port", str(self.port(name)), "--pidfile", str(self.pidfile(name)), *calls,
+            "--port", str(self.port(name)), "--pidfile", str(self.pidfile(name)), "--memory", str(MEMORY_MB), *calls,
         ]  # fmt: skip
 
     def write_configuration(self) -> Path:
@@ -96,7 +113,8 @@ class Shop:
                 )
             )  # fmt: skip
         path = self.folder / "forewatch.yaml"
-        path.write_text(CONFIGURATION.format(services="".join(parts).rstrip("\n")), encoding="utf-8")
+        services = "".join(parts).rstrip("\n")
+        path.write_text(CONFIGURATION.format(services=services, memory=MEMORY_MB), encoding="utf-8")
         return path
 
     def start(self) -> None:
@@ -125,16 +143,30 @@ class Shop:
     def fault(self, name: str, fault: str) -> None:
         """Tell a service to go wrong: `slow`, `errors`, `hang`, `leak`; `die` kills it with -9."""
         if fault == "die":
-            os.kill(int(self.pidfile(name).read_text(encoding="ascii")), signal.SIGKILL)
+            os.kill(self.pid(name), signal.SIGKILL)
             return
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port(name)}/fault/{fault}", timeout=2) as answer:
+        how = f"{fault}?mb={LEAK_MB}" if fault == "leak" else fault
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port(name)}/fault/{how}", timeout=2) as answer:
             answer.read()
+
+    def pid(self, name: str) -> int:
+        """Of the process that runs now."""
+        return int(self.pidfile(name).read_text(encoding="ascii"))
+
+    def memory(self, name: str) -> int:
+        """Bytes that a service uses. Raises psutil.Error where it does not run."""
+        return int(psutil.Process(self.pid(name)).memory_info().rss)
+
+    def killed_for_memory(self, name: str) -> bool:
+        """Whether any process of a service was killed for the memory it used."""
+        log = self.folder / "run" / f"{name}.log"
+        return KILLED in log.read_text(encoding="utf-8", errors="replace") if log.exists() else False
 
     def stop(self) -> None:
         """End the three processes, by their pid files."""
         for name in NAMES:
             try:
-                os.kill(int(self.pidfile(name).read_text(encoding="ascii")), signal.SIGTERM)
+                os.kill(self.pid(name), signal.SIGTERM)
             except (OSError, ValueError):
                 continue
 
