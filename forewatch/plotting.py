@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SEEN, _BAND, _ODD, _AHEAD, _LIMIT = "#2f6f9f", "#9db8cc", "#d62728", "#e07b39", "#444444"
+_LARGEST = 1e150
 _COLUMNS = 2000
 """Points of a line beyond which only each stretch's lowest and highest are drawn: more the picture cannot show."""
 _SEEN_BEFORE = 3
@@ -69,12 +70,14 @@ def draw(path: Path, picture: Picture) -> None:
     axes.margins(x=0.01)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    axes.legend(loc="upper left", fontsize=8, frameon=True, framealpha=0.85, ncols=5)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False, ncols=5)
     _save(path, lambda part: figure.savefig(part, format="png"))
 
 
 def _series(axes: Axes, picture: Picture) -> None:
-    at, values = picture.at, picture.values
+    at = picture.at
+    # What is larger no scale can show, nor can the differences be counted with.
+    values = np.where(np.abs(picture.values) < _LARGEST, picture.values, np.nan)
     shown = _recent(picture)
     lower, upper = picture.lower, picture.upper
     if lower is not None and upper is not None:

@@ -70,9 +70,11 @@ class Rows:
         same = (self.at[1:] == self.at[:-1]) & _equal(self.values[1:], self.values[:-1])
         return np.concatenate([np.zeros(min(1, len(self)), bool), same])
 
-    def samples(self) -> list[tuple[int, float]]:
+    def samples(self, among: NDArray[np.bool_] | None = None) -> list[tuple[int, float]]:
         """What was measured as (microseconds, value), oldest first; of several at one moment the last counts."""
         known = np.isfinite(self.values)
+        if among is not None:
+            known &= among
         latest = dict(zip(self.at[known].tolist(), self.values[known].tolist(), strict=True))
         return sorted(latest.items())
 

@@ -92,6 +92,15 @@ def newest_many(conn: Connection, series_ids: Iterable[int]) -> dict[tuple[int, 
     return found
 
 
+def made_between(
+    conn: Connection, series_id: int, start: int, end: int, *, horizon: Horizon = "hour"
+) -> list[Forecast]:
+    """Those made in `start <= t <= end`, oldest first."""
+    query = select(forecasts).where(forecasts.c.series_id == series_id, forecasts.c.horizon == horizon)
+    query = query.where(forecasts.c.made_at.between(start, end)).order_by(forecasts.c.made_at, forecasts.c.id)
+    return [_forecast(row) for row in conn.execute(query)]
+
+
 def unscored_due(conn: Connection, now: int, *, limit: int = 500) -> list[Forecast]:
     """Forecasts whose last step has passed and that nobody has scored yet, oldest first."""
     query = select(forecasts).where(forecasts.c.scored_at.is_(None), forecasts.c.until <= now)

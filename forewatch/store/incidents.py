@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forewatch.errors import TransitionRefused
@@ -41,6 +41,13 @@ def listing(
     if service is not None:
         found = found.where(incidents.c.service == service)
     return [Incident(**row._mapping) for row in conn.execute(found)]
+
+
+def between(conn: Connection, start: int, end: int) -> list[Incident]:
+    """Those that were open at any time in `start <= t <= end`, oldest first."""
+    ended = incidents.c.resolved_at
+    found = select(incidents).where(incidents.c.opened_at <= end, or_(ended.is_(None), ended >= start))
+    return [Incident(**row._mapping) for row in conn.execute(found.order_by(incidents.c.opened_at, incidents.c.id))]
 
 
 def put(conn: Connection, incident: Incident) -> None:

@@ -1,0 +1,93 @@
+"""The anomaly detector replayed on one series, with the thresholds it would have had at the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewatch.backtesting.replayed import OutOfTime
+from forewatch.clock import micros
+from forewatch.detection.anomaly import Detector, Scores
+from forewatch.detection.episode import Episode, follow
+from forewatch.detection.grid import Vector
+
+WARM_UP = 2 * 86_400.0
+"""Seconds a series is learned from before anything is said of it."""
+_FEWEST = 100
+_BLOCK = 86_400.0
+"""Seconds after which the threshold is asked for again: it follows from what was seen before."""
+
+
+def warmup_rows(step: float) -> int:
+    """How many values are learned from first."""
+    return max(_FEWEST, round(WARM_UP / step))
+
+
+def episodes_of(
+    series_id: int,
+    at: NDArray[np.int64],
+    values: Vector,
+    step: float,
+    budgets: Sequence[float],
+    over: Callable[[], bool] = lambda: False,
+) -> dict[float, list[Episode]]:
+    """What would have been told of at each alarm budget (false alarms a month), oldest first.
+
+    Values are those of even steps of `step` seconds, `at` their starts. Raises OutOfTime once `over` says so.
+    """
+    detector = Detector(step, warmup=warmup_rows(step))
+    found: dict[float, list[Episode]] = {budget: [] for budget in budgets}
+    size = max(64, round(_BLOCK / step))
+    for begin in range(0, len(at), size):
+        if over():
+            raise OutOfTime
+        block = slice(begin, begin + size)
+        # Before the block is learned: what comes must not choose the threshold it is held against.
+        thresholds = {budget: detector.threshold(budget) for budget in budgets}
+        scores = detector.update_many(at[block], values[block])
+        for budget, threshold in thresholds.items():
+            _follow(found[budget], series_id, at[block], values[block], step, scores, threshold)
+    return found
+
+
+def _follow(
+    found: list[Episode],
+    series_id: int,
+    at: NDArray[np.int64],
+    values: Vector,
+    step: float,
+    scores: Scores,
+    threshold: float,
+) -> None:
+    odd = np.flatnonzero((scores.score >= threshold) & (scores.score > 0))
+    episode = found.pop() if found and found[-1].end is None else None
+    place = 0
+    while place < len(at):
+        if episode is None:
+            ahead = int(np.searchsorted(odd, place))
+            if ahead == len(odd):
+                return
+            place = int(odd[ahead])
+        rare = bool(scores.score[place] >= threshold)
+        episode = follow(
+            episode,
+            series_id,
+            int(at[place]),
+            step,
+            float(values[place]),
+            scores[place],
+            "high" if rare and scores.score[place] > 0 else None,
+        )
+        if episode is not None and episode.end is not None:
+            found.append(episode)
+            episode = None
+        place += 1
+    if episode is not None:
+        found.append(episode)
+
+
+def told_at(episode: Episode, step: float) -> int:
+    """When a person would have heard: a step is known once it has ended."""
+    return episode.start + micros(step)
