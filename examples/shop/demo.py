@@ -122,9 +122,8 @@ def show_leak(shop: Shop, home: Path, name: str, fault: str) -> str | None:
     before, used = shop.pid(name), shop.memory(name) / 1e6
     dies_in = (MEMORY_MB - used) / LEAK_MB
     say("")
-    say(
-        f"Now {name} leaks {LEAK_MB} MB a second. It uses {used:.0f} MB, and is killed at {MEMORY_MB}: in {dies_in:.0f} s."
-    )
+    say(f"Now {name} leaks {LEAK_MB} MB a second. It uses {used:.0f} MB;")
+    say(f"at {MEMORY_MB} MB it is killed, in {dies_in:.0f} s.")
     began = SystemClock().now()
     shop.fault(name, fault)
     incident = narrate(home, name, began)
