@@ -6,14 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewatch.clock import MICROSECONDS, micros, seconds
-from forewatch.detection.exhaustion import Exhaustion, disk_full_alert, exhaustion
-from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.detection.exhaustion import Exhaustion, exhaustion, quick_exhaustion
 
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
 
 T0 = 1_767_225_600 * MICROSECONDS
 HOUR, DAY = 3600.0, 86400.0
-VAR = {"mountpoint": "/var", "device": "/dev/sda1"}
 
 
 def disk(of, span: float, every: float = 60.0) -> tuple[list[tuple[int, float]], int]:
@@ -84,34 +82,120 @@ def test_a_full_disk_is_full_now():
     assert exhaustion(samples, 1.0, now).at == now
 
 
-def soon(after: float) -> Exhaustion:
-    at = T0 + micros(after * HOUR)
-    return Exhaustion(at, at - micros(HOUR / 2), at + micros(HOUR), "hours")
+def test_two_weeks_of_history_see_weekends_clean_ups_and_faster_growth():
+    """Growth of 0.01 a day, half of it at weekends, doubled three days ago; something was removed a week ago."""
+
+    def rate(day: float) -> float:
+        return (0.5 if day % 7 >= 5 else 1.0) * (2.0 if day >= 11 else 1.0)
+
+    days = np.arange(0, 30, 1 / 288)
+    used = 0.5 + np.cumsum([0.01 * rate(day) / 288 for day in days]) - 0.03 * (days >= 7.3)
+    past = days < 14
+    samples = [(T0 + micros(day * DAY), float(value)) for day, value in zip(days[past], used[past], strict=True)]
+    truth = days[np.argmax(used >= 0.7)] - 14
+    found = exhaustion(samples, 0.7, T0 + micros(14 * DAY))
+    assert hours(found, T0 + micros(14 * DAY)) / 24 == pytest.approx(truth, rel=0.05)
 
 
-def test_the_warning_says_when_in_plain_words():
-    event = disk_full_alert(VAR, "host", soon(3.2), 0.931, firing=False, now=T0)
-    assert isinstance(event, AlertRaised)
-    assert event.labels == VAR | {"alertname": "DiskFullSoon", "service": "host", "severity": "warning"}
-    assert event.annotations["summary"].startswith(
-        "/var full in 3.2 h (between 2.7 h and 4.2 h, about 2026-01-01T03:12Z)"
-    )
-    assert "now 93.1% used" in event.annotations["summary"]
-    assert event.values["full_at"] == T0 + micros(3.2 * HOUR)
+def test_hourly_samples_will_do():
+    samples, now = disk(lambda at: 0.5 + 0.05 * at / DAY, 4 * DAY, every=HOUR)
+    assert hours(exhaustion(samples, 0.9, now), now) == pytest.approx(4 * 24, rel=0.02)
 
 
-def test_it_warns_within_a_day_and_ends_beyond_a_day_and_a_half():
-    assert disk_full_alert(VAR, "", soon(25), 0.9, firing=False, now=T0) is None
-    assert disk_full_alert(VAR, "", soon(30), 0.9, firing=True, now=T0) is None
-    ended = disk_full_alert(VAR, "", soon(37), 0.9, firing=True, now=T0)
-    assert isinstance(ended, AlertCleared)
-    assert ended.values["reason"] == "/var is at 90% and it lasts 37.0 h"
+def test_the_interval_is_wide_where_the_growth_is_unsteady():
+    rng = np.random.default_rng(2)
+
+    def width(spread: float) -> float:
+        values = 0.2 + np.cumsum(np.maximum(0, rng.normal(0.001, spread, 14 * 24)))
+        samples = [(T0 + micros(hour * HOUR), float(value)) for hour, value in enumerate(values)]
+        found = exhaustion(samples, 1.0, samples[-1][0] + 1)
+        assert found is not None
+        assert found.upper is not None
+        return (found.upper - found.lower) / (found.at - samples[-1][0])
+
+    assert width(0.002) > 2 * width(0.0002)
 
 
-def test_it_ends_when_the_disk_no_longer_grows():
-    assert disk_full_alert(VAR, "", None, 0.4, firing=False, now=T0) is None
-    ended = disk_full_alert(VAR, "", None, 0.4, firing=True, now=T0)
-    assert isinstance(ended, AlertCleared)
-    raised = disk_full_alert(VAR, "", soon(1), 0.4, firing=False, now=T0)
-    assert raised is not None
-    assert ended.labels == raised.labels
+def test_what_is_left_falls_to_its_limit_as_what_is_used_rises():
+    samples, now = disk(lambda at: 0.3 + 0.05 * at / DAY + 0.01 * np.sin(at / 4000), 4 * DAY, every=300.0)
+    left = [(at, 1 - value) for at, value in samples]
+    assert exhaustion(left, 0.0, now, falling=True).left(now) == pytest.approx(exhaustion(samples, 1.0, now).left(now))
+    assert exhaustion(left, 0.0, now).at == now
+
+
+@given(st.floats(-12, 12), st.integers(0, 5))
+@settings(max_examples=15, deadline=None)
+def test_the_unit_does_not_matter(power, seed):
+    rng = np.random.default_rng(seed)
+    values = np.cumsum(np.abs(rng.normal(1, 0.5, 7 * 24)))
+    limit, factor = float(values[-1] + 100), 10.0**power
+
+    def when(scale: float) -> Exhaustion:
+        samples = [(T0 + micros(k * HOUR), float(value * scale)) for k, value in enumerate(values)]
+        found = exhaustion(samples, limit * scale, samples[-1][0] + 1)
+        assert found is not None
+        return found
+
+    one, other = when(1.0), when(factor)
+    assert one.at == pytest.approx(other.at, abs=micros(1))
+    assert one.lower == pytest.approx(other.lower, abs=micros(1))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-3_000_000, 1000),
+            st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([1e300, -1e300, 0.5, 0.0])),
+        ),
+        max_size=400,
+    ),
+    st.one_of(st.floats(-1e6, 1e6), st.just(1e300)),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_garbage_gives_an_ordered_answer_or_none_and_never_a_warning(samples, limit, falling):
+    garbage = [(T0 + micros(at), value) for at, value in samples]
+    for found in (
+        exhaustion(garbage, limit, T0, falling=falling),
+        quick_exhaustion(garbage, limit, T0, falling=falling),
+    ):
+        if found is not None:
+            assert T0 <= found.lower <= found.at <= (found.upper if found.upper is not None else found.at)
+            assert found.span(T0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1e-300, 1e149])
+def test_what_never_changes_is_never_used_up(value):
+    for count in (1, 3, 400):
+        samples = [(T0 + micros(k * HOUR), value) for k in range(count)]
+        assert exhaustion(samples, value + max(1.0, value), samples[-1][0] + 1) is None
+        assert quick_exhaustion(samples, value + max(1.0, value), samples[-1][0] + 1) is None
+
+
+def test_a_night_without_data_is_bridged_and_a_week_is_not():
+    samples, now = disk(lambda at: 0.2 + 0.04 * at / DAY, 10 * DAY, every=300.0)
+    begin = samples[0][0]
+    night = [one for one in samples if not 5 * DAY < seconds(one[0] - begin) < 5.4 * DAY]
+    assert hours(exhaustion(night, 1.0, now), now) == pytest.approx(10 * 24, rel=0.03)
+    week = [one for one in samples if not 1 * DAY < seconds(one[0] - begin) < 9 * DAY]
+    found = exhaustion(week, 1.0, now)
+    assert found is not None
+    assert found.method == "hours"
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (3.2, "3.2 h, 80 % interval 2.7-4.2 h"),
+        (0.75, "45 min, 80 % interval 15-105 min"),
+        (72, "3.0 d, 80 % interval 3.0-3.0 d"),
+    ],
+)
+def test_a_person_reads_how_long_it_lasts(left, said):
+    at = T0 + micros(left * HOUR)
+    assert Exhaustion(at, at - micros(HOUR / 2), at + micros(HOUR), "days").span(T0) == said
+
+
+def test_what_may_never_come_is_said_so():
+    at = T0 + micros(5 * HOUR)
+    assert Exhaustion(at, at, None, "days").span(T0) == "5.0 h, 80 % interval from 5.0 h to never"
