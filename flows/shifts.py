@@ -125,5 +125,6 @@ DESCRIPTIONS = {
     "check-health": "What every check said last.",
     "collect-metrics": "The last sample of this machine and of Forewatch itself.",
     "page-people": "Notifications since this watch began.",
+    "anomalies": "What was unusual in the last day, by each series' own history.",
     "objectives": "What was promised and reached, and what is left of the error budgets.",
 }

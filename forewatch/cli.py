@@ -8,9 +8,15 @@ import typer
 
 from forewatch import __version__
 from forewatch.commands import (
+    anomalies,
+    backtest,
+    bench,
+    benchmarks,
     causes,
     checks,
     detect,
+    forecast_csv,
+    forecasts,
     health,
     incidents,
     maintenance,
@@ -21,6 +27,7 @@ from forewatch.commands import (
     runbooks,
     silences,
     sources,
+    trends,
     up,
 )
 from forewatch.errors import ConfigError, ForewatchError
@@ -37,6 +44,7 @@ for part in (
     checks,
     incidents,
     causes,
+    anomalies,
     replay,
     routes,
     silences,
@@ -47,6 +55,12 @@ for part in (
     health,
     objectives,
     detect,
+    forecast_csv,
+    forecasts,
+    bench,
+    benchmarks,
+    trends,
+    backtest,
 ):
     part.register(app)
 

@@ -14,6 +14,7 @@ from forewatch.clock import micros, seconds
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.runtime import Runtime
+from forewatch.stepped import GRACE
 from forewatch.store.slices import BREATH
 from tasks.duties.decider import Decider
 
@@ -79,11 +80,11 @@ class AnomalyScoring:
                 return
             await asyncio.sleep(BREATH)
         now = self._runtime.clock.now()
-        told = await run(tell, store, config, scorer.chosen, now)
+        told = await run(tell, store, config, scorer.looked_at, now)
         scorer.now_told(told.changed)
         for event in told.events:
             await self._decider.decide(event)
-        self._rows = await run(anomaly_rows, store, scorer.chosen, now)
+        self._rows = await run(anomaly_rows, store, scorer.looked_at, now)
 
     async def close(self) -> None:
         """The watch ends: store what was learned, as far as there is time."""
@@ -117,7 +118,5 @@ class AnomalyScoring:
 
     def _wait(self) -> float:
         """Seconds until the next full minute has had its grace."""
-        from tasks.scoring.watched import GRACE
-
         now, width = self._runtime.clock.now() - micros(GRACE), micros(ROUND)
         return seconds(width - now % width) + 0.1

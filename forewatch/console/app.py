@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from forewatch import __version__
-from forewatch.console import health, incident_pages, metrics_page, pictures, pings, webhooks
+from forewatch.console import anomaly_pictures, health, incident_pages, metrics_page, pictures, pings, webhooks
 from forewatch.console.admission import Admission
 from forewatch.console.alertmanager import api as alertmanager
 from forewatch.console.alertmanager.posting import FastPath, Posting
@@ -29,7 +29,7 @@ def make_app(runtime: Runtime) -> FastAPI:
         await writer.close()
 
     app = FastAPI(title="Forewatch", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    for part in (health, metrics_page, pictures, incident_pages, pings):
+    for part in (health, metrics_page, pictures, anomaly_pictures, incident_pages, pings):
         app.include_router(part.router(runtime))
     app.include_router(webhooks.router(runtime, admission, writer))
     app.include_router(alertmanager.router(runtime, admission, posting))

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from forewatch.clock import micros
 from forewatch.detection.episode import STUCK, Episode, Verdict
 from forewatch.errors import NotFound
-from forewatch.store.schema import anomalies
+from forewatch.store.schema import anomalies, series
 
 _LONGEST = micros(2 * STUCK)
 """None goes on for longer: what began before is over or forgotten."""
@@ -97,6 +97,17 @@ def judged_since(conn: Connection, at: int) -> list[Episode]:
     """Those with a verdict given later than that, in the order given."""
     query = select(anomalies).where(anomalies.c.verdict_at > at)
     return [_episode(row) for row in conn.execute(query.order_by(anomalies.c.verdict_at))]
+
+
+def end_forgotten(conn: Connection, now: int) -> int:
+    """End those that nobody has followed to their end: none goes on for so long. Returns how many."""
+    lost = anomalies.c.end.is_(None) & (anomalies.c.start < now - _LONGEST)
+    return conn.execute(update(anomalies).where(lost).values(end=anomalies.c.last)).rowcount
+
+
+def forget_removed(conn: Connection) -> int:
+    """Delete those of series that are no more; returns how many."""
+    return conn.execute(delete(anomalies).where(anomalies.c.series_id.not_in(select(series.c.id)))).rowcount
 
 
 def _episode(row: Row[Any]) -> Episode:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, delete, select
 
-from forewatch.store.schema import detectors
+from forewatch.store.schema import detectors, series
 from forewatch.store.series import chunks
 from forewatch.store.upsert import insert_for
 
@@ -61,6 +61,11 @@ def readiness(conn: Connection) -> dict[int, int]:
     """When each series has learned enough, by its number."""
     query = select(detectors.c.series_id, detectors.c.ready_at).where(detectors.c.version == VERSION)
     return {row.series_id: row.ready_at for row in conn.execute(query)}
+
+
+def forget_removed(conn: Connection) -> int:
+    """Delete those of series that are no more; returns how many."""
+    return conn.execute(delete(detectors).where(detectors.c.series_id.not_in(select(series.c.id)))).rowcount
 
 
 def remove(conn: Connection, series_ids: Collection[int]) -> None:

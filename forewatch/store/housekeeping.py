@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, e
 
 from forewatch.clock import micros
 from forewatch.config.models import Retention
-from forewatch.store import benchmark_runs, inbox, marks, rollups, schema
+from forewatch.store import anomalies, benchmark_runs, detectors, inbox, marks, rollups, schema
 from forewatch.store import series as series_store
 from forewatch.store.engine import Store
 from forewatch.store.points import RESOLUTIONS
@@ -32,6 +32,11 @@ _CHILDREN = {
     schema.runs: [(schema.receipts, "run_id")],
     schema.decision_records: [(schema.decision_subjects, "decision_id")],
 }
+_ORPHANS: tuple[tuple[str, Unit], ...] = (
+    ("detectors", detectors.forget_removed),
+    ("anomalies", anomalies.forget_removed),
+)
+"""What is left of series that are gone."""
 _VACUUM_SLICES = 3000  # 100 ms each: what is not given back by then waits for the next night
 
 
@@ -61,6 +66,7 @@ def retain_metrics(store: Store, retention: Retention, now: int) -> Report:
             *_old(conn, schema.rollups, schema.rollups.c.at, min(now - micros(retention.rollups_5m), coarse), _fine()),
             *_old(conn, schema.rollups, schema.rollups.c.at, now - micros(retention.rollups_1h), ~_fine()),
             *_old(conn, schema.forecasts, schema.forecasts.c.made_at, now - micros(retention.forecasts)),
+            *_old(conn, schema.anomalies, schema.anomalies.c.end, now - micros(retention.forecasts)),
         ]
     stale = now - micros(retention.points)
     units += [
@@ -69,8 +75,9 @@ def retain_metrics(store: Store, retention: Retention, now: int) -> Report:
     # As long as a regression may be looked back upon; the series of benchmarks are rolled up and stay.
     runs_before = now - micros(retention.rollups_5m)
     units.append(("benchmark runs", lambda conn: benchmark_runs.remove_before(conn, runs_before, _ROWS)))
+    units.insert(0, ("anomalies", lambda conn: anomalies.end_forgotten(conn, now)))
     report = Report()
-    in_slices(store, "metrics", [*units, ("series", series_store.remove_empty)], report)
+    in_slices(store, "metrics", [*units, ("series", series_store.remove_empty), *_ORPHANS], report)
     return report
 
 

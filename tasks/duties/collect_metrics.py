@@ -70,7 +70,7 @@ class CollectMetrics:
 
     def tables(self) -> dict[str, list[dict[str, object]]]:
         """Further tables for people, by name; one that has nothing in it is left out."""
-        found = {"objectives": self._objectives.rows()}
+        found = {"objectives": self._objectives.rows(), "anomalies": self._anomalies.rows()}
         return {name: rows for name, rows in found.items() if rows}
 
     async def _run(self) -> None:

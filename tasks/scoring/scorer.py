@@ -17,16 +17,17 @@ import numpy as np
 
 from forewatch.clock import micros
 from forewatch.config.models import Config
-from forewatch.detection.anomaly import Score, silent
-from forewatch.detection.episode import MEDIUM, STUCK, Episode, Level, fall_silent, follow
+from forewatch.detection.anomaly import Score
+from forewatch.detection.episode import MEDIUM, Episode, Level, follow
+from forewatch.looked_at import Expected, chosen
+from forewatch.stepped import finished, read
 from forewatch.store import anomalies, detectors, series
 from forewatch.store.engine import Store
 from forewatch.store.points import Mean
 from forewatch.store.series import Series
 from forewatch.store.slices import SLICE
-from tasks.scoring.chosen import Expected, chosen
-from tasks.scoring.presence import present_since
-from tasks.scoring.watched import Watched, begun, finished, read, restored
+from tasks.scoring.silence import present_since, silences
+from tasks.scoring.watched import Watched, begun, restored
 
 log = logging.getLogger("forewatch.anomalies")
 
@@ -115,6 +116,11 @@ class Scorer:
             self._write(batch)
         return True
 
+    @property
+    def looked_at(self) -> dict[int, Series]:
+        """The series, by number."""
+        return {number: one for number, (one, _) in self.chosen.items()}
+
     def now_told(self, told: Sequence[Episode]) -> None:
         """What was made of episodes is stored; keep it in mind."""
         for one in told:
@@ -199,7 +205,7 @@ class Scorer:
 
     def _score(self, batch: Sequence[Watched], end: int) -> None:
         with self._store.read_metrics() as conn:
-            found = read(conn, batch, batch[0].next, end, batch[0].step)
+            found = read(conn, [one.series for one in batch], batch[0].next, end, batch[0].step)
         changed = [one for one in batch if self._give(one, found.get(one.series.id, ()), end)]
         now = time.monotonic()
         late = [one for one in batch if one.unsaved and one not in changed and now - one.saved_at >= SAVE_EVERY]
@@ -250,31 +256,9 @@ class Scorer:
         return None
 
     def _listen(self) -> None:
-        """Silence: nothing comes any more of a metric of a service, though it should and we were there to hear it."""
         assert self._expected is not None, "begin comes before work"
-        speaking = {
-            (one.series.service, one.series.metric)
-            for one in self.watched.values()
-            if not silent(one.last_at, one.spacing, self._now)
-        }
-        for one in self.watched.values():
-            if (one.series.service, one.series.metric) in speaking:
-                continue
-            lasts = self._now - one.last_at
-            told = one.open if one.open is not None and one.open.kind == "silent" else None
-            if told is not None and (lasts > micros(STUCK) or not self._expected(one.series)):
-                self._keep(replace(told, end=self._now), one)
-            elif (
-                told is None
-                and one.learned
-                and one.next >= finished(self._now, one.step)
-                and lasts <= micros(STUCK)
-                and silent(max(one.last_at, self._present), one.spacing, self._now)
-                and self._expected(one.series)
-            ):
-                if one.open is not None:
-                    self._keep(replace(one.open, end=one.open.last + micros(one.step)), one)
-                self._keep(fall_silent(one.series.id, one.last_at), one)
+        for one, episode in silences(self.watched.values(), self._expected, self._present, self._now):
+            self._keep(episode, one)
         if self._unwritten:
             self._write([])
 

@@ -12,11 +12,12 @@ from forewatch.clock import micros
 from forewatch.config.graph import Graph
 from forewatch.config.models import Config
 from forewatch.detection.confirmation import ALERT, Finding, Trouble, anomalous_event, confirm, needed
-from forewatch.detection.episode import Episode, Level
+from forewatch.detection.episode import Episode
 from forewatch.detection.oddity import Oddity, family
 from forewatch.detection.rules import HOST
 from forewatch.detection.starter import all_rules
 from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.oddities import oddities_of
 from forewatch.store import alerts, anomalies
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
@@ -30,7 +31,7 @@ class Told:
     changed: Sequence[Episode]
 
 
-def tell(store: Store, config: Config, looked_at: Mapping[int, tuple[Series, Level]], now: int) -> Told:
+def tell(store: Store, config: Config, looked_at: Mapping[int, Series], now: int) -> Told:
     """Judge the anomalies of every service by what is stored. `looked_at`: the series, by number.
 
     What fires is read from the alerts, so what a watch could not decide upon is said again by the next. Raises
@@ -71,25 +72,16 @@ def tell(store: Store, config: Config, looked_at: Mapping[int, tuple[Series, Lev
     return Told(events, changed)
 
 
-def oddities_of(episodes: Iterable[Episode], looked_at: Mapping[int, tuple[Series, Level]]) -> list[Oddity]:
-    """Episodes with the series they are on; those of series that are gone are left out."""
-    return [
-        Oddity(one, found[0].metric, found[0].labels, found[0].service or HOST)
-        for one in episodes
-        if (found := looked_at.get(one.series_id)) is not None
-    ]
-
-
-def _by_service(episodes: Iterable[Episode], looked_at: Mapping[int, tuple[Series, Level]]) -> dict[str, list[Oddity]]:
+def _by_service(episodes: Iterable[Episode], looked_at: Mapping[int, Series]) -> dict[str, list[Oddity]]:
     found: dict[str, list[Oddity]] = {}
     for one in oddities_of(episodes, looked_at):
         found.setdefault(one.service, []).append(one)
     return found
 
 
-def _by_service_of(looked_at: Mapping[int, tuple[Series, Level]]) -> dict[str, list[Series]]:
+def _by_service_of(looked_at: Mapping[int, Series]) -> dict[str, list[Series]]:
     found: dict[str, list[Series]] = {}
-    for one, _ in looked_at.values():
+    for one in looked_at.values():
         found.setdefault(one.service or HOST, []).append(one)
     return found
 

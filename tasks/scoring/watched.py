@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from forewatch.clock import micros, seconds
 from forewatch.detection.anomaly import Detector
-from forewatch.detection.counters import is_counter, to_rates
 from forewatch.detection.episode import Episode, Level
+from forewatch.stepped import finished, step_for
 from forewatch.store import detectors, points
 from forewatch.store.points import Mean
 from forewatch.store.series import Series
 
-GRACE = 10.0
-"""Seconds after its end that a step is waited for: what is measured is stored in batches."""
 WARM_UP = 2 * 86_400.0
 """Seconds a series is learned from before anything is said of it: two rounds of its day."""
 FEWEST = 100
@@ -25,7 +22,6 @@ FEWEST = 100
 KNOWN_AFTER = 10
 """Points after which the spacing of a series is known."""
 
-_STEPS = (60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0, 43_200.0, 86_400.0)
 _SLOWER = 0.1
 """The weight of the newest gap in the usual spacing."""
 
@@ -113,32 +109,3 @@ def begun(conn: Connection, series: Series, opens: Level, now: int, history: flo
     until = finished(now, step)
     start = until - until % micros(step) - micros(history) // micros(step) * micros(step)
     return Watched(series, opens, detector, start, newest[0][0], spacing, heard=now, quiet_until=until)
-
-
-def step_for(spacing: float) -> float:
-    """How long a step must be so that every one has a point: a minute, or the points' own spacing."""
-    return next((step for step in _STEPS if step >= spacing * 0.99), _STEPS[-1])
-
-
-def finished(now: int, step: float) -> int:
-    """The end of the last step that nothing is expected to be added to."""
-    end = now - micros(GRACE)
-    return end - end % micros(step)
-
-
-def read(conn: Connection, batch: Sequence[Watched], start: int, end: int, step: float) -> dict[int, list[Mean]]:
-    """What series of one step are to be given of `start <= at < end`."""
-    counters = [one.series.id for one in batch if is_counter(one.series.metric)]
-    known = set(counters)
-    found = points.means(conn, [one.series.id for one in batch if one.series.id not in known], start, end, step)
-    # The growth of the first step is counted from the last point before it.
-    for number, samples in points.window(conn, counters, start - micros(3 * step), end - 1).items():
-        steps: dict[int, list[tuple[int, float]]] = {}
-        for at, rate in to_rates(samples):
-            if at >= start:
-                steps.setdefault(at - at % micros(step), []).append((at, rate))
-        found[number] = [
-            Mean(at, sum(rate for _, rate in rates) / len(rates), len(rates), rates[-1][0])
-            for at, rates in steps.items()
-        ]
-    return found
