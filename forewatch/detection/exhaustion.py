@@ -36,11 +36,12 @@ _FUTURES = 200
 _QUICK_SAMPLES, _QUICK_SPAN, _QUICK_FEWEST = 20, 120.0, 5
 _QUICK_REACH = 60.0
 """Times the span it was seen over that a line is drawn on."""
-_CLEAR_RISE = 4.0
+_LATE_FEWEST = 10
+_CLEAR_RISE = 6.0
 """Times the noise about the line that it must have risen."""
 _TOOTH = 0.25
 """Share of the range that a fall must have to be one of a tooth."""
-_FEWEST_TEETH = 4
+_FEWEST_TEETH = 5
 """Low points needed; and they must rise by the height of a tooth: noise has teeth as well."""
 
 
@@ -282,14 +283,15 @@ def _low_points(seen: _Seen) -> tuple[_Seen | None, float]:
 
 
 def _steady(seen: _Seen) -> Slopes | None:
-    """The slopes where it grows steadily, those of its last third where that differs: what slows down, or speeds up."""
+    """The slopes where it grows steadily, those of its last third or half where it slows down or speeds up."""
     slopes = theil_sen(seen.at, seen.values)
     if slopes is None:
         return None
-    third = seen.since(float(seen.at[-1] - seen.at[0]) / 3)
-    late = theil_sen(third.at, third.values) if len(third.at) >= _QUICK_FEWEST else None
+    span = float(seen.at[-1] - seen.at[0])
+    newest = seen.since(span / 3 if len(seen.at) > 3 * _LATE_FEWEST else span / 2)
+    late = theil_sen(newest.at, newest.values) if len(newest.at) >= _LATE_FEWEST else None
     if late is not None and (late.middle < slopes.middle / 2 or late.low > slopes.middle):
-        seen, slopes = third, late
+        seen, slopes = newest, late
     about = seen.values - slopes.middle * seen.at
     noise = 1.4826 * float(np.median(np.abs(about - np.median(about))))
     rise = slopes.middle * float(seen.at[-1] - seen.at[0])
