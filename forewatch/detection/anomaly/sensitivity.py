@@ -1,0 +1,89 @@
+"""From an alarm budget to a score: the same few false alarms a month on every series.
+
+A young series takes its threshold from a built-in table, fitted on the labelled development series (scores that were
+exceeded outside the labelled windows, by their number per series and month). As it grows older its own record takes
+part: the highest score of each of its last days. What was confirmed as real is taken out of the record; what was called
+noise makes the series tell less readily.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forewatch.detection.anomaly.state import Reader, Writer
+
+__all__ = ["Sensitivity"]
+
+_DAY = 86_400_000_000
+_DAYS = 28
+_MONTH = 30.0
+_YOUNG = 7
+"""Days of record before it takes part."""
+_OWN_SHARE = 0.5
+"""The weight of a full record against the table's."""
+_REACH = 0.05
+"""How far the record may move a threshold, in score."""
+_FORGIVEN, _MOST_FORGIVEN = 0.02, 0.1
+_CONFIRMED, _MOST_CONFIRMED = -0.01, -0.05
+_TABLE = ((0.1, 0.76), (0.3, 0.73), (1.0, 0.69), (3.0, 0.65), (10.0, 0.61), (30.0, 0.56), (100.0, 0.48))
+"""False alarms per series and month, and the score."""
+
+
+class Sensitivity:
+    def __init__(self) -> None:
+        self._highs: list[float] = []
+        """Of the last days, oldest first; the last one is today's."""
+        self._today = 0
+        self._moved = 0.0
+
+    def add(self, at: list[int], scores: list[float]) -> None:
+        """Note the highest score of each day."""
+        for instant, score in zip(at, scores, strict=True):
+            day = instant // _DAY
+            if day != self._today or not self._highs:
+                self._today = day
+                self._highs = [*self._highs, 0.0][-_DAYS:]
+            if score > self._highs[-1]:
+                self._highs[-1] = float(np.float32(score))
+
+    def threshold(self, per_month: float) -> float:
+        """The score that is exceeded about `per_month` times in 30 days without anything being wrong.
+
+        Raises ValueError for a budget that is not positive.
+        """
+        if not per_month > 0:
+            raise ValueError(f"an alarm budget of {per_month:g} a month cannot be kept: give a number above 0")
+        rates, scores = zip(*_TABLE, strict=True)
+        usual = float(np.interp(np.log10(per_month), np.log10(rates), scores))
+        own = usual
+        days = len(self._highs) - 1
+        if days >= _YOUNG:
+            # Today is not over: its high may still come.
+            highs = sorted(self._highs[:-1], reverse=True)
+            rank = per_month * days / _MONTH
+            own = float(np.interp(rank, np.arange(days) + 0.5, highs))
+        share = _OWN_SHARE * days / (_DAYS - 1)
+        moved = min(max(share * (own - usual), -_REACH), _REACH) + self._moved
+        return min(max(usual + moved, 0.05), 0.95)
+
+    def forgive(self) -> None:
+        self._moved = min(self._moved + _FORGIVEN, _MOST_FORGIVEN)
+
+    def confirm(self, at: int) -> None:
+        self._moved = max(self._moved + _CONFIRMED, _MOST_CONFIRMED)
+        age = self._today - at // _DAY
+        if 0 <= age < len(self._highs):
+            self._highs[-1 - age] = 0.0
+
+    def dump(self, into: Writer) -> None:
+        into.numbers(self._today, self._moved, len(self._highs))
+        kept = np.zeros(_DAYS, np.float32)
+        kept[: len(self._highs)] = self._highs
+        into.array(kept)
+
+    def restore(self, state: Reader) -> None:
+        today, self._moved, count = state.numbers(3)
+        self._today = int(today)
+        kept = np.zeros(_DAYS, np.float32)
+        state.fill(kept)
+        self._highs = kept[: int(count)].tolist()

@@ -1,0 +1,55 @@
+"""A series that used to move and stands still: a stuck sensor, a dead exporter, a queue nobody works on."""
+
+from __future__ import annotations
+
+import math
+
+from forewatch.detection.anomaly.state import Reader, Writer
+from forewatch.detection.grid import Vector
+
+__all__ = ["Standstill"]
+
+_LIKELY = -math.log(1e-6)
+"""A run is told of where, by the share of rows that repeat, it would come once in a million."""
+_SHORTEST = 10
+
+
+class Standstill:
+    """Tells the row at which a run of equal values becomes one that this series does not have.
+
+    It must be unlikely by how often values repeat, and twice as long as any run before: a series may make the second
+    mistake only a few times, for every one doubles the bar.
+    """
+
+    def __init__(self) -> None:
+        self._last = math.nan
+        self._run, self._longest = 0, 0
+        self._rows, self._repeats = 0, 0
+
+    def add(self, x: Vector) -> list[bool]:
+        told = []
+        for value in x.tolist():
+            self._rows += 1
+            if value == self._last:
+                self._run += 1
+                told.append(self._run == self._bar())
+            else:
+                # What a long run repeats is one event, not many.
+                self._repeats += min(self._run, _SHORTEST)
+                self._longest = max(self._longest, self._run)
+                self._last, self._run = value, 0
+                told.append(False)
+        return told
+
+    def _bar(self) -> int:
+        moved = max(1, self._rows - self._run)
+        repeats = (self._repeats + 1) / (moved + 2)
+        unlikely = math.inf if repeats >= 1 else _LIKELY / -math.log(repeats)
+        return int(min(max(_SHORTEST, 2 * self._longest + 1, unlikely), 1e12))
+
+    def dump(self, into: Writer) -> None:
+        into.numbers(self._last, self._run, self._longest, self._rows, self._repeats)
+
+    def restore(self, state: Reader) -> None:
+        self._last, *counts = state.numbers(5)
+        self._run, self._longest, self._rows, self._repeats = (int(count) for count in counts)
