@@ -121,7 +121,9 @@ def anomalous_event(
 
 
 def _near(one: Oddity, other: Oddity, within: float) -> bool:
-    """Whether both were out of the usual at about the same time."""
+    """Whether both were out of the usual at about the same time, and do not say the same thing twice."""
+    if one.episode.kind == other.episode.kind == "silent":
+        return False  # whoever reports both has stopped
     first, second = sorted((one.episode, other.episode), key=lambda episode: episode.start)
     return second.start - first.last <= micros(within)
 
