@@ -21,6 +21,8 @@ AT_LEAST = 1800.0
 LONGEST = 28 * 86400.0
 """How much history is looked at, in seconds."""
 
+_BRIDGED = 86400.0
+"""Seconds without data that are looked across, once two days are known."""
 _FEWEST_STEPS = 24
 _RATIO = Range(0.0, 1.0)
 
@@ -53,7 +55,7 @@ def forecast(
 
 def prepare(samples: Samples, now: int, *, horizon: float = HORIZON) -> Grid | NotYet:
     """The even grid that a forecast as far as `horizon` seconds is fitted to; coarser for a farther one."""
-    grid = regularise(samples, now, at_least=AT_LEAST, longest=LONGEST, horizon=horizon)
+    grid = regularise(samples, now, at_least=AT_LEAST, longest=LONGEST, horizon=horizon, gap=_BRIDGED)
     if isinstance(grid, Grid) and len(grid.values) < _FEWEST_STEPS:
         return NotYet(f"needs {_FEWEST_STEPS} values at its own spacing, has {len(grid.values)}")
     return grid

@@ -20,7 +20,7 @@ LONGEST_GAP = 3600.0
 MOST_STEPS = 750
 """Of a forecast: a month in hours, a week in quarters of an hour."""
 
-_STEPS = (60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
+_STEPS = (60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 43200.0, 86400.0)
 _DAY = 86400.0
 # Squares and sums of what is larger run over; no metric is.
 _LARGEST = 1e150
@@ -35,6 +35,13 @@ class Grid:
     step: float
     """Seconds."""
     values: Vector
+    filled: NDArray[np.bool_] | None = None
+    """Steps without a sample, whose value was made up from those around; None where it is not known."""
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which values were measured."""
+        return np.ones(len(self.values), dtype=np.bool_) if self.filled is None else ~self.filled
 
     @property
     def end(self) -> int:
@@ -59,8 +66,8 @@ def regularise(
     """The finished steps up to `now`, the newest `longest` seconds of them; NotYet below `at_least` seconds.
 
     Without a `step` it is a minute, five minutes once a day is there, or the samples' own spacing where that is wider;
-    wide enough in any case that `horizon` seconds are 750 steps at most. A `gap` of at most so many seconds is bridged
-    by a straight line; only what came after a longer one is used.
+    wide enough in any case that `horizon` seconds are 750 steps at most. Gaps of at most `gap` seconds are bridged, those
+    of over an hour along the daily rhythm and only where two days are known; what came before a longer one is left out.
     """
     known = [(at, value) for at, value in clean(samples) if at <= now and abs(value) < _LARGEST]
     if not known:
@@ -68,7 +75,8 @@ def regularise(
     at = np.array([moment for moment, _ in known], dtype=np.int64)
     values = np.array([value for _, value in known])
 
-    spacing = seconds(int(np.median(np.diff(at)))) if len(at) > 1 else 0.0
+    # Three of four steps are to have a sample, where samples come at odd moments.
+    spacing = seconds(int(np.quantile(np.diff(at), 0.75))) if len(at) > 1 else 0.0
     step = step or _step(seconds(int(at[-1] - at[0])), max(spacing, horizon / MOST_STEPS))
     width = micros(step)
     silent = seconds(now - int(at[-1]))
@@ -83,6 +91,8 @@ def regularise(
 
     recent = bucket > now // width - longest / step if len(bucket) else slice(0)
     bucket, means = bucket[recent], means[recent]
+    if len(bucket) * step < 2 * _DAY:
+        gap = min(gap, LONGEST_GAP)
     breaks = np.flatnonzero(np.diff(bucket) * step > max(gap, 2 * step))
     if len(breaks):
         bucket, means = bucket[breaks[-1] + 1 :], means[breaks[-1] + 1 :]
@@ -91,7 +101,25 @@ def regularise(
         since = f" since the last gap of over {_say(gap).replace('1 hour', 'an hour')}" if len(breaks) else ""
         return NotYet(f"needs {_say(at_least)} of data, has {_say(span)}{since}")
     even = np.arange(bucket[0], bucket[-1] + 1)
-    return Grid(int(bucket[0]) * width, step, np.interp(even, bucket, means))
+    filled = ~np.isin(even, bucket)
+    if np.max(np.diff(bucket), initial=0) * step > max(LONGEST_GAP, 2 * step):
+        rhythm = _rhythm(bucket, means, max(1, round(_DAY / step)))
+        line = np.interp(even, bucket, means - rhythm[bucket % len(rhythm)])
+        return Grid(int(bucket[0]) * width, step, line + rhythm[even % len(rhythm)], filled)
+    return Grid(int(bucket[0]) * width, step, np.interp(even, bucket, means), filled)
+
+
+def _rhythm(bucket: NDArray[np.int64], means: Vector, slots: int) -> Vector:
+    """The median of each time of the day; where there is none, between its neighbours'."""
+    slot = bucket % slots
+    order = np.lexsort((means, slot))
+    size = np.bincount(slot, minlength=slots)
+    there = np.flatnonzero(size)
+    first = (np.cumsum(size) - size)[there]
+    ranked, many = means[order], size[there]
+    medians = (ranked[first + (many - 1) // 2] + ranked[first + many // 2]) / 2
+    rhythm: Vector = np.interp(np.arange(slots), there, medians)
+    return rhythm
 
 
 def _step(span: float, spacing: float) -> float:

@@ -51,6 +51,11 @@ def weekday(at: int) -> int:
     return (at // micros(DAY) + _FIRST_WEEKDAY) % 7
 
 
+def weekdays(at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The same of many moments."""
+    return (at // micros(DAY) + _FIRST_WEEKDAY) % 7
+
+
 def fourier(start: int, step: float, count: int, period: float, pairs: int) -> Vector:
     """Sines and cosines of a period (seconds) and its harmonics for `count` steps: shape (count, 2 * pairs).
 

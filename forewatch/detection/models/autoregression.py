@@ -28,7 +28,7 @@ def autoregression(y: Vector, moments: NDArray[np.int64], *, day: bool, week: bo
     if fitted is None:
         return None
     lags, rhythm, sigma = fitted
-    return Part("autoregression" + _seasons(day, week), lags, rhythm, sigma) if stable(lags) else None
+    return Part("autoregression" + _seasons(day, week), rhythm, sigma, lags) if stable(lags) else None
 
 
 def autoregression_of_differences(y: Vector, moments: NDArray[np.int64]) -> Part | None:
@@ -40,7 +40,7 @@ def autoregression_of_differences(y: Vector, moments: NDArray[np.int64]) -> Part
     lags = np.append(change, 0.0)
     lags[1:] -= change
     lags[0] += 1.0
-    return Part("autoregression of differences", lags, rhythm, sigma) if stable(lags) else None
+    return Part("autoregression of differences", rhythm, sigma, lags) if stable(lags) else None
 
 
 def terms(moments: NDArray[np.int64], *, day: bool, week: bool) -> Vector | None:

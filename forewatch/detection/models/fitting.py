@@ -38,14 +38,15 @@ def fit(grid: Grid, *, within: Range, calendar: Calendar | None = None, steps: i
     # Bytes and ratios are fitted alike: no numerical trouble, and the answer scales with the series.
     y = _clip((values - centre) / scale)
     moments = lived(times(grid.start, grid.step, len(y)), calendar)
-    trial = choose(y, moments, grid.step, steps)
+    trial = choose(y, grid.known, moments, grid.step, steps)
+    needed = max(_RECENT, *(part.needs for part in trial.parts))
     knots, widths = halves(trial.errors)
     return Model(
         grid.start + len(y) * micros(grid.step),
         grid.step,
         centre,
         scale,
-        y[-_RECENT:],
+        y[-needed:],
         trial.parts,
         knots,
         widths,

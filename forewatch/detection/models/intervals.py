@@ -7,13 +7,23 @@ import numpy as np
 from forewatch.detection.grid import Vector
 
 _KNOTS = 48
+_RANK = 0.96
+"""Of the errors that the band holds in the trial: a little more than it promises, for the future differs from the past.
+
+Set on the labelled development series, where 0.95 left a tenth of the bands below 88 %.
+"""
 
 
 def halves(errors: Vector) -> tuple[Vector, Vector]:
     """Steps ahead and the half width that held 95 % of the errors there; `errors` has shape (origins, steps)."""
-    origins, steps = errors.shape
-    # The 95 % rank of n + 1: an error as large as the next one has one chance in twenty.
-    rank = min(1.0, 0.95 * (1 + 1 / origins))
-    half = np.maximum.accumulate(np.quantile(errors, rank, axis=0))
+    steps = errors.shape[1]
+    width = max(1, steps // 24)
     knots = np.unique(np.round(np.geomspace(1, steps, min(steps, _KNOTS)))).astype(np.int64)
-    return knots.astype(np.float64), half[knots - 1].astype(np.float32).astype(np.float64)
+    half = np.zeros(len(knots))
+    for place, knot in enumerate(knots):
+        near = errors[:, max(0, knot - 1 - width) : knot + width]
+        near = near[~np.isnan(near)]
+        # The rank of n + 1: the next error counts as one of them.
+        if len(near):
+            half[place] = np.quantile(near, min(1.0, _RANK * (1 + 1 / errors.shape[0])))
+    return knots.astype(np.float64), np.maximum.accumulate(half)

@@ -10,7 +10,7 @@ import numpy as np
 from forewatch.clock import micros
 from forewatch.detection.band import Forecast
 from forewatch.detection.grid import Grid, Vector
-from forewatch.detection.models.part import Part, impulse, paths
+from forewatch.detection.models.part import Part
 from forewatch.detection.models.rhythm import lived
 from forewatch.detection.models.state import Reader, Writer
 from forewatch.detection.quantity import Range
@@ -45,22 +45,33 @@ class Model:
 
     @property
     def name(self) -> str:
-        """As a person reads it: `daily profile and autoregression + day`."""
-        return " and ".join(part.name for part in self.parts) or "constant"
+        """As a person reads it: `autoregression + day and 4 more`, the best part first."""
+        if not self.parts:
+            return "constant"
+        others = len(self.parts) - 1
+        return self.parts[0].name + (f" and {others} more" if others else "")
 
     @property
     def needs(self) -> int:
-        """How many newest values `follow` needs at least."""
-        return max((len(part.lags) for part in self.parts), default=1) or 1
+        """How many newest values forecasts start from; `follow` copes with fewer."""
+        return max((part.needs for part in self.parts), default=1) or 1
 
     def follow(self, recent: Grid) -> Model:
         """The same parameters with the newest values of `recent`, whose steps are the model's own.
 
-        Values fewer than `needs` are preceded by those the model knew, as if there were no gap.
+        Where `recent` does not reach back far enough, the values that the model knew stand; a straight line leads from
+        these to those. What ends before the model's own past changes nothing.
         """
+        if recent.end < self.start or not self.parts:
+            return self if recent.end < self.start else replace(self, start=recent.end)
+        count, width = len(self.recent), micros(self.step)
         values = (recent.values - self.centre) / self.scale
-        known = np.concatenate([self.recent, values])[-len(self.recent) :]
-        return replace(self, start=recent.end, recent=known)
+        # Steps from the newest value back, 0 for it.
+        old = (recent.end - self.start) // width + np.arange(count)[::-1]
+        new = np.arange(len(values))[::-1]
+        kept = old > new[0]
+        age, known = np.concatenate([old[kept], new]), np.concatenate([self.recent[kept], values])
+        return replace(self, start=recent.end, recent=np.interp(-np.arange(count)[::-1], -age, known))
 
     def predict(self, steps: int) -> Forecast:
         """The next steps, with a 95 % band."""
@@ -72,10 +83,8 @@ class Model:
         origin = np.array([known])
         mean, analytic = np.zeros(steps), np.zeros(steps)
         for part in self.parts:
-            drift = np.concatenate([np.zeros(known), part.drift(moments[known:], moments[:known])])
-            mean += paths(part, drift, self.recent, origin, steps)[0] / len(self.parts)
-            spread = part.sigma * np.sqrt(np.cumsum(impulse(part.lags, steps) ** 2))
-            analytic += _NORMAL_95 * spread / len(self.parts)
+            mean += part.paths(self.recent, moments, origin, steps)[0] / len(self.parts)
+            analytic += _NORMAL_95 * part.spread(steps) / len(self.parts)
         half = np.maximum(analytic, self._tried(steps))
 
         def told(values: Vector) -> tuple[float, ...]:
@@ -96,9 +105,9 @@ class Model:
             "low": None if math.isinf(self.within.low) else self.within.low,
             "high": None if math.isinf(self.within.high) else self.within.high,
             "unknown": self.unknown,
-            "recent": writer.put(self.recent),
-            "knots": writer.put(self.knots, short=True),
-            "halves": writer.put(self.halves, short=True),
+            "recent": writer.put_short(self.recent),
+            "knots": writer.put(self.knots),
+            "halves": writer.put(self.halves),
             "parts": [part.write(writer) for part in self.parts],
         }
         return writer.finish(header)
@@ -128,9 +137,9 @@ def load(state: bytes, calendar: Calendar | None = None) -> Model:
         centre=header["centre"],
         scale=header["scale"],
         # In the order in which they were put.
-        recent=reader.take(header["recent"]),
-        knots=reader.take(header["knots"], short=True),
-        halves=reader.take(header["halves"], short=True),
+        recent=reader.take_short(header["recent"]),
+        knots=reader.take(header["knots"]),
+        halves=reader.take(header["halves"]),
         parts=tuple(Part.read(reader, part) for part in header["parts"]),
         within=Range(
             -math.inf if header["low"] is None else header["low"],

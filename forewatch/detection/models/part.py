@@ -1,11 +1,12 @@
-"""The one form that all models share: a rhythm and a linear recursion on the newest values."""
+"""The one form that all models share: a rhythm, and how the newest values move it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from forewatch.detection.grid import Vector
@@ -15,24 +16,48 @@ from forewatch.detection.models.state import Reader, Writer
 
 @dataclass(frozen=True)
 class Part:
-    """`y[t] = rhythm[t] + sum(lags[i] * y[t - 1 - i])`, with `sigma` the standard error of one step."""
+    """`y[t] = rhythm[t] + sum(lags[i] * y[t - 1 - i])`, or with a `window` `rhythm[t] + offset`.
+
+    The offset is the median distance of the newest `window` values to the rhythm: how high the series stands now.
+    """
 
     name: str
-    lags: Vector
     rhythm: Rhythm
     sigma: float
+    """The standard error of one step."""
+    lags: Vector = field(default_factory=lambda: np.zeros(0))
     about: bool = False
     """Whether the lags work on the distance to the rhythm instead: `y` above is then `y - rhythm`."""
+    window: int = 0
 
-    def drift(self, moments: NDArray[np.int64], before: NDArray[np.int64]) -> Vector:
-        """What the rhythm adds at each moment; `before` are the moments of the lags, needed where `about`."""
-        value = self.rhythm.at(moments)
-        if self.about and len(self.lags):
-            order = len(self.lags)
-            earlier = np.concatenate([self.rhythm.at(before[len(before) - order :]), value])
-            for lag, weight in enumerate(self.lags, start=1):
-                value = value - weight * earlier[order - lag : len(earlier) - lag]
-        return value
+    @property
+    def needs(self) -> int:
+        """How many newest values a forecast starts from."""
+        return max(len(self.lags), self.window)
+
+    def paths(self, y: Vector, moments: NDArray[np.int64], origins: NDArray[np.int64], steps: int) -> Vector:
+        """Forecasts from each origin, shape (origins, steps); what is known at origin `o` is `y[:o]`, `needs` of it.
+
+        `moments` are those of `y` and, where an origin reaches beyond it, of the steps to come.
+        """
+        rhythm = self.rhythm.at(moments)
+        ahead = origins[:, None] + np.arange(steps)
+        if self.window:
+            away = y - rhythm[: len(y)]
+            offset = np.median(sliding_window_view(away, self.window)[origins - self.window], axis=1)
+            path: Vector = rhythm[ahead] + offset[:, None]
+            return path
+        if not self.about:
+            return recursion(self.lags, rhythm[ahead], y, origins)
+        around: Vector = rhythm[ahead] + recursion(self.lags, np.zeros(ahead.shape), y - rhythm[: len(y)], origins)
+        return around
+
+    def spread(self, steps: int) -> Vector:
+        """The standard error of each step ahead, as the model has it."""
+        if not len(self.lags):
+            return np.full(steps, self.sigma)
+        growth: Vector = self.sigma * np.sqrt(np.cumsum(impulse(self.lags, steps) ** 2))
+        return growth
 
     def write(self, writer: Writer) -> dict[str, Any]:
         """Its part of a state; what is returned belongs in the header."""
@@ -40,34 +65,33 @@ class Part:
             "name": self.name,
             "sigma": self.sigma,
             "about": self.about,
+            "window": self.window,
             "lags": writer.put(self.lags),
             "constant": self.rhythm.constant,
             "day": writer.put(self.rhythm.day),
             "week": writer.put(self.rhythm.week),
-            "profile": writer.put(self.rhythm.profile, short=True),
-            "daily": self.rhythm.daily,
+            "kind": self.rhythm.kind,
+            "profile": writer.put_short(self.rhythm.profile),
         }
 
     @classmethod
     def read(cls, reader: Reader, header: dict[str, Any]) -> Part:
         """The part back from a state and its share of the header."""
         lags, day, week = (reader.take(header[key]) for key in ("lags", "day", "week"))
-        profile = reader.take(header["profile"], short=True)
-        rhythm = Rhythm(header["constant"], day, week, profile, header["daily"])
-        return cls(header["name"], lags, rhythm, header["sigma"], header["about"])
+        rhythm = Rhythm(header["constant"], day, week, reader.take_short(header["profile"]), header["kind"])
+        return cls(header["name"], rhythm, header["sigma"], lags, header["about"], header["window"])
 
 
-def paths(part: Part, drift: Vector, y: Vector, origins: NDArray[np.int64], steps: int) -> Vector:
-    """Forecasts from each origin, shape (origins, steps); what is known at origin `o` is `y[:o]`.
-
-    `drift` is the part's, one a step of the whole time axis.
-    """
-    order = len(part.lags)
-    path = np.empty((len(origins), order + steps))
+def recursion(lags: Vector, drift: Vector, y: Vector, origins: NDArray[np.int64]) -> Vector:
+    """`path[t] = drift[t] + sum(lags[i] * path[t - 1 - i])` from each origin; `drift` has shape (origins, steps)."""
+    order = len(lags)
+    if not order:
+        return drift
+    path = np.empty((len(origins), order + drift.shape[1]))
     path[:, :order] = y[origins[:, None] + np.arange(-order, 0)]
-    path[:, order:] = drift[origins[:, None] + np.arange(steps)]
-    backwards = part.lags[::-1]
-    for step in range(order, order + steps if order else 0):
+    path[:, order:] = drift
+    backwards = lags[::-1]
+    for step in range(order, path.shape[1]):
         path[:, step] += path[:, step - order : step] @ backwards
     return path[:, order:]
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forewatch.clock import micros
 from forewatch.detection.grid import Vector
-from forewatch.detection.seasons import DAY, WEEK, Calendar, fourier_at
+from forewatch.detection.seasons import DAY, WEEK, Calendar, fourier_at, weekdays
 
 DAY_PAIRS = 6
 """Sines and cosines of the day: down to four hours."""
 WEEK_PAIRS = 3
 """Sines and cosines of the week: what makes a weekend differ, beside the day's own."""
+
+Kind = Literal["day", "workday", "week"]
+"""Of a profile: every day alike, workdays and weekends apart, or each day of the week its own."""
+
+_SATURDAY = 5
 
 
 def _nothing() -> Vector:
@@ -30,8 +36,8 @@ class Rhythm:
     """Weights of the sines, then of the cosines."""
     week: Vector = field(default_factory=_nothing)
     profile: Vector = field(default_factory=_nothing)
-    """Typical values of the slots of a week (their number a multiple of 7) or, where `daily`, of a day."""
-    daily: bool = True
+    """Typical values of the slots of a day; of a workday, then of a day of the weekend; or of the seven days."""
+    kind: Kind = "day"
 
     def at(self, moments: NDArray[np.int64]) -> Vector:
         """Its value at moments, those of holidays already moved to their Sunday (`Calendar.as_lived`)."""
@@ -40,13 +46,24 @@ class Rhythm:
             if len(weights):
                 value += fourier_at(moments, period, len(weights) // 2) @ weights
         if len(self.profile):
-            value += self.profile[slots(moments, len(self.profile), DAY if self.daily else WEEK)]
+            value += self.profile[slots(moments, self.kind, len(self.profile))]
         return value
 
 
-def slots(moments: NDArray[np.int64], count: int, period: float) -> NDArray[np.int64]:
-    """Which of `count` equal parts of a period (seconds) each moment lies in."""
-    return (moments % micros(period)) * count // micros(period)
+def days_of(kind: Kind) -> int:
+    """How many different days a profile has."""
+    return {"day": 1, "workday": 2, "week": 7}[kind]
+
+
+def slots(moments: NDArray[np.int64], kind: Kind, count: int) -> NDArray[np.int64]:
+    """Which slot of a profile of `count` slots each moment lies in."""
+    a_day = count // days_of(kind)
+    slot: NDArray[np.int64] = (moments % micros(DAY)) * a_day // micros(DAY)
+    if kind == "workday":
+        slot += a_day * (weekdays(moments) >= _SATURDAY)
+    elif kind == "week":
+        slot += a_day * weekdays(moments)
+    return slot
 
 
 def lived(moments: NDArray[np.int64], calendar: Calendar | None) -> NDArray[np.int64]:

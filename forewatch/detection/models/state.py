@@ -18,6 +18,8 @@ VERSION = 1
 MOST = 4096
 """Bytes of a state."""
 
+_LEVELS = 65535
+
 
 class Writer:
     """Collects numbers and tells how many they were, which is all that the header says of them."""
@@ -25,9 +27,16 @@ class Writer:
     def __init__(self) -> None:
         self._numbers: list[bytes] = []
 
-    def put(self, values: Vector, *, short: bool = False) -> int:
-        """Keep some numbers: to seven digits where `short`, which is more than data have, else exactly."""
-        self._numbers.append(np.asarray(values, dtype=_kind(short)).tobytes())
+    def put(self, values: Vector) -> int:
+        """Keep some numbers exactly."""
+        self._numbers.append(np.asarray(values, dtype="<f8").tobytes())
+        return len(values)
+
+    def put_short(self, values: Vector) -> int:
+        """Keep some numbers to a 65,535th of their range, which is finer than what is measured; two bytes each."""
+        if len(values):
+            low, high = float(np.min(values)), float(np.max(values))
+            self._numbers.append(struct.pack("<dd", low, high) + _levels(values, low, high).astype("<u2").tobytes())
         return len(values)
 
     def finish(self, header: Mapping[str, Any]) -> bytes:
@@ -55,9 +64,8 @@ class Reader:
         except (zlib.error, struct.error, ValueError) as error:
             raise StateUnreadable(f"a stored model is damaged ({error}): fit it anew") from error
 
-    def take(self, count: int, *, short: bool = False) -> Vector:
+    def take(self, count: int, kind: str = "<f8") -> Vector:
         """The next numbers."""
-        kind = _kind(short)
         try:
             found: Vector = np.frombuffer(self._body, kind, count, self._at).astype(np.float64)
         except ValueError as error:
@@ -65,6 +73,25 @@ class Reader:
         self._at += count * np.dtype(kind).itemsize
         return found
 
+    def take_short(self, count: int) -> Vector:
+        """The next numbers that were kept short."""
+        if not count:
+            return np.zeros(0)
+        low, high = self.take(2)
+        back: Vector = low + self.take(count, "<u2") * ((high - low) / _LEVELS)
+        return back
 
-def _kind(short: bool) -> str:
-    return "<f4" if short else "<f8"
+
+def rounded(values: Vector) -> Vector:
+    """Numbers as they come back when kept short: a model that uses these is the same after storing."""
+    if not len(values):
+        return values
+    low, high = float(np.min(values)), float(np.max(values))
+    back: Vector = low + _levels(values, low, high) * ((high - low) / _LEVELS)
+    return back
+
+
+def _levels(values: Vector, low: float, high: float) -> Vector:
+    room = high - low
+    level: Vector = np.round((values - low) * (_LEVELS / room)) if room > 0 else np.zeros(len(values))
+    return level
