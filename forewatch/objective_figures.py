@@ -88,7 +88,7 @@ class Figures:
             percent(self.budget.left) if self.budget is not None else "",
             *rates,
             iso(self.since)[:16] + "Z" if self.since is not None else "",
-            "; ".join(filter(None, (self.outlook, self.note))),
+            "; ".join(filter(None, (self.outlook if self.answers.total else "", self.note))) or self.outlook,
         )
         return dict(zip(COLUMNS, cells, strict=True))
 
