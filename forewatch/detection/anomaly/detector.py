@@ -93,6 +93,11 @@ class Detector:
         self._memory = Memory(len(_WEIGHTS))
         self._sensitivity = Sensitivity()
 
+    @property
+    def seen(self) -> int:
+        """Rows so far."""
+        return self._rows
+
     def update(self, at: int, value: float) -> Score:
         """Score one point and learn from it; `at` in microseconds UTC. Raises ValueError where time goes back."""
         return self.update_many(np.array([at], np.int64), np.array([value], np.float64))[0]
