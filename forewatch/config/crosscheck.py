@@ -52,6 +52,9 @@ def _duplicates(config: Config, top: Spot) -> Iterator[Problem]:
         yield from twice(
             "instance", [(each.name, spot.at("instances", i, "name")) for i, each in enumerate(service.instances)]
         )
+        yield from twice(
+            "benchmark", [(each.name, spot.at("benchmarks", i, "name")) for i, each in enumerate(service.benchmarks)]
+        )
         yield from _same_checks(service, spot.at("checks"))
     yield from _same_tokens(config, services)
 
@@ -109,6 +112,7 @@ def _services(config: Config, top: Spot, known_runbooks: Collection[str] | None)
         spot = top.at("services", index)
         for i, name in enumerate(service.depends_on):
             yield from dangling("service", name, spot.at("depends_on", i), services)
+        yield from prefect_secrets(spot, "benchmarks", "benchmarks, which a terminal may run too")
         for i, check in enumerate(service.checks):
             yield from _check(check, spot.at("checks", i))
         for i, remedy in enumerate(service.remedies):
@@ -193,6 +197,9 @@ def _addresses(config: Config, top: Spot) -> Iterator[Problem]:
         (config.prefect_url, top.at("prefect_url")),
         (config.heartbeat.url if config.heartbeat else None, top.at("heartbeat", "url")),
     ]
+    for index, service in enumerate(config.services):
+        for i, benchmark in enumerate(service.benchmarks):
+            plain.append((benchmark.url, top.at("services", index, "benchmarks", i, "url")))
     for index, notifier in enumerate(config.notifiers):
         if notifier.webhook is not None:
             plain.append((notifier.webhook.url, top.at("notifiers", index, "webhook", "url")))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -92,3 +93,17 @@ def _wins(before: int, after: int) -> Vector:
                 continue
             ways[taken, below:] += ways[taken - 1, : ways.shape[1] - below]
     return np.asarray(ways[after])
+
+
+def holm(chances: Sequence[float | None]) -> list[float | None]:
+    """Each chance raised for how many there are (Holm), so that among many comparisons none is sure by luck alone.
+
+    None stays None and counts for nothing.
+    """
+    known = sorted((chance, place) for place, chance in enumerate(chances) if chance is not None)
+    raised: list[float | None] = [None] * len(chances)
+    so_far = 0.0
+    for number, (chance, place) in enumerate(known):
+        so_far = max(so_far, min(1.0, (len(known) - number) * chance))
+        raised[place] = so_far
+    return raised
