@@ -65,7 +65,7 @@ class Exhaustion:
         """What is left as a person says it: `3.2 h, 80 % interval 2.5-4.1 h`."""
         left = self.left(now)
         size, unit = next((size, unit) for least, size, unit in _UNITS if left >= least)
-        digits = 0 if unit == "min" else 1
+        digits = 1 if unit in ("d", "h") else 0
         said = f"{left / size:.{digits}f} {unit}"
         first = max(0.0, seconds(self.lower - now)) / size
         if self.upper is None:
@@ -75,7 +75,7 @@ class Exhaustion:
         )
 
 
-_UNITS = ((2 * _DAY, _DAY, "d"), (_HOUR, _HOUR, "h"), (0.0, 60.0, "min"))
+_UNITS = ((2 * _DAY, _DAY, "d"), (_HOUR, _HOUR, "h"), (120.0, 60.0, "min"), (0.0, 1.0, "s"))
 """From how many seconds on, what is counted, and its sign."""
 
 

@@ -188,6 +188,7 @@ def test_a_night_without_data_is_bridged_and_a_week_is_not():
     [
         (3.2, "3.2 h, 80 % interval 2.7-4.2 h"),
         (0.75, "45 min, 80 % interval 15-105 min"),
+        (45 / 3600, "45 s, 80 % interval 0-3645 s"),
         (72, "3.0 d, 80 % interval 3.0-3.0 d"),
     ],
 )
