@@ -21,7 +21,7 @@ from forewatch.detection.anomaly.day_profile import DayProfile
 from forewatch.detection.anomaly.innovations import Innovations
 from forewatch.detection.anomaly.memory import Memory
 from forewatch.detection.anomaly.moving_mean import MovingMean
-from forewatch.detection.anomaly.ranks import BLOCK, COARSE, FINE, MEMORY, Ranks
+from forewatch.detection.anomaly.ranks import COARSE, FINE, MEMORY, Ranks
 from forewatch.detection.anomaly.record import Record
 from forewatch.detection.anomaly.scores import Score, Scores
 from forewatch.detection.anomaly.sensitivity import Sensitivity
@@ -38,7 +38,7 @@ _INNOVATION = 2
 _MEAN_FOR, _MEAN_ROWS = 2 * 3600.0, 12
 _SHIFT_FOR, _SHIFT_ROWS = 3 * 3600.0, 3
 """Seconds, and at least so many rows."""
-_CELLS = 36
+_CELLS, _CELLS_COMPACT = 360, 36
 _SLOTS, _SLOTS_COMPACT = 96, 48
 _MOST_EXCESS = 3.0
 """What being far outside the range so far adds at most, in powers of ten."""
@@ -82,8 +82,9 @@ class Detector:
         self._band = (math.nan, math.nan)
         # One row a week at the least: slower series are not sampled, they happen.
         self._pace = (math.log10(_WEEK / _USUAL_STEP) / math.log10(max(_WEEK / step, 10.0))) ** _PACE
-        self._mean = MovingMean(max(_MEAN_ROWS, round(_MEAN_FOR / step)), _CELLS)
-        self._shifted = MovingMean(max(_SHIFT_ROWS, round(_SHIFT_FOR / step)), _CELLS)
+        cells = _CELLS_COMPACT if compact else _CELLS
+        self._mean = MovingMean(max(_MEAN_ROWS, round(_MEAN_FOR / step)), cells)
+        self._shifted = MovingMean(max(_SHIFT_ROWS, round(_SHIFT_FOR / step)), cells)
         self._innovations = Innovations(step)
         self._day = DayProfile(step, _SLOTS_COMPACT if compact else _SLOTS)
         self._ranks = Ranks(len(_WEIGHTS), COARSE if compact else FINE)
@@ -197,21 +198,18 @@ class Detector:
         surprise = (_WEIGHTS[:, None] * rarity).sum(axis=0) * (_FULL * self._pace / np.log10(before + 10))
         shifts = self._shift.add(error, self._innovations.sigma)
         flats = self._standstill.add(x)
-        if any(flats):
-            surprise[flats] = np.maximum(surprise[flats], _FLAT)
-        instants = at.tolist()
-        counted = self._record.add(instants, surprise.tolist())
-        scores = [
-            value / (value + _HALF) if self._rows + row >= self.warmup else 0.0 for row, value in enumerate(counted)
-        ]
-        self._memory.add(instants, scores, rows)
-        self._sensitivity.add(instants, scores)
+        surprise[flats] = np.maximum(surprise[flats], _FLAT)
+        counted = np.array(self._record.add(at.tolist(), surprise.tolist()))
+        score = counted / (counted + _HALF)
+        score[: max(0, self.warmup - self._rows)] = 0.0
+        self._memory.add(at, score, rows)
+        self._sensitivity.add(at, score)
         expected += self._origin
-        told = np.stack([np.array(scores), expected, expected + self._band[0], expected + self._band[1]])
+        told = np.stack([score, expected, expected + self._band[0], expected + self._band[1]])
         kind = np.where(flats, "flat", np.where(shifts, "shift", "unusual"))
         self._rows += len(x)
         self._last_at = int(at[-1])
-        if self._ranks.room == BLOCK:
+        if self._ranks.merged:
             self._review()
         return told, kind
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forewatch.detection.anomaly.ranks import Single
 from forewatch.detection.anomaly.state import Reader, Writer
+from forewatch.detection.grid import Vector
 
 __all__ = ["Memory"]
 
@@ -21,11 +23,10 @@ class Memory:
         self._rows: list[Single] = []
         self._channels = channels
 
-    def add(self, at: list[int], scores: list[float], rows: Single) -> None:
-        for index, score in enumerate(scores):
-            if score >= _STANDS_OUT:
-                self._at = [*self._at, at[index]][-_KEPT:]
-                self._rows = [*self._rows, rows[:, index].copy()][-_KEPT:]
+    def add(self, at: NDArray[np.int64], scores: Vector, rows: Single) -> None:
+        for index in np.flatnonzero(scores >= _STANDS_OUT)[-_KEPT:]:
+            self._at = [*self._at, int(at[index])][-_KEPT:]
+            self._rows = [*self._rows, rows[:, index].copy()][-_KEPT:]
 
     def since(self, at: int) -> list[Single]:
         """The rows kept of `at` and later: an anomaly goes on from where it was told of."""

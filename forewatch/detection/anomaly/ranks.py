@@ -2,8 +2,8 @@
 
 A quantile sketch in the manner of the t-digest: weighted points, single at the ends and ever heavier towards the
 middle, so that a tail probability is right to a few per cent however small it is. What is old fades once `MEMORY` rows
-are there, so that a series may change its ways. The newest rows wait in a buffer and are counted exactly; every `BLOCK`
-rows they are merged in. Equal values stay one point of their own: counts and levels are never blurred.
+are there, so that a series may change its ways. The newest rows wait in a buffer and are counted exactly; now and then
+they are merged in. Equal values stay one point of their own: counts and levels are never blurred.
 
 Points are single precision, in memory as at rest, so that a restored sketch goes on as one never stopped; sums of their
 weights are exact in double precision, so that the answers are the same for one row at a time and for many.
@@ -11,48 +11,69 @@ weights are exact in double precision, so that the answers are the same for one 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from forewatch.detection.anomaly.state import Reader, Writer
 from forewatch.detection.grid import Vector
 
-__all__ = ["BLOCK", "COARSE", "FINE", "MEMORY", "Ranks", "Single"]
+__all__ = ["COARSE", "FINE", "MEMORY", "Grain", "Ranks", "Single"]
 
 Single = NDArray[np.float32]
 
-BLOCK = 32
-"""Rows that wait before they are merged."""
 MEMORY = 8000
 """Rows that count; beyond, older ones weigh less."""
-FINE, COARSE = 0.1, 0.35
-"""How much heavier points become per rank from the end: tail probabilities are right to about a third of it."""
+_SHORT_BLOCK = 32
+"""Rows that wait before they are merged, at first."""
+_GROWN = 1000
+
+
+class Grain(NamedTuple):
+    coarseness: float
+    """How much heavier points become per rank from the end: tail probabilities are right to about a third of it."""
+    block: int
+    """Rows that wait before they are merged, once a thousand are there."""
+
+
+FINE, COARSE = Grain(0.1, 128), Grain(0.35, 32)
 
 
 class Ranks:
     """The sketches of several channels that move in step."""
 
-    def __init__(self, channels: int, coarseness: float) -> None:
-        self._coarseness = coarseness
-        points = 2 * int(np.ceil(np.log1p(coarseness * (MEMORY + BLOCK) / 2) / coarseness)) + 1
+    def __init__(self, channels: int, grain: Grain) -> None:
+        self._coarseness, block = grain
+        reach = (MEMORY + block) / 2
+        points = 2 * int(np.ceil(np.log1p(self._coarseness * reach) / self._coarseness)) + 1
         self._value: Single = np.zeros((channels, points), np.float32)
         self._weight: Single = np.zeros((channels, points), np.float32)
-        self._buffer: Single = np.zeros((channels, BLOCK), np.float32)
+        self._buffer: Single = np.zeros((channels, block), np.float32)
         self._waiting = 0
         self._settle()
 
     def _settle(self) -> None:
         """What follows from the points, kept because every row asks for it."""
-        self._held = self._weight.astype(np.float64)[:, :, None]
-        self._total = float(self._held[0].sum())
         live = self._weight > 0
-        self._low = np.where(live, self._value, np.float32(np.inf)).min(axis=1, keepdims=True)
-        self._high = np.where(live, self._value, np.float32(-np.inf)).max(axis=1, keepdims=True)
+        self._points = [value[there] for value, there in zip(self._value, live, strict=True)]
+        self._through = [
+            np.cumsum(np.append(0.0, weight[there])) for weight, there in zip(self._weight, live, strict=True)
+        ]
+        self._total = float(self._through[0][-1])
+        ends = np.array([(value[0], value[-1]) if len(value) else (np.inf, -np.inf) for value in self._points])
+        self._low, self._high = ends[:, :1], ends[:, 1:]
+        self._block = self._buffer.shape[1] if self._total >= _GROWN else _SHORT_BLOCK
 
     @property
     def room(self) -> int:
         """How many rows can come before the next merge."""
-        return BLOCK - self._waiting
+        return self._block - self._waiting
+
+    @property
+    def merged(self) -> bool:
+        """Whether the newest row ended a block."""
+        return not self._waiting
 
     def add(self, rows: Single) -> tuple[Vector, Vector]:
         """Tail probability and excess over the range so far, of each of `rows` (channels, at most `room`).
@@ -65,9 +86,11 @@ class Ranks:
         known = self._buffer[:, None, : start + count]
         earlier = np.arange(start + count) < start + np.arange(count)[:, None]
         x = rows[:, :, None]
-        value = self._value[:, None, :]
-        over = ((value >= x) @ self._held)[:, :, 0] + ((known >= x) & earlier).sum(axis=2)
-        under = ((value <= x) @ self._held)[:, :, 0] + ((known <= x) & earlier).sum(axis=2)
+        over = np.count_nonzero((known >= x) & earlier, axis=2).astype(np.float64)
+        under = np.count_nonzero((known <= x) & earlier, axis=2).astype(np.float64)
+        for channel, (points, through) in enumerate(zip(self._points, self._through, strict=True)):
+            over[channel] += through[-1] - through[points.searchsorted(rows[channel], "left")]
+            under[channel] += through[points.searchsorted(rows[channel], "right")]
         total = self._total + start + np.arange(count)
         share = np.minimum(np.maximum(np.minimum(over, under), 1.0) / (total + 1.0), 1.0)
 
@@ -80,10 +103,11 @@ class Ranks:
         young = total < 2.0
         share[:, young], excess[:, young] = 1.0, 0.0
         self._waiting = start + count
-        if self._waiting == BLOCK:
-            fade = min(1.0, (MEMORY - BLOCK) / self._total) if self._total else 1.0
-            self._merge(self._buffer, np.ones_like(self._buffer), fade)
+        if self._waiting == self._block:
+            ripe = self._buffer[:, : self._block]
+            fade = min(1.0, (MEMORY - self._block) / self._total) if self._total else 1.0
             self._waiting = 0
+            self._merge(ripe, np.ones_like(ripe), fade)
         return share, excess
 
     def reinforce(self, row: Single, weight: float) -> None:
@@ -94,8 +118,8 @@ class Ranks:
         """The value that `share` of the merged rows do not exceed; NaN before the first merge."""
         if not self._total:
             return float("nan")
-        through = np.cumsum(self._weight[channel], dtype=np.float64)
-        return float(self._value[channel, int(np.searchsorted(through, share * through[-1]))])
+        through = self._through[channel][1:]
+        return float(self._points[channel][through.searchsorted(share * through[-1])])
 
     def dump(self, into: Writer) -> None:
         into.numbers(self._waiting)

@@ -22,12 +22,18 @@ class Record:
     def add(self, at: list[int], surprise: list[float]) -> list[float]:
         """The surprises that beat the record of their time; 0 for the others."""
         counted = []
-        highest, last, half_life = self._highest, self._at, self._half_life
+        highest, last, spacing, fade = self._highest, self._at, -1, 1.0
         for now, value in zip(at, surprise, strict=True):
-            highest *= 0.5 ** ((now - last) / half_life)
+            if now - last != spacing:
+                spacing = now - last
+                fade = 0.5 ** (spacing / self._half_life)
+            highest *= fade
             last = now
-            counted.append(value if value > highest else 0.0)
-            highest = max(highest, value)
+            if value > highest:
+                highest = value
+                counted.append(value)
+            else:
+                counted.append(0.0)
         self._highest, self._at = highest, last
         return counted
 

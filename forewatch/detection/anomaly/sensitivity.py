@@ -9,8 +9,10 @@ noise makes the series tell less readily.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forewatch.detection.anomaly.state import Reader, Writer
+from forewatch.detection.grid import Vector
 
 __all__ = ["Sensitivity"]
 
@@ -36,15 +38,15 @@ class Sensitivity:
         self._today = 0
         self._moved = 0.0
 
-    def add(self, at: list[int], scores: list[float]) -> None:
+    def add(self, at: NDArray[np.int64], scores: Vector) -> None:
         """Note the highest score of each day."""
-        for instant, score in zip(at, scores, strict=True):
-            day = instant // _DAY
+        days = at // _DAY
+        firsts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
+        for day, high in zip(days[firsts].tolist(), np.maximum.reduceat(scores, firsts).tolist(), strict=True):
             if day != self._today or not self._highs:
                 self._today = day
                 self._highs = [*self._highs, 0.0][-_DAYS:]
-            if score > self._highs[-1]:
-                self._highs[-1] = float(np.float32(score))
+            self._highs[-1] = max(self._highs[-1], float(np.float32(high)))
 
     def threshold(self, per_month: float) -> float:
         """The score that is exceeded about `per_month` times in 30 days without anything being wrong.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forewatch.detection.anomaly.state import Reader, Writer
 from forewatch.detection.grid import Vector
@@ -22,16 +23,20 @@ class LevelShift:
     def __init__(self) -> None:
         self._up, self._down = 0.0, 0.0
 
-    def add(self, errors: Vector, sigma: float) -> list[bool]:
+    def add(self, errors: Vector, sigma: float) -> NDArray[np.bool_]:
+        told = np.zeros(len(errors), bool)
         if sigma <= 0:
-            return [False] * len(errors)
-        told = []
+            return told
         up, down = self._up, self._down
-        for error in np.clip(errors / sigma, -_CLIP, _CLIP).tolist():
-            up = max(0.0, up + error - _SLACK)
-            down = max(0.0, down - error - _SLACK)
-            told.append(up > _LIMIT or down > _LIMIT)
-            if told[-1]:
+        for row, error in enumerate(np.clip(errors / sigma, -_CLIP, _CLIP).tolist()):
+            up += error - _SLACK
+            down -= error + _SLACK
+            if up < 0:
+                up = 0.0
+            if down < 0:
+                down = 0.0
+            if up > _LIMIT or down > _LIMIT:
+                told[row] = True
                 up = down = 0.0
         self._up, self._down = up, down
         return told

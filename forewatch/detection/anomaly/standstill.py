@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from forewatch.detection.anomaly.state import Reader, Writer
 from forewatch.detection.grid import Vector
 
@@ -26,22 +29,32 @@ class Standstill:
         self._run, self._longest = 0, 0
         self._rows, self._repeats = 0, 0
 
-    def add(self, x: Vector) -> list[bool]:
-        told = []
-        for value in x.tolist():
-            self._rows += 1
-            if value == self._last:
-                self._run += 1
-                told.append(self._run == self._bar())
-            else:
-                # What a long run repeats is one event, not many.
-                self._repeats += min(self._run, _SHORTEST)
-                self._longest = max(self._longest, self._run)
-                self._last, self._run = value, 0
-                told.append(False)
+    def add(self, x: Vector) -> NDArray[np.bool_]:
+        told = np.zeros(len(x), bool)
+        same = np.diff(x, prepend=self._last) == 0
+        if not same.any():
+            self._end_run()
+            self._rows += len(x)
+        else:
+            for row, repeats in enumerate(same.tolist()):
+                self._rows += 1
+                if repeats:
+                    self._run += 1
+                    told[row] = self._run == self._bar()
+                else:
+                    self._end_run()
+        self._last = float(x[-1])
         return told
 
+    def _end_run(self) -> None:
+        # What a long run repeats is one event, not many.
+        self._repeats += min(self._run, _SHORTEST)
+        self._longest = max(self._longest, self._run)
+        self._run = 0
+
     def _bar(self) -> int:
+        if self._run < _SHORTEST:
+            return _SHORTEST
         moved = max(1, self._rows - self._run)
         repeats = (self._repeats + 1) / (moved + 2)
         unlikely = math.inf if repeats >= 1 else _LIKELY / -math.log(repeats)
