@@ -128,6 +128,11 @@ def means(conn: Connection, series_ids: Sequence[int], start: int, end: int, ste
     return found
 
 
+def oldest(conn: Connection, series_id: int) -> int | None:
+    """When the first point that is kept was measured."""
+    return conn.execute(select(func.min(points.c.at)).where(points.c.series_id == series_id)).scalar()
+
+
 def newest(conn: Connection, series_id: int, count: int) -> list[tuple[int, float]]:
     """The last points as (at, value), oldest first."""
     query = select(points.c.at, points.c.value).where(points.c.series_id == series_id)

@@ -37,7 +37,9 @@ HISTORY = 7 * 86_400.0
 """Seconds of what is stored that a new detector learns from."""
 BATCH = 50
 """Series read at once."""
-MOST_STEPS = 1000
+AT_ONCE = 10
+"""Series taken up at once."""
+MOST_STEPS = 500
 """Steps of one series read at once."""
 
 
@@ -82,7 +84,7 @@ class Scorer:
         """A slice of what is due; True when all is done. Raises StoreUnavailable: what was learned stays in memory."""
         until = time.monotonic() + SLICE
         while self._unread and time.monotonic() < until:
-            self._take_up([self._unread.popleft() for _ in range(min(BATCH, len(self._unread)))])
+            self._take_up([self._unread.popleft() for _ in range(min(AT_ONCE, len(self._unread)))])
         if self._unread:
             return False
         if self._due is None:
@@ -192,8 +194,9 @@ class Scorer:
                     self._behind.append(one)
             elif one.next < end:
                 groups.setdefault((one.step, one.next), []).append(one)
-        for members in groups.values():
-            for batch in series.chunks(members, BATCH):
+        for (step, start), members in groups.items():
+            steps = (finished(self._now, step) - start) // micros(step)
+            for batch in series.chunks(members, max(1, min(BATCH, MOST_STEPS // steps))):
                 yield list(batch)
 
     def _begin_anew(self, one: Watched) -> None:
@@ -224,7 +227,7 @@ class Scorer:
         for mean in means:
             one.noticed(mean)
         for mean, score in self._scored(one, means):
-            if mean.at < one.quiet_until:
+            if mean.at + micros(one.step) <= one.heard and one.open is None:
                 continue
             episode = follow(
                 one.open, one.series.id, mean.at, one.step, mean.value, score, self._level(one, score.score)

@@ -40,10 +40,9 @@ class Watched:
     """Of the newest point."""
     spacing: float
     """Between two points, as is usual."""
-    heard: int = 0
-    """When the newest verdict it has taken in was given."""
-    quiet_until: int = 0
-    """What it is given before that is history: learned from, not told of."""
+    heard: int
+    """When the newest verdict it has taken in was given; at first, when it began. What was measured before that is
+    history: learned from, not told of."""
     open: Episode | None = None
     saved_at: float = 0.0
     """On the monotonic clock."""
@@ -105,7 +104,7 @@ def begun(conn: Connection, series: Series, opens: Level, now: int, history: flo
     gaps = sorted(later - earlier for (earlier, _), (later, _) in itertools.pairwise(newest))
     spacing = seconds(gaps[len(gaps) // 2])
     step = step_for(spacing)
-    detector = Detector(step, warmup=max(FEWEST, round(WARM_UP / step)))
-    until = finished(now, step)
-    start = until - until % micros(step) - micros(history) // micros(step) * micros(step)
-    return Watched(series, opens, detector, start, newest[0][0], spacing, heard=now, quiet_until=until)
+    detector = Detector(step, warmup=max(FEWEST, round(WARM_UP / step)), compact=True)
+    oldest = max(points.oldest(conn, series.id) or now, now - micros(history))
+    start = min(oldest - oldest % micros(step), finished(now, step))
+    return Watched(series, opens, detector, start, newest[0][0], spacing, heard=now)
