@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
@@ -16,6 +17,8 @@ from forewatch.runtime import Runtime, runtime
 
 if TYPE_CHECKING:
     from forewatch.incidents.events import AlertCleared, AlertRaised
+
+log = logging.getLogger("forewatch.benchmark")
 
 BUDGET = 3600.0
 """Seconds after which a run begins no further load; what is left is first in the next one."""
@@ -66,13 +69,13 @@ async def run_all(waiting: list[tuple[str, Benchmark]]) -> list[Row]:
         _, config = context.configuration.current()
         reason = await context.store.run(why_not, context.store, config, service, context.clock.now())
         if reason is not None:
-            get_run_logger().info("%s is skipped: %s", name, reason)
+            log.info("%s is skipped: %s", name, reason)
             rows.append(Row(name, "skipped", reason))
             continue
         try:
             rows.append(await put_load(service, one))
         except ForewatchError as error:
-            get_run_logger().warning("%s: %s", name, error)
+            log.warning("%s: %s", name, error)
             rows.append(Row(name, "failed", str(error)))
     return rows
 

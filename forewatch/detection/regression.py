@@ -11,8 +11,8 @@ ten thousand pieces of evidence. Some newest runs are held against up to twenty 
 * one noisy run never does: at least three runs must have come, more where there are few to hold them against, since
   fewer cannot reach the level. A run that stands out alone is suspect, and to be repeated soon.
 
-Once slower, the runs before the change stay what is compared with, until the newest two are back within half of what
-counted, or a person says that this is how it is now.
+Once slower, the runs before the change stay what is compared with, until the newest two together are well back below
+what counted, or a person says that this is how it is now.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ FEWEST = 3
 """Runs that say so before it is believed."""
 BACK = 2
 """Runs that must be back before it is over."""
+_BACK_BELOW = 2 / 3
+"""Of the change that counts: below it, so that what lies around it does not come and go."""
 _FEWEST_BEFORE = 5
 _SPREADS = 2.0
 MORE_ERRORS = 0.01
@@ -171,9 +173,8 @@ def _still_slower(runs: Sequence[Run], slower: float, since: int) -> Judgement:
     if len(before) < _FEWEST_BEFORE or not last:
         return Judgement("steady", "the runs it was compared with are no longer kept", len(before), len(last))
     back = last[-BACK:]
-    still = [one for run in back for one in _changes(before, [run], slower) if one.shift >= one.needed / 2]
-    if len(back) == BACK and not still:
-        return Judgement("steady", f"the last {BACK} runs are as before", len(before), len(back))
+    if len(back) == BACK and all(one.shift < _BACK_BELOW * one.needed for one in _changes(before, back, slower)):
+        return Judgement("steady", f"the last {BACK} runs are as before", len(before), BACK)
     changes = _changes(before, last, slower)
     reason = f"still slower than the {len(before)} runs before"
     return Judgement("slower", reason, len(before), len(last), since, before[-1].at, changes)
