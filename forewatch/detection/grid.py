@@ -66,8 +66,9 @@ def regularise(
     """The finished steps up to `now`, the newest `longest` seconds of them; NotYet below `at_least` seconds.
 
     Without a `step` it is a minute, five minutes once a day is there, or the samples' own spacing where that is wider;
-    wide enough in any case that `horizon` seconds are 750 steps at most. Gaps of at most `gap` seconds are bridged, those
-    of over an hour along the daily rhythm and only where two days are known; what came before a longer one is left out.
+    wide enough in any case that `horizon` seconds are 750 steps at most. Gaps of at most `gap` seconds are bridged, and
+    those of over an hour only where two days are known, along the daily rhythm; what came before a longer one is left
+    out.
     """
     known = [(at, value) for at, value in clean(samples) if at <= now and abs(value) < _LARGEST]
     if not known:

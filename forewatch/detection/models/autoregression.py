@@ -1,10 +1,13 @@
 """statsmodels' AutoReg with Fourier terms of the day and the week: the core of the forecasts.
 
-Fitting is statsmodels' work; forecasts from the parameters are a recursion of ours, equal to AutoReg's own (a test
-compares them) and far cheaper for the many origins of a trial.
+One series is fitted by statsmodels; many that share their moments by a block kernel that equals it (a test compares
+them). Forecasts from the parameters are a recursion of ours, equal to AutoReg's own too.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,64 +15,80 @@ from numpy.typing import NDArray
 from statsmodels.tsa.ar_model import AutoReg
 
 from forewatch.detection.grid import Vector
+from forewatch.detection.models.kernel import Matrix, fit_block
 from forewatch.detection.models.part import Part, stable
 from forewatch.detection.models.rhythm import DAY_PAIRS, WEEK_PAIRS, Rhythm
 from forewatch.detection.seasons import DAY, WEEK, fourier_at
 
+Form = Literal["level", "day", "week", "differences"]
+"""Of the level alone, with the day's rhythm, with the day's and the week's; of the differences: what wanders."""
+
 LAGS = 5
 
+_SAID = {
+    "level": "autoregression",
+    "day": "autoregression + day",
+    "week": "autoregression + day + week",
+    "differences": "autoregression of differences",
+}
 _SINGULAR = 1e-14
 """Smallest to largest eigenvalue of the normal equations, below which parameters mean nothing."""
 
 
-def autoregression(y: Vector, moments: NDArray[np.int64], *, day: bool, week: bool) -> Part | None:
-    """An autoregression of the level; None where the series is too plain or would run away."""
-    fitted = _fit(y, moments, day=day, week=week)
-    if fitted is None:
+def autoregression(y: Vector, moments: NDArray[np.int64], form: Form) -> Part | None:
+    """The form's model fitted by statsmodels; None where the series is too short or plain, or would run away."""
+    if form == "differences":
+        y, moments = np.diff(y), moments[1:]
+    exog, lags = terms(moments, form), _lags(len(y))
+    if _too_short(len(y), lags, exog):
         return None
-    lags, rhythm, sigma = fitted
-    return Part("autoregression" + _seasons(day, week), rhythm, sigma, lags) if stable(lags) else None
-
-
-def autoregression_of_differences(y: Vector, moments: NDArray[np.int64]) -> Part | None:
-    """An autoregression of the differences, as a recursion of the level: for series that wander or trend."""
-    fitted = _fit(np.diff(y), moments[1:], day=False, week=False)
-    if fitted is None:
-        return None
-    change, rhythm, sigma = fitted
-    lags = np.append(change, 0.0)
-    lags[1:] -= change
-    lags[0] += 1.0
-    return Part("autoregression of differences", rhythm, sigma, lags) if stable(lags) else None
-
-
-def terms(moments: NDArray[np.int64], *, day: bool, week: bool) -> Vector | None:
-    """The Fourier terms as columns; None without any."""
-    columns = [fourier_at(moments, DAY, DAY_PAIRS)] if day else []
-    if week:
-        columns.append(fourier_at(moments, WEEK, WEEK_PAIRS))
-    return np.concatenate(columns, axis=1) if columns else None
-
-
-def _fit(y: Vector, moments: NDArray[np.int64], *, day: bool, week: bool) -> tuple[Vector, Rhythm, float] | None:
-    lags = min(LAGS, max(1, len(y) // 24))
-    exog = terms(moments, day=day, week=week)
     design = [np.ones((len(y) - lags, 1)), sliding_window_view(y[:-1], lags)]
-    if exog is not None:
-        design.append(exog[lags:])
-    columns = np.concatenate(design, axis=1)
-    if columns.shape[0] <= 2 * columns.shape[1]:
-        return None
+    columns = np.concatenate(design if exog is None else [*design, exog[lags:]], axis=1)
     sizes = np.linalg.eigvalsh(columns.T @ columns)
     if sizes[0] <= _SINGULAR * sizes[-1]:
         return None
     fit = AutoReg(y, lags, trend="c", exog=exog).fit()
-    params = np.asarray(fit.params)
-    weights = params[1 + lags :]
-    pairs = 2 * DAY_PAIRS if day else 0
-    rhythm = Rhythm(float(params[0]), weights[:pairs], weights[pairs:])
-    return params[1 : 1 + lags], rhythm, float(np.sqrt(fit.sigma2))
+    return _part(form, np.asarray(fit.params), lags, float(np.sqrt(fit.sigma2)))
 
 
-def _seasons(day: bool, week: bool) -> str:
-    return (" + day" if day else "") + (" + week" if week else "")
+def autoregressions(block: Matrix, moments: NDArray[np.int64], form: Form) -> list[Part | None]:
+    """The same for every row of a block, fitted at once; what is badly conditioned is left to statsmodels."""
+    y, at = (np.diff(block), moments[1:]) if form == "differences" else (block, moments)
+    exog, lags = terms(at, form), _lags(y.shape[1])
+    if _too_short(y.shape[1], lags, exog):
+        return [None] * len(block)
+    fitted = fit_block(y, lags, exog)
+    return [
+        _part(form, params, lags, float(sigma)) if sound else autoregression(row, moments, form)
+        for row, params, sigma, sound in zip(block, fitted.params, fitted.sigma, fitted.sound, strict=True)
+    ]
+
+
+def terms(moments: NDArray[np.int64], form: Form) -> Vector | None:
+    """The form's Fourier terms as columns; None without any."""
+    if form in ("level", "differences"):
+        return None
+    day = fourier_at(moments, DAY, DAY_PAIRS)
+    return day if form == "day" else np.concatenate([day, fourier_at(moments, WEEK, WEEK_PAIRS)], axis=1)
+
+
+def _lags(count: int) -> int:
+    return min(LAGS, max(1, count // 24))
+
+
+def _too_short(count: int, lags: int, exog: Vector | None) -> bool:
+    return count - lags <= 2 * (1 + lags + (0 if exog is None else exog.shape[1]))
+
+
+def _part(form: Form, params: Sequence[float] | Vector, lags: int, sigma: float) -> Part | None:
+    values = np.array(params)
+    weights, end = values[1 : 1 + lags], 1 + lags
+    pairs = 2 * DAY_PAIRS if form in ("day", "week") else 0
+    rhythm = Rhythm(float(values[0]), values[end : end + pairs], values[end + pairs :])
+    if form == "differences":
+        # As a recursion of the level.
+        change = weights
+        weights = np.append(change, 0.0)
+        weights[1:] -= change
+        weights[0] += 1.0
+    return Part(_SAID[form], rhythm, sigma, weights) if stable(weights) else None

@@ -5,7 +5,7 @@ The forecast is the mean of the best ones. The constants below were set on the l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from forewatch.detection.grid import Vector
 from forewatch.detection.models import level
-from forewatch.detection.models.autoregression import autoregression, autoregression_of_differences
+from forewatch.detection.models.autoregression import Form
 from forewatch.detection.models.part import Part
 from forewatch.detection.models.profile import profiles
+from forewatch.detection.models.rhythm import Kind
 from forewatch.detection.seasons import DAY
+
+Regress = Callable[[int, Form], Part | None]
+"""The autoregression of a form, fitted to so many of the oldest values."""
 
 _BEST = 7
 """Candidates whose mean is the forecast, at most: steadier than the best one alone."""
@@ -24,9 +28,13 @@ _CLOSE = 1.2
 """How much greater than the best one's error theirs may be."""
 _SHARE = 0.5
 """Of the past that candidates are fitted on for the trial, at least."""
-_ORIGINS = 56
 _TRIED = 7 * DAY
 """Seconds of the newest past that candidates are tried on, or as many as two forecasts reach."""
+_ORIGINS = 56
+_SPARSE = 0.25
+"""Share of steps with a sample below which only the level is looked at."""
+
+_DAILY, _WORKDAYS, _WEEKLY = 2 * DAY, 12 * DAY, 21 * DAY
 
 
 @dataclass(frozen=True)
@@ -37,18 +45,33 @@ class Trial:
     errors: Vector
 
 
-def choose(y: Vector, known: NDArray[np.bool_], moments: NDArray[np.int64], step: float, steps: int) -> Trial:
+def cut(count: int, step: float, steps: int) -> int:
+    """How many of the oldest values the candidates of a trial are fitted on."""
+    return max(int(count * _SHARE), count - max(round(_TRIED / step), 2 * steps))
+
+
+def forms(span: float) -> tuple[Form, ...]:
+    """The autoregressions that are worth fitting to so many seconds."""
+    seasonal: tuple[Form, ...] = ("day", "week") if span >= _WEEKLY else ("day",) if span >= _DAILY else ()
+    return ("level", "differences", *seasonal)
+
+
+def choose(
+    y: Vector, known: NDArray[np.bool_], moments: NDArray[np.int64], step: float, steps: int, regress: Regress
+) -> Trial:
     """The candidates of least absolute error in the trial; steps that were not `known` do not count."""
-    count = len(y)
-    cut = max(int(count * _SHARE), count - max(round(_TRIED / step), 2 * steps))
-    horizon = min(steps, max(1, (count - cut) * 3 // 4))
+    count, span = len(y), len(y) * step
+    fitted_on = cut(count, step, steps)
+    horizon = min(steps, max(1, (count - fitted_on) * 3 // 4))
     last = count - horizon
-    origins = np.unique(np.linspace(cut, last, min(_ORIGINS, last - cut + 1)).astype(np.int64))
+    origins = np.unique(np.linspace(fitted_on, last, min(_ORIGINS, last - fitted_on + 1)).astype(np.int64))
     ahead = origins[:, None] + np.arange(horizon)
     came = np.where(known[ahead], y[ahead], np.nan)
-    fitted = {part.name: part for part in _candidates(y, moments, step)}
+
+    seasonal = float(np.mean(known)) >= _SPARSE
+    fitted = {part.name: part for part in _candidates(y, moments, step, span, seasonal, regress)}
     tried = {}
-    for part in _candidates(y[:cut], moments[:cut], step):
+    for part in _candidates(y[:fitted_on], moments[:fitted_on], step, span, seasonal, regress):
         if part.name in fitted:
             tried[part.name] = part.paths(y, moments, origins, horizon)
     lost = {name: _mean(np.abs(path - came)) for name, path in tried.items()}
@@ -58,30 +81,24 @@ def choose(y: Vector, known: NDArray[np.bool_], moments: NDArray[np.int64], step
     return Trial(tuple(fitted[name] for name in best), np.abs(mean - came))
 
 
-def _candidates(y: Vector, moments: NDArray[np.int64], step: float) -> Iterator[Part]:
-    span = len(y) * step
+def _candidates(
+    y: Vector, moments: NDArray[np.int64], step: float, span: float, seasonal: bool, regress: Regress
+) -> Iterator[Part]:
+    """Models fitted to `y`; `span` is that of the whole past, so that a trial's candidates are those of the end."""
     yield level.random_walk(y)
     yield level.random_walk_with_drift(y)
     yield level.typical_level(y)
     for window, said in ((DAY / 8, "three hours"), (DAY, "day")):
-        if span >= 2 * window > 2 * step:
+        if span >= 4 * window > 8 * step:
             yield level.newest_level(y, round(window / step), said)
-    day = span >= 4 / 3 * DAY
-    # A trial's first part has two thirds of what there is.
-    workday, week = span >= 2 / 3 * 12 * DAY, span >= 2 / 3 * 21 * DAY
-    for with_day, with_week in sorted({(False, False), (day, False), (day, week)}):
-        part = autoregression(y, moments, day=with_day, week=with_week)
+    for form in forms(span) if seasonal else ():
+        part = regress(len(y), form)
         if part is not None:
             yield part
-    differences = autoregression_of_differences(y, moments)
-    if differences is not None:
-        yield differences
-    if day:
-        yield from profiles(y, moments, step, "day")
-    if workday:
-        yield from profiles(y, moments, step, "workday")
-    if week:
-        yield from profiles(y, moments, step, "week")
+    kinds: dict[Kind, float] = {"day": _DAILY, "workday": _WORKDAYS, "week": _WEEKLY}
+    for kind, after in kinds.items():
+        if seasonal and span >= after and step < DAY:
+            yield from profiles(y, moments, step, kind)
 
 
 def _mean(errors: Vector) -> float:

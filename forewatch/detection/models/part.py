@@ -87,13 +87,12 @@ def recursion(lags: Vector, drift: Vector, y: Vector, origins: NDArray[np.int64]
     order = len(lags)
     if not order:
         return drift
-    path = np.empty((len(origins), order + drift.shape[1]))
-    path[:, :order] = y[origins[:, None] + np.arange(-order, 0)]
-    path[:, order:] = drift
+    # Steps lie in rows here: each is then one product over whole rows of memory.
+    path = np.concatenate([y[origins + np.arange(-order, 0)[:, None]], drift.T])
     backwards = lags[::-1]
-    for step in range(order, path.shape[1]):
-        path[:, step] += path[:, step - order : step] @ backwards
-    return path[:, order:]
+    for step in range(order, len(path)):
+        path[step] += backwards @ path[step - order : step]
+    return path[order:].T
 
 
 def impulse(lags: Vector, steps: int) -> Vector:
