@@ -1,4 +1,4 @@
-"""The flow `forecast`: the next hour of every series, how well the last ones came true, and which disk will be full."""
+"""The flow `forecast`: what every series will do, how well that was foreseen so far, and what will be used up."""
 
 from __future__ import annotations
 
@@ -9,96 +9,114 @@ from prefect import flow, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from forewatch.clock import seconds
 from forewatch.config.models import Config
+from forewatch.days_off import calendar_of
 from forewatch.deciding import decide, wake
 from forewatch.detection.band import NotYet
-from forewatch.detection.quantity import show, unit_of
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.notifying.content import Links
 from forewatch.runtime import Runtime, runtime
-from forewatch.units import format_duration
 
 if TYPE_CHECKING:
+    from tasks.forecast_capacity import Watched
+    from tasks.forecast_scores import Changed
     from tasks.forecast_series import Row
 
 BUDGET = 200.0
 """Seconds a run works at most; what it does not reach is first in the next one."""
-BATCH = 20
-ROWS_SHOWN = 300
+KNOWN_BATCH = 200
+"""Series forecast with their models while the store's thread is held."""
+FIT_BATCH = 20
+"""And series fitted; where hundreds are due, as many as are worth other processes."""
+
+# What forecasts is imported late: it weighs 100 MB, and every process forked for other work would carry it
+# (preload.py).
 
 
 @flow(name="forecast", flow_run_name="forecast")
 async def forecast() -> str:
-    """Forecasts every series an hour ahead, scores the forecasts that came due and warns of disks that will be full."""
-    # Imported here: statsmodels weighs 120 MB, and every process forked for other work would carry it (preload.py).
-    from tasks.forecast_series import disk_events
+    """Forecasts every series as far as its history allows, scores what came due, and warns of what will be used up."""
+    from tasks.forecast_capacity import exhausted
+    from tasks.forecast_scores import score_due
 
     context = runtime()
+    store = context.store
+    changed = await store.run(score_due, store, context.clock.now())
+    watched = await look_at_capacities(context)
+    made, left = await forecast_series(exhausted(watched))
+    await publish(context, watched, changed, left)
+    return f"{made} forecasts made" + (f", {left} left for the next run" if left else "")
+
+
+async def look_at_capacities(context: Runtime) -> list[Watched]:
+    """See when everything that can run out does, and decide upon the alerts that follow from it."""
+    from tasks.forecast_capacity import BATCH, all_watches, events, look_at
+
     version, config = context.configuration.current()
-    rows = await forecast_series()
-    for event in await context.store.run(disk_events, context.store, rows, context.clock.now()):
+    store, begun = context.store, context.clock.monotonic()
+    every = await store.run(all_watches, store, config)
+    found: list[Watched] = []
+    for first in range(0, len(every), BATCH):
+        if context.clock.monotonic() - begun > BUDGET / 4:
+            break
+        found += await store.run(look_at, store, every[first : first + BATCH], context.clock.now())
+    for event in await store.run(events, store, every, found, context.clock.now()):
         await _decide(context, event, (version, config))
-    await acreate_markdown_artifact(
-        key="forecast",
-        markdown=_page(rows, context.clock.now(), Links.of(config, context.home).forewatch),
-        description="Every series an hour ahead, with its 95 % band",
-    )
-    made = sum(not isinstance(row.outcome, NotYet) for row in rows)
-    return f"{made} of {len(rows)} series forecast"
+    return found
 
 
 @task(name="forecast series", cache_policy=NO_CACHE, persist_result=False)
-async def forecast_series() -> list[Row]:
-    """Score, then forecast batch by batch on the store's thread until done or out of time."""
-    from tasks.forecast_series import due, forecast_batch, score_due
+async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
+    """Forecast batch by batch on the store's thread until done or out of time; how many were made and are left.
+
+    `used_up`: when what runs out is, series -> instant.
+    """
+    from tasks.forecast_models import MANY
+    from tasks.forecast_series import due, fit_anew, go_on
 
     context = runtime()
-    store, begun = context.store, context.clock.monotonic()
-    coverage = await store.run(score_due, store, context.clock.now())
-    waiting = await store.run(due, store, context.clock.now())
-    rows: list[Row] = []
-    for first in range(0, len(waiting), BATCH):
-        if context.clock.monotonic() - begun > BUDGET:
-            break
-        batch = waiting[first : first + BATCH]
-        rows += await store.run(forecast_batch, store, batch, coverage, context.clock.now())
-    return rows
+    _, config = context.configuration.current()
+    store, begun, now = context.store, context.clock.monotonic(), context.clock.now()
+    calendar = calendar_of(config.holidays, now)
+    waiting = await store.run(due, store, now)
+    anew = [one for one in waiting if one.needs_fit(now)]
+    known = [one for one in waiting if not one.needs_fit(now)]
+    made = 0
+    # What has a model is a matter of seconds, and comes first: a fit that has to wait holds up nobody's forecast.
+    for first in range(0, len(known), KNOWN_BATCH):
+        batch = known[first : first + KNOWN_BATCH]
+        rows, outgrown = await store.run(go_on, store, batch, calendar, used_up, context.clock.now())
+        made += _made(rows)
+        anew += outgrown
+    size = MANY if len(anew) >= MANY else FIT_BATCH
+    done = 0
+    while done < len(anew) and context.clock.monotonic() - begun < BUDGET:
+        rows = await store.run(fit_anew, store, anew[done : done + size], calendar, used_up, context.clock.now())
+        made += _made(rows)
+        done += size
+    return made, max(0, len(anew) - done)
+
+
+async def publish(context: Runtime, watched: list[Watched], changed: list[Changed], left: int) -> None:
+    """Leave the page behind."""
+    from tasks.forecast_page import Report, page
+    from tasks.forecast_report import gathered, notes
+
+    _, config = context.configuration.current()
+    now = context.clock.now()
+    found = await context.store.run(gathered, context.store, now)
+    further = await context.store.run(notes, context.store, config, now)
+    await acreate_markdown_artifact(
+        key="forecast",
+        markdown=page(Report(found, watched, changed, further, left), now, Links.of(config, context.home).forewatch),
+        description="What every series will do, with 95 % bands, and what will be used up",
+    )
+
+
+def _made(rows: Sequence[Row]) -> int:
+    return sum(not isinstance(row.outcome, NotYet) for row in rows)
 
 
 async def _decide(context: Runtime, event: AlertRaised | AlertCleared, config: tuple[int, Config]) -> None:
     outcome = await context.store.run(decide, context.store, event, config=config, now=context.clock.now())
     wake(context.home, outcome)
-
-
-def _page(rows: Sequence[Row], now: int, address: str) -> str:
-    """A markdown table; disks that fill first, then series with a forecast, then those that have none yet, by name."""
-    rank = sorted(rows, key=lambda row: (row.full is None, isinstance(row.outcome, NotYet), _name(row)))
-    lines = [
-        "| series | now | in an hour | 95 % band | model | coverage | full in | picture |",
-        "|---|---|---|---|---|---|---|---|",
-        *(_line(row, now, address) for row in rank[:ROWS_SHOWN]),
-    ]
-    if len(rank) > ROWS_SHOWN:
-        lines.append(f"\n{len(rank) - ROWS_SHOWN} more are forecast, but not shown here.")
-    return "\n".join(lines) if rank else "No series was due."
-
-
-def _line(row: Row, now: int, address: str) -> str:
-    unit = unit_of(row.series.metric)
-    value = "-" if row.value is None else show(row.value, unit)
-    coverage = "-" if row.coverage is None else show(row.coverage, "ratio")
-    full = "-" if row.full is None else format_duration(max(0.0, seconds(row.full.at - now)))
-    picture = f"[picture]({address}/pictures/forecast/{row.series.id}.svg)"
-    if isinstance(row.outcome, NotYet):
-        cells = [_name(row), value, "-", "-", f"not yet: {row.outcome.reason}", coverage, full, picture]
-    else:
-        made = row.outcome
-        band = f"{show(made.lower[-1], unit)} to {show(made.upper[-1], unit)}"
-        cells = [_name(row), value, show(made.mean[-1], unit), band, made.model, coverage, full, picture]
-    return "| " + " | ".join(cells) + " |"
-
-
-def _name(row: Row) -> str:
-    labels = ", ".join(f"{name}={value}" for name, value in sorted(row.series.labels.items()))
-    return f"{row.series.metric} {{{labels}}}".replace("|", "\\|")

@@ -1,34 +1,53 @@
-"""Forecasting at work: reads series from the store, forecasts them, scores what came due, foresees full disks.
+"""Forecasting at work: which series are due, going on with their models, fitting those that have none or an old one.
 
-Everything here is synchronous and meant for the store's thread, in pieces short enough that the event loop's other
-callers wait for a second at most.
+Everything here is synchronous and meant for the store's thread, in batches short enough that the event loop's other
+callers wait for a second or two at most.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 from sqlalchemy import Connection
 
-from forewatch.alerting.fingerprint import fingerprint
 from forewatch.clock import micros
 from forewatch.detection.band import Forecast, NotYet
-from forewatch.detection.exhaustion import ALERT, Exhaustion, disk_full_alert, disk_full_labels, exhaustion
-from forewatch.detection.forecast import LONGEST, forecast, score
-from forewatch.detection.quantity import unit_of
+from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.forecast import steps_to
+from forewatch.detection.grid import Grid, regularise
+from forewatch.detection.horizons import FEWEST_VALUES, HORIZONS, Horizon
+from forewatch.detection.models import Model, load
+from forewatch.detection.quantity import range_of
+from forewatch.detection.seasons import Calendar
 from forewatch.detection.statistics import Sample
-from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.store import alerts, forecasts, points, series
+from forewatch.errors import StateUnreadable
+from forewatch.store import forecasts, models, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
+from tasks.forecast_models import Job, fit_all
 
-DISK = "system.filesystem.utilization"
-_FULL = 1.0
 _DAY = 86400.0
-_DUE_AFTER = 240.0
-"""Seconds after which a series is forecast again: a little under the flow's five minutes, so that none is left out."""
-_MOST_SCORED = 5000
-"""Forecasts scored a run at most; more than are made a run, so that a backlog after an outage shrinks."""
+_MINUTE = 60.0
+_FINE = 300.0
+
+
+@dataclass(frozen=True)
+class Due:
+    """A series that is to be forecast so far ahead."""
+
+    series: Series
+    horizon: Horizon
+    known: models.Model | None
+    """What it was forecast with so far."""
+
+    def needs_fit(self, now: int) -> bool:
+        """Whether its model is missing or old. One from the future was made before the clock was set back."""
+        known = self.known
+        if known is None or known.state is None or known.made_at is None or known.refit_at is None:
+            return True
+        return not known.made_at <= now < known.refit_at
 
 
 @dataclass(frozen=True)
@@ -36,104 +55,191 @@ class Row:
     """What the forecast of one series came to."""
 
     series: Series
+    horizon: Horizon
     value: float | None
-    """The newest mean over a minute or five."""
+    """The newest mean over a step; of a counter its growth per second."""
     outcome: Forecast | NotYet
-    full: Exhaustion | None
-    coverage: float | None
-    """Of the last forecast of this series that was scored in this run."""
 
 
-def due(store: Store, now: int) -> list[Series]:
-    """Series whose newest forecast is old, the oldest first."""
+def due(store: Store, now: int) -> list[Due]:
+    """What is to be forecast again: near horizons first, of each the series looked at longest ago first."""
+    found: list[Due] = []
     with store.read_metrics() as conn:
-        known = series.all_series(conn)
-        made = {one.id: forecasts.newest(conn, one.id) for one in known}
-    # A forecast from the future was made before the clock was set back: it is due.
-    age = {number: now - row.made_at if row and row.made_at <= now else now for number, row in made.items()}
-    return sorted((one for one in known if age[one.id] >= micros(_DUE_AFTER)), key=lambda one: -age[one.id])
+        every = series.all_series(conn)
+        known = models.get_all(conn)
+    for horizon in HORIZONS:
+        waiting = []
+        for one in every:
+            row = known.get((one.id, horizon.name))
+            # A try in the future was made before the clock was set back: it is due.
+            age = now - row.tried_at if row and row.tried_at <= now else now
+            if age >= micros(horizon.every):
+                waiting.append((age, Due(one, horizon, row)))
+        found += [one for _, one in sorted(waiting, key=lambda entry: -entry[0])]
+    return found
 
 
-def score_due(store: Store, now: int) -> dict[int, float]:
-    """Score every forecast whose whole span has passed; the newest coverage of each series."""
-    with store.read_metrics() as conn:
-        found = []
-        for row in forecasts.unscored_due(conn, now, limit=_MOST_SCORED):
-            made = _value(row)
-            if row.id is None or made.end > now:
-                continue
-            came = points.read(conn, row.series_id, made.start, made.end, made.step)
-            found.append((row.id, row.series_id, score(made, came)))
-    with store.measure() as conn:
-        for number, _, result in found:
-            coverage, error = result or (None, None)
-            forecasts.score(conn, number, coverage=coverage, error=error, now=now)
-    return {series_id: result[0] for _, series_id, result in found if result is not None}
+def go_on(
+    store: Store, batch: Sequence[Due], calendar: Calendar | None, exhausted: Mapping[int, int], now: int
+) -> tuple[list[Row], list[Due]]:
+    """Forecast with the models there are and what was measured since; returns what is to be fitted anew, too.
 
-
-def forecast_batch(store: Store, batch: list[Series], coverage: dict[int, float], now: int) -> list[Row]:
-    """Forecast some series and store what came of it."""
-    rows = []
-    with store.read_metrics() as conn:
-        histories = {one.id: history(conn, one.id, now) for one in batch}
+    `exhausted`: when what runs out is used up, series -> instant; it is kept with the forecast of the hour.
+    """
+    fitted: list[tuple[Due, Model]] = []
+    anew: list[Due] = []
     for one in batch:
-        samples = histories[one.id]
-        outcome = forecast(samples, now, ratio=unit_of(one.metric) == "ratio")
-        full = exhaustion(samples, _FULL, now) if one.metric == DISK else None
-        rows.append(Row(one, samples[-1][1] if samples else None, outcome, full, coverage.get(one.id)))
+        try:
+            fitted.append((one, load(one.known.state if one.known and one.known.state else b"", calendar)))
+        except StateUnreadable:
+            anew.append(one)
+    samples = _recent(store, fitted, now)
+    rows = []
+    for one, model in fitted:
+        found = samples.get((one.series.id, model.step), [])
+        grid = regularise(
+            found, now, step=model.step, at_least=model.needs * model.step, longest=_DAY, gap=one.horizon.gap
+        )
+        if isinstance(grid, Grid) and not model.parts and np.any(grid.values != model.centre):
+            # What never moved begins to.
+            anew.append(one)
+            continue
+        outcome: Forecast | NotYet
+        if isinstance(grid, NotYet):
+            outcome = grid
+        else:
+            current = model.follow(grid)
+            outcome = current.predict(steps_to(current, now, one.horizon.span))
+        rows.append(Row(one.series, one.horizon, found[-1][1] if found else None, outcome))
     with store.measure() as conn:
-        for row in rows:
-            if isinstance(row.outcome, Forecast):
-                forecasts.add(conn, _record(row.series.id, row.outcome, row.full, now))
+        _store(conn, rows, exhausted, now)
+        kept = {(one.series.id, one.horizon.name): one.known for one, _ in fitted if one.known}
+        models.put_many(
+            conn,
+            [
+                replace(kept[row.series.id, row.horizon.name], tried_at=now, reason=_reason(row))
+                for row in rows
+            ],
+        )  # fmt: skip
+    return rows, anew
+
+
+def fit_anew(
+    store: Store, batch: Sequence[Due], calendar: Calendar | None, exhausted: Mapping[int, int], now: int
+) -> list[Row]:
+    """Fit models to what history there is, store them and their forecasts, or why there are none yet."""
+    with store.read_metrics() as conn:
+        histories = _histories(conn, batch, now)
+    grids = [_grid(histories.get((one.series.id, one.horizon.name), []), one.horizon, now) for one in batch]
+    jobs = [
+        Job(grid, range_of(one.series.metric), now, one.horizon.span)
+        for one, grid in zip(batch, grids, strict=True)
+        if isinstance(grid, Grid)
+    ]
+    fitted = iter(fit_all(jobs, calendar))
+    rows, kept = [], []
+    for one, grid in zip(batch, grids, strict=True):
+        done = next(fitted) if isinstance(grid, Grid) else grid
+        state, outcome = (None, done) if isinstance(done, NotYet) else done
+        value = float(grid.values[-1]) if isinstance(grid, Grid) else None
+        row = Row(one.series, one.horizon, value, outcome)
+        rows.append(row)
+        refit_at = now + micros(_patience(one, grid)) if isinstance(grid, Grid) and state is not None else None
+        demoted_at = one.known.demoted_at if one.known else None
+        kept.append(
+            models.Model(
+                one.series.id, one.horizon.name, now, now if state is not None else None, refit_at, state,
+                _reason(row), demoted_at,
+            )
+        )  # fmt: skip
+    with store.measure() as conn:
+        _store(conn, rows, exhausted, now)
+        models.put_many(conn, kept)
     return rows
 
 
-def history(conn: Connection, series_id: int, now: int) -> list[Sample]:
-    """What there is to learn from: five-minute means of two weeks, minute means of the last hours."""
-    last_day = now - micros(_DAY) - (now - micros(_DAY)) % micros(300.0)
-    whole_minute = now - now % micros(60.0)
-    older = points.read(conn, series_id, now - micros(LONGEST), last_day, 300.0)
-    return older + points.read(conn, series_id, last_day, whole_minute, 60.0)
+def history(conn: Connection, series_id: int, now: int, longest: float = 14 * _DAY) -> list[Sample]:
+    """What was measured: five-minute means, and minute means of the last day."""
+    last_day = now - micros(_DAY) - (now - micros(_DAY)) % micros(_FINE)
+    whole_minute = now - now % micros(_MINUTE)
+    older = points.read(conn, series_id, now - micros(longest), last_day, _FINE)
+    return older + points.read(conn, series_id, last_day, whole_minute, _MINUTE)
 
 
-def disk_events(store: Store, rows: list[Row], now: int) -> list[AlertRaised | AlertCleared]:
-    """Warnings of disks that will be full, ends of those that will not, and of those that nobody measures any more."""
-    with store.read() as conn:
-        firing = {alert.fingerprint: alert for alert in alerts.all_firing(conn) if alert.name == ALERT}
+def measured(metric: str, samples: list[Sample]) -> list[Sample]:
+    """Samples as they are forecast: counters as their growth per second."""
+    return to_rates(samples) if is_counter(metric) else samples
+
+
+def _recent(store: Store, fitted: Sequence[tuple[Due, Model]], now: int) -> dict[tuple[int, float], list[Sample]]:
+    """The newest values of each series at the step of its model: (series, step) -> means."""
+    reach: dict[float, int] = {}
+    wanted: dict[float, dict[int, str]] = {}
+    for one, model in fitted:
+        wanted.setdefault(model.step, {})[one.series.id] = one.series.metric
+        reach[model.step] = max(reach.get(model.step, 0), model.needs + 4)
+    found: dict[tuple[int, float], list[Sample]] = {}
     with store.read_metrics() as conn:
-        kept = {fingerprint(disk_full_labels(one.labels, one.service)) for one in series.find(conn, DISK)}
-    events: list[AlertRaised | AlertCleared] = []
-    for row in rows:
-        # What cannot be foreseen now (no data) is no reason to end a warning.
-        if row.series.metric != DISK or row.value is None or (isinstance(row.outcome, NotYet) and row.full is None):
-            continue
-        labels = disk_full_labels(row.series.labels, row.series.service)
-        event = disk_full_alert(
-            row.series.labels, row.series.service, row.full, row.value, fingerprint(labels) in firing, now
-        )
-        if event is not None:
-            events.append(event)
-    for mark in firing.keys() - kept:
-        events.append(
-            AlertCleared(firing[mark].labels, now, {"reason": "this disk is no longer measured"}, unwatched=True)
-        )
-    return events
+        for step, metrics in wanted.items():
+            read = points.read_many(conn, list(metrics), now - micros(reach[step] * step), now + 1, step)
+            for number, samples in read.items():
+                found[number, step] = measured(metrics[number], samples)
+    return found
 
 
-def _record(series_id: int, made: Forecast, full: Exhaustion | None, now: int) -> forecasts.Forecast:
-    return forecasts.Forecast(
-        series_id=series_id,
-        made_at=now,
-        horizon="hour",
-        start=made.start,
-        step=made.step,
-        model=made.model,
-        mean=made.mean,
-        lower=made.lower,
-        upper=made.upper,
-        exhausted_at=full.at if full else None,
+def _histories(conn: Connection, batch: Iterable[Due], now: int) -> dict[tuple[int, str], list[Sample]]:
+    found: dict[tuple[int, str], list[Sample]] = {}
+    by_horizon: dict[Horizon, dict[int, Due]] = {}
+    for one in batch:
+        by_horizon.setdefault(one.horizon, {})[one.series.id] = one
+    for horizon, members in by_horizon.items():
+        start = now - micros(horizon.looked_at)
+        read = points.read_many(conn, list(members), start, now + 1, horizon.step or _FINE)
+        if horizon.at_least < _DAY:
+            # What is younger than a day is looked at by the minute.
+            young = [number for number in members if not read.get(number) or read[number][0][0] > now - micros(_DAY)]
+            read |= points.read_many(conn, young, now - micros(_DAY + _FINE), now + 1, _MINUTE)
+        for number, samples in read.items():
+            found[number, horizon.name] = measured(members[number].series.metric, samples)
+    return found
+
+
+def _grid(samples: list[Sample], horizon: Horizon, now: int) -> Grid | NotYet:
+    grid = regularise(
+        samples, now, step=horizon.step, at_least=horizon.at_least, longest=horizon.looked_at, gap=horizon.gap
+    )
+    if isinstance(grid, Grid) and len(grid.values) < FEWEST_VALUES:
+        return NotYet(f"needs {FEWEST_VALUES} values at its own spacing, has {len(grid.values)}")
+    return grid
+
+
+def _patience(one: Due, grid: Grid) -> float:
+    """Seconds until the next fit: a young series is fitted anew once it has grown by half; none all at once."""
+    spread = 0.75 + 0.5 * (one.series.id * 0.618 % 1.0)
+    return min(one.horizon.refit * spread, grid.span / 2)
+
+
+def _store(conn: Connection, rows: Iterable[Row], exhausted: Mapping[int, int], now: int) -> None:
+    forecasts.add_many(
+        conn,
+        [
+            forecasts.Forecast(
+                series_id=row.series.id,
+                made_at=now,
+                horizon=row.horizon.name,
+                start=row.outcome.start,
+                step=row.outcome.step,
+                model=row.outcome.model,
+                mean=row.outcome.mean,
+                lower=row.outcome.lower,
+                upper=row.outcome.upper,
+                exhausted_at=exhausted.get(row.series.id) if row.horizon.name == "hour" else None,
+            )
+            for row in rows
+            if isinstance(row.outcome, Forecast)
+        ],
     )
 
 
-def _value(row: forecasts.Forecast) -> Forecast:
-    return Forecast(row.start, row.step, tuple(row.mean), tuple(row.lower), tuple(row.upper), row.model)
+def _reason(row: Row) -> str:
+    return row.outcome.reason if isinstance(row.outcome, NotYet) else ""

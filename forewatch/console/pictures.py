@@ -1,4 +1,4 @@
-"""Pictures of forecasts, drawn when asked for."""
+"""Pictures of series with what is forecast of them and what was unusual, drawn when asked for."""
 
 from __future__ import annotations
 
@@ -6,28 +6,40 @@ from fastapi import APIRouter, HTTPException, Response
 
 from forewatch.clock import micros
 from forewatch.detection.band import Forecast
+from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.horizons import BY_NAME, Reach
 from forewatch.detection.picture import forecast_svg
 from forewatch.detection.quantity import unit_of
 from forewatch.runtime import Runtime
-from forewatch.store import forecasts, points, series
+from forewatch.store import anomalies, forecasts, points, series
 
-PAST = 6 * 3600.0
-"""Seconds of history beside the forecast."""
-STEP = 60.0
+_HOUR = 3600.0
+_DAY = 86400.0
+
+PAST: dict[Reach, tuple[float, float]] = {
+    "hour": (6 * _HOUR, 60.0),
+    "day": (2 * _DAY, 300.0),
+    "week": (14 * _DAY, _HOUR),
+    "month": (60 * _DAY, _HOUR),
+}
+"""Seconds of history beside a forecast, and of a step of it."""
 
 
 def router(runtime: Runtime) -> APIRouter:
     routes = APIRouter()
 
-    def draw(series_id: int) -> str | None:
+    def draw(series_id: int, reach: Reach) -> str | None:
         now = runtime.clock.now()
+        past, step = PAST[reach]
+        start = now - micros(past)
         with runtime.store.read_metrics() as conn:
             found = series.get(conn, series_id)
             if found is None:
                 return None
-            samples = points.read(conn, series_id, now - micros(PAST), now + 1, STEP)
-            newest = forecasts.newest(conn, series_id)
-        labels = " ".join(f"{name}={value}" for name, value in sorted(found.labels.items()))
+            samples = points.read(conn, series_id, start, now + 1, step)
+            newest = forecasts.newest(conn, series_id, horizon=reach)
+            episodes = anomalies.of_series(conn, series_id, start, now)
+        rate = is_counter(found.metric)
         band = (
             Forecast(
                 newest.start, newest.step, tuple(newest.mean), tuple(newest.lower), tuple(newest.upper), newest.model
@@ -35,11 +47,17 @@ def router(runtime: Runtime) -> APIRouter:
             if newest is not None
             else None
         )
-        return forecast_svg(f"{found.metric} {labels}".strip(), samples, band, unit_of(found.metric))
+        labels = " ".join(f"{name}={value}" for name, value in sorted(found.labels.items()))
+        # To the end of its step: what is unusual for a minute is to be seen in an hour's mean.
+        odd = [(one.start - micros(step), (one.end or now) + 1) for one in episodes]
+        title = " ".join(part for part in (found.metric, "per second" if rate else "", labels) if part)
+        return forecast_svg(title, to_rates(samples) if rate else samples, band, unit_of(found.metric), odd)
 
     @routes.get("/pictures/forecast/{series_id}.svg")
-    async def forecast_picture(series_id: int) -> Response:
-        drawn = await runtime.store.run(draw, series_id)
+    async def forecast_picture(series_id: int, horizon: str = "hour") -> Response:
+        if horizon not in BY_NAME:
+            raise HTTPException(404, f"there is no horizon {horizon}; there are {', '.join(BY_NAME)}")
+        drawn = await runtime.store.run(draw, series_id, BY_NAME[horizon].name)
         if drawn is None:
             raise HTTPException(404, f"there is no series {series_id}")
         return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "no-cache"})

@@ -22,7 +22,7 @@ class Horizon:
     every: float
     """How often it is forecast anew. A little under what the flow's clock ticks, so that no tick is left out."""
     step: float | None
-    """Of a forecast; None: a minute for a young series, five minutes after a day."""
+    """Of a forecast; None: a minute for a young series, five minutes after a day, its own where that is wider."""
     at_least: float
     """History without which it would be a guess."""
     looked_at: float
@@ -38,7 +38,7 @@ FEWEST_VALUES = 20
 
 HORIZONS = (
     Horizon("hour", _HOUR, 4 * _MINUTE, None, 20 * _MINUTE, 14 * _DAY, _DAY, _HOUR),
-    Horizon("day", _DAY, 29 * _MINUTE, 5 * _MINUTE, _DAY, 28 * _DAY, _DAY, _HOUR),
+    Horizon("day", _DAY, 29 * _MINUTE, None, _DAY, 28 * _DAY, _DAY, _HOUR),
     Horizon("week", 7 * _DAY, 6 * _HOUR - _MINUTE, _HOUR, 7 * _DAY, 60 * _DAY, 2 * _DAY, _DAY),
     Horizon("month", 30 * _DAY, _DAY - _MINUTE, _HOUR, 21 * _DAY, 90 * _DAY, 7 * _DAY, _DAY),
 )

@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, e
 
 from forewatch.clock import micros
 from forewatch.config.models import Retention
-from forewatch.store import anomalies, benchmark_runs, detectors, inbox, marks, rollups, schema
+from forewatch.store import anomalies, benchmark_runs, detectors, inbox, marks, models, rollups, schema
 from forewatch.store import series as series_store
 from forewatch.store.engine import Store
 from forewatch.store.points import RESOLUTIONS
@@ -33,6 +33,7 @@ _CHILDREN = {
     schema.decision_records: [(schema.decision_subjects, "decision_id")],
 }
 _ORPHANS: tuple[tuple[str, Unit], ...] = (
+    ("models", models.forget_removed),
     ("detectors", detectors.forget_removed),
     ("anomalies", anomalies.forget_removed),
 )

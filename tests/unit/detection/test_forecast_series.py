@@ -1,119 +1,178 @@
+"""Which series are forecast when, with what, and what is kept of it."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
 from forewatch.clock import MICROSECONDS, micros
-from forewatch.config.models import Config
-from forewatch.deciding import decide
 from forewatch.detection.band import Forecast, NotYet
-from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.store import forecasts, points, series
+from forewatch.store import forecasts, models, points, series
 from forewatch.store.points import Point
-from tasks.forecast_series import DISK, disk_events, due, forecast_batch, score_due
+from tasks import forecast_models
+from tasks.forecast_models import Job, fit_all
+from tasks.forecast_series import Row, due, fit_anew, go_on
 
 pytestmark = pytest.mark.unit
 
 T0 = 1_767_225_600 * MICROSECONDS
 HOUR = 3600.0
+DAY = 86400.0
 
 
-def write(store, values, metric: str = "load", begin: float = 0.0, **labels: str) -> int:
+def write(store, values, metric: str = "load", begin: float = 0.0, every: float = 60.0, **labels: str) -> int:
     """A value a minute; returns the moment after the last."""
     batch = [
-        Point(metric, labels or {"host": "a"}, "host", T0 + micros(begin + 60 * index), float(value))
+        Point(metric, labels or {"host": "a"}, "host", T0 + micros(begin + every * index), float(value))
         for index, value in enumerate(values)
     ]
     with store.measure() as conn:
         points.write(conn, batch)
-    return batch[-1].at + micros(60)
+    return batch[-1].at + micros(every)
 
 
-def run(store, now):
-    coverage = score_due(store, now)
-    return forecast_batch(store, due(store, now), coverage, now)
+def run(store, now) -> list[Row]:
+    """As the flow does it: first what has a model, then what has none."""
+    waiting = due(store, now)
+    rows, outgrown = go_on(store, [one for one in waiting if not one.needs_fit(now)], None, {}, now)
+    return rows + fit_anew(store, [one for one in waiting if one.needs_fit(now)] + outgrown, None, {}, now)
+
+
+def of(rows: list[Row], horizon: str) -> Row:
+    [row] = [row for row in rows if row.horizon.name == horizon]
+    return row
 
 
 def noise(count: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(10, 1, count)
 
 
-def test_a_forecast_is_stored_scored_an_hour_later_and_not_before(store):
-    values = noise(240)
-    now = write(store, values[:180])
-    (row,) = run(store, now)
-    assert isinstance(row.outcome, Forecast)
+def kept(store, horizon: str = "hour") -> models.Model:
     with store.read_metrics() as conn:
         (one,) = series.find(conn, "load")
-        stored = forecasts.newest(conn, one.id)
-    assert stored is not None
-    assert tuple(stored.mean) == row.outcome.mean
-    assert stored.scored_at is None
-
-    later = write(store, values[180:], begin=180 * 60)
-    assert score_due(store, later - micros(61)) == {}
-    (share,) = score_due(store, later).values()
-    assert share > 0.8
-    assert score_due(store, later) == {}
+        return models.get_all(conn, series_id=one.id)[one.id, horizon]
 
 
-def test_a_young_series_says_what_it_waits_for(store):
-    now = write(store, noise(14))
-    (row,) = run(store, now)
-    assert row.outcome == NotYet("needs 30 minutes of data, has 14 minutes")
+def test_a_series_is_forecast_an_hour_ahead_after_twenty_minutes(store):
+    now = write(store, noise(19))
+    assert of(run(store, now), "hour").outcome == NotYet("needs 20 minutes of data, has 19 minutes")
+    later = write(store, noise(5), begin=19 * 60)
+    made = of(run(store, later), "hour").outcome
+    assert isinstance(made, Forecast)
+    assert made.end >= later + micros(HOUR)
+    assert made.lower[-1] < made.mean[-1] < made.upper[-1]
+
+
+def test_each_reach_waits_for_the_history_it_needs_and_says_so(store):
+    now = write(store, noise(180))
+    rows = run(store, now)
+    assert of(rows, "day").outcome == NotYet("needs 24 hours of data, has 3 hours")
+    assert of(rows, "week").outcome == NotYet("needs 7 days of data, has 3 hours")
+    assert kept(store, "week").reason == "needs 7 days of data, has 3 hours"
+    assert kept(store, "week").state is None
+
+
+def test_with_weeks_of_history_all_four_reaches_are_known(store):
+    hours = np.arange(24 * 22)
+    now = write(store, 10 + 3 * np.sin(2 * np.pi * hours / 24) + noise(len(hours)) / 10, every=HOUR)
+    rows = run(store, now)
+    for horizon, span in {"hour": HOUR, "day": DAY, "week": 7 * DAY, "month": 30 * DAY}.items():
+        made = of(rows, horizon).outcome
+        assert isinstance(made, Forecast), made
+        assert made.end >= now + micros(span)
+
+
+def test_a_model_is_gone_on_with_until_its_refit_is_due(store):
+    now = write(store, noise(240))
+    run(store, now)
+    fitted = kept(store)
+    later = write(store, noise(5, seed=2), begin=240 * 60)
+    row = of(run(store, later), "hour")
+    assert isinstance(row.outcome, Forecast)
+    assert row.outcome.start == later
+    assert kept(store).made_at == fitted.made_at == now
+    assert kept(store).state == fitted.state
+    assert kept(store).tried_at == later
+
+    assert fitted.refit_at is not None
+    much_later = write(store, noise(120, seed=3), begin=245 * 60)
+    assert much_later > fitted.refit_at
+    run(store, much_later)
+    assert kept(store).made_at == much_later
+
+
+def test_what_is_forecast_of_a_counter_is_its_growth(store):
+    now = write(store, np.cumsum(np.full(120, 600.0) + noise(120)), metric="system.network.io")
+    row = of(run(store, now), "hour")
+    assert isinstance(row.outcome, Forecast)
+    assert row.outcome.mean[-1] == pytest.approx(10.17, abs=0.3)
+    assert row.value == pytest.approx(10.17, abs=0.3)
+
+
+def test_what_never_moved_is_fitted_anew_once_it_does(store):
+    now = write(store, [5.0] * 60)
+    assert of(run(store, now), "hour").outcome.model == "constant"
+    later = write(store, 5 + noise(10), begin=60 * 60)
+    made = of(run(store, later), "hour").outcome
+    assert isinstance(made, Forecast)
+    assert made.model != "constant"
+    assert made.upper[-1] > made.lower[-1]
+
+
+def test_silence_makes_no_forecast_but_costs_no_model(store):
+    now = write(store, noise(240))
+    run(store, now)
+    later = now + micros(2 * HOUR)
+    row = of(run(store, later), "hour")
+    assert isinstance(row.outcome, NotYet)
+    assert row.outcome.reason.startswith("has no data")
+
+
+def test_a_state_that_cannot_be_read_is_fitted_anew(store):
+    now = write(store, noise(240))
+    run(store, now)
+    with store.measure() as conn:
+        row = kept(store)
+        models.put_many(conn, [models.Model(row.series_id, "hour", now, now, row.refit_at, b"\xff damaged")])
+    later = write(store, noise(5), begin=240 * 60)
+    assert isinstance(of(run(store, later), "hour").outcome, Forecast)
+    assert kept(store).made_at == later
 
 
 def test_a_series_is_due_again_after_minutes_and_after_the_clock_was_set_back(store):
     now = write(store, noise(180))
     run(store, now)
     assert due(store, now + micros(60)) == []
-    assert len(due(store, now + micros(300))) == 1
-    assert len(due(store, now - micros(HOUR))) == 1
+    assert [one.horizon.name for one in due(store, now + micros(300))] == ["hour"]
+    assert [one.horizon.name for one in due(store, now + micros(1800))] == ["hour", "day"]
+    assert len(due(store, now - micros(HOUR))) == 4
 
 
-def test_a_filling_disk_is_warned_of_once_and_ends_when_cleaned(store):
-    config = (1, Config())
-
-    def decided(rows, now):
-        events = disk_events(store, rows, now)
-        for event in events:
-            decide(store, event, config=config, now=now)
-        return events
-
-    now = write(store, np.linspace(0.5, 0.8, 180), DISK, mountpoint="/var")
-    rows = run(store, now)
-    (raised,) = decided(rows, now)
-    assert isinstance(raised, AlertRaised)
-    assert raised.annotations["summary"].startswith("/var full in 2.0 h")
+def test_when_it_runs_out_is_kept_with_the_forecast_of_the_hour(store):
+    now = write(store, noise(60))
+    waiting = due(store, now)
+    fit_anew(store, waiting, None, {waiting[0].series.id: now + 5}, now)
     with store.read_metrics() as conn:
-        (one,) = series.find(conn, DISK)
-        stored = forecasts.newest(conn, one.id)
+        stored = forecasts.newest(conn, waiting[0].series.id)
     assert stored is not None
-    assert stored.exhausted_at == pytest.approx(now + micros(2 * HOUR), abs=micros(300))
-    assert decided(rows, now) == []
-
-    now = write(store, [0.3] * 180, DISK, begin=180 * 60, mountpoint="/var")
-    (cleared,) = decided(run(store, now), now)
-    assert isinstance(cleared, AlertCleared)
-    assert cleared.values["reason"] == "/var is at 30% and it no longer grows"
+    assert stored.exhausted_at == now + 5
 
 
-def test_a_warning_of_a_disk_nobody_measures_any_more_ends(store):
-    now = write(store, np.linspace(0.5, 0.8, 180), DISK, mountpoint="/gone")
-    for event in disk_events(store, run(store, now), now):
-        decide(store, event, config=(1, Config()), now=now)
-    with store.measure() as conn:
-        for table in (points.points, forecasts.forecasts):
-            conn.execute(table.delete())
-        series.remove_empty(conn)
-    (cleared,) = disk_events(store, [], now)
-    assert isinstance(cleared, AlertCleared)
-    assert cleared.values["reason"] == "this disk is no longer measured"
+def test_one_series_that_cannot_be_fitted_costs_none_of_the_others(monkeypatch):
+    from forewatch.detection.grid import Grid
+    from forewatch.detection.quantity import Range
 
+    real = forecast_models.fit_many
 
-def test_silence_of_a_disk_ends_no_warning(store):
-    now = write(store, np.linspace(0.5, 0.8, 180), DISK, mountpoint="/var")
-    for event in disk_events(store, run(store, now), now):
-        decide(store, event, config=(1, Config()), now=now)
-    later = now + micros(2 * HOUR)
-    assert disk_events(store, run(store, later), later) == []
+    def fit_many(grids, **others):
+        if any(grid.start == 0 for grid in grids):
+            raise np.linalg.LinAlgError("singular")
+        return real(grids, **others)
+
+    monkeypatch.setattr(forecast_models, "fit_many", fit_many)
+    good, bad = (Grid(start, 60.0, noise(60)) for start in (T0, 0))
+    jobs = [Job(grid, Range(0.0), grid.end, HOUR) for grid in (good, bad, good)]
+    first, second, third = fit_all(jobs, None)
+    assert second == NotYet("could not be fitted: singular")
+    assert not isinstance(first, NotYet)
+    assert not isinstance(third, NotYet)

@@ -173,3 +173,22 @@ def test_marks_and_late_hours_are_noted_with_the_write(store: Store) -> None:
     with store.read_metrics() as conn:
         assert marks.get_all(conn)["rollup.300"] == START + micros(3600)
         assert conn.execute(select(func.count()).select_from(schema.late_points)).scalar() == 1
+
+
+def test_the_means_of_many_series_are_those_of_each(store: Store) -> None:
+    write(store, *(point(60 * minute, minute, host="a") for minute in range(150)))
+    write(store, *(point(60 * minute, 2 * minute, host="b") for minute in range(0, 150, 7)))
+    roll(store, 7200)
+    with store.measure() as conn:
+        # Of one the fine roll-ups are gone, so hours stand in.
+        (a, b) = (one.id for one in series.find(conn, CPU))
+        gone = schema.rollups.c
+        conn.execute(
+            schema.rollups.delete().where(gone.series_id == b, gone.resolution == 300, gone.at < START + micros(3600))
+        )
+        conn.execute(schema.points.delete().where(schema.points.c.at < START + micros(3600)))
+    with store.read_metrics() as conn:
+        for step in (0, 60, 300, 3600):
+            many = points.read_many(conn, [a, b, 99], START, START + micros(9000), step)
+            assert many == {number: points.read(conn, number, START, START + micros(9000), step) for number in (a, b)}
+        assert points.read(conn, b, START, START + micros(9000), 300)[0][0] == START

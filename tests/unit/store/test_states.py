@@ -62,9 +62,8 @@ def test_a_forecast_is_due_for_scoring_once_its_last_step_has_passed_and_only_on
         assert [one.id for one in forecasts.unscored_due(conn, FORECAST.until)] == [number]
         forecasts.score(conn, number, coverage=0.9, error=0.1, now=FORECAST.until)
         assert forecasts.unscored_due(conn, FORECAST.until) == []
-        scored = forecasts.newest(conn, 7)
-    assert scored is not None
-    assert (scored.coverage, scored.error, scored.scored_at) == (0.9, 0.1, FORECAST.until)
+        assert forecasts.newest(conn, 7) is None
+        assert forecasts.coverages(conn) == {(7, FORECAST.horizon): [0.9]}
 
 
 def test_a_forecast_whose_lists_differ_in_length_is_refused(store: Store) -> None:
