@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from forewatch.clock import from_datetime
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)
 _SHOWN = 40  # characters of a cell in a message
 _FIRST, _LAST = 10**8, 7_200_000_000  # seconds: 1973 and 2198, so that no two units of an epoch overlap
 _UNITS = (1, 10**3, 10**6, 10**9)  # how many make a second
@@ -32,12 +34,14 @@ class Instants:
             moment = datetime.fromisoformat(stripped)
             if moment.tzinfo is None:
                 self.naive += 1
-                moment = moment.replace(tzinfo=UTC)
+                since = moment - _NAIVE_EPOCH
             else:
                 self.zoned += 1
-            at = from_datetime(moment)
+                since = moment - _EPOCH
         except (ValueError, OverflowError):
             raise ValueError(f"timestamp {shown(text)} is not a moment: {_REMEDY}") from None
+        # In whole numbers, and thrice as fast as by way of a timestamp: files have a million of these.
+        at = (since.days * 86_400 + since.seconds) * 10**6 + since.microseconds
         if at <= 0:
             raise ValueError(f"timestamp {shown(text)} lies before 1970: {_REMEDY}")
         return at

@@ -60,12 +60,13 @@ def draw(path: Path, picture: Picture) -> None:
     if picture.forecast is not None:
         _ahead(axes, picture.forecast)
     if picture.limit is not None:
-        axes.axhline(picture.limit, color=_LIMIT, linewidth=1, linestyle=":", label="limit")
+        axes.axhline(picture.limit, color=_LIMIT, linewidth=1.2, linestyle=":", label="limit")
+    _hold(axes, picture)
     axes.set_title(picture.title, loc="left", fontsize=11, fontweight="bold", parse_math=False)
     locator: Any = dates.AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes.set_xlabel("UTC", loc="right", fontsize=8)
+    axes.set_xlabel("UTC", loc="left", fontsize=8)
     axes.grid(color="#808890", alpha=0.2)
     axes.margins(x=0.01)
     for side in ("top", "right"):
@@ -91,7 +92,6 @@ def _series(axes: Axes, picture: Picture) -> None:
         axes.scatter(_dates(at[odd]), values[odd], color=_ODD, s=26, zorder=5, label=told)
         for moment in _dates(at[odd])[:200]:
             axes.axvline(moment, color=_ODD, linewidth=0.8, alpha=0.25)
-    _hold(axes, values[shown])
 
 
 def _ahead(axes: Axes, forecast: Forecast) -> None:
@@ -111,11 +111,17 @@ def _recent(picture: Picture) -> NDArray[np.bool_]:
     return np.asarray(picture.at >= newest - _SEEN_BEFORE * span)
 
 
-def _hold(axes: Axes, values: Vector) -> None:
-    """The scale follows what was measured: a band that is wide for an hour must not press it flat."""
-    known = values[np.isfinite(values)]
+def _hold(axes: Axes, picture: Picture) -> None:
+    """The scale follows what was measured and what is to come: a band that was wide for an hour must not press it flat."""
+    shown = [picture.values[_recent(picture)]]
+    if picture.forecast is not None:
+        shown += [np.array(part) for part in (picture.forecast.lower, picture.forecast.upper)]
+    if picture.limit is not None:
+        shown.append(np.array([picture.limit]))
+    known = np.concatenate(shown)
+    known = known[np.abs(known) < _LARGEST]
     if len(known) and np.max(known) > np.min(known):
-        room = 0.35 * (float(np.max(known)) - float(np.min(known)))
+        room = (0.35 if picture.forecast is None else 0.05) * (float(np.max(known)) - float(np.min(known)))
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, float(np.min(known)) - room), min(high, float(np.max(known)) + room))
 

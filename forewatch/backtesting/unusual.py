@@ -37,7 +37,7 @@ def episodes_of(
 
     Values are those of even steps of `step` seconds, `at` their starts. Raises OutOfTime once `over` says so.
     """
-    detector = Detector(step, warmup=warmup_rows(step))
+    detector = Detector(step, warmup=warmup_rows(step), compact=True)
     found: dict[float, list[Episode]] = {budget: [] for budget in budgets}
     size = max(64, round(_BLOCK / step))
     for begin in range(0, len(at), size):

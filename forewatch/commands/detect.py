@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -29,6 +29,9 @@ def register(app: typer.Typer) -> None:
         warmup: Annotated[
             int | None, typer.Option(min=0, help="Rows before it judges; default two days or 750, the lesser.")
         ] = None,
+        form: Annotated[
+            Literal["exact", "compact"], typer.Option(help="compact: with the coarser ranks the product keeps.")
+        ] = "exact",
         false_alarms: Annotated[
             float, typer.Option(min=0.001, max=1000, help="A month, for what is said and drawn; scores do not change.")
         ] = 1.0,
@@ -41,15 +44,15 @@ def register(app: typer.Typer) -> None:
         if folder is not None:
             if png is not None:
                 raise ForewatchError("--png draws one series: give it --csv, not --folder")
-            _folder(folder, target, warmup, jobs)
+            _folder(folder, target, warmup, form == "compact", jobs)
         elif csv is not None:
-            _file(csv, target, warmup, false_alarms, png)
+            _file(csv, target, warmup, form == "compact", false_alarms, png)
 
 
-def _file(source: Path, target: Path, warmup: int | None, false_alarms: float, png: Path | None) -> None:
+def _file(source: Path, target: Path, warmup: int | None, compact: bool, false_alarms: float, png: Path | None) -> None:
     if source.exists() and target.exists() and source.samefile(target):
         raise ForewatchError(f"{target}: is the series itself: write the scores somewhere else")
-    scored = detect_file(source, target, warmup=warmup)
+    scored = detect_file(source, target, warmup=warmup, compact=compact)
     _note(scored.rows.notes)
     threshold = scored.detector.threshold(false_alarms)
     odd = scored.score >= threshold
@@ -62,10 +65,12 @@ def _file(source: Path, target: Path, warmup: int | None, false_alarms: float, p
         draw(png, _picture(source.name, scored, odd))
 
 
-def _folder(source: Path, target: Path, warmup: int | None, jobs: int | None) -> None:
+def _folder(source: Path, target: Path, warmup: int | None, compact: bool, jobs: int | None) -> None:
     names = files_of(source, target)
     failed = rows = 0
-    for done in bar(detect_folder(source, target, names, warmup=warmup, jobs=jobs), len(names), "Scoring"):
+    for done in bar(
+        detect_folder(source, target, names, warmup=warmup, compact=compact, jobs=jobs), len(names), "Scoring"
+    ):
         _note([done.error] if done.error else done.notes)
         failed += bool(done.error)
         rows += done.rows

@@ -124,29 +124,29 @@ def test_a_history_that_is_shorter_than_asked_for_is_said_and_noise_is_of_what_i
 
 
 def test_where_points_are_gone_roll_ups_are_judged_and_that_is_said(tried):
-    values = minutes()
-    trouble(values, 3)
-    trouble(values, 1)
+    values = minutes(24 * 60)
+    trouble(values, 0.75)
+    trouble(values, 0.25)
     queue(tried, values)
-    tried.rolled(keep_points_from=NOW - 2 * DAY)
+    tried.rolled(keep_points_from=NOW - 12 * HOUR)
     found = told(tried, "QueueLong")
-    assert [alert["start"] for alert in found["alerts"]] == ["2025-12-29T00:05:00.000Z", "2025-12-31T00:00:00.000Z"]
+    assert [alert["start"] for alert in found["alerts"]] == ["2025-12-31T06:05:00.000Z", "2025-12-31T18:00:00.000Z"]
     [note] = [note for note in found["notes"] if "roll-ups" in note]
-    assert "judged on roll-ups of 5m before 2025-12-30T00:00Z" in note
+    assert "judged on roll-ups of 5m before 2025-12-31T12:00Z" in note
 
 
 def test_what_roll_ups_cannot_tell_is_no_data(tried, tmp_path):
-    values = minutes()
-    trouble(values, 3)
+    values = minutes(24 * 60)
+    trouble(values, 0.75)
     queue(tried, values)
-    tried.rolled(keep_points_from=NOW - 2 * DAY)
+    tried.rolled(keep_points_from=NOW - 12 * HOUR)
     new = tmp_path / "new.yaml"
     rule = "{alert: QueueNew, metric: queue.length, statistic: p95, above: 100, service: shop}"
     new.write_text(f"services: [{{name: shop}}]\nrules: [{rule}]\n")
     found = told(tried, "QueueNew", "--config", str(new))
     assert found["alerts"] == []
     assert found["notes"] == [
-        "queue.length: judged from 2025-12-30T00:00Z on; older is no data: p95 cannot be told from roll-ups of 5m"
+        "queue.length: judged from 2025-12-31T12:00Z on; older is no data: p95 cannot be told from roll-ups of 5m"
     ]
 
 
