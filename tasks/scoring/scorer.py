@@ -149,10 +149,13 @@ class Scorer:
             rows = {row.series_id: row for row in detectors.get_many(conn, numbers)}
             for number in numbers:
                 one, level = self.chosen[number]
-                watched = self._restored(one, level, rows.get(number)) or begun(conn, one, level, self._now, HISTORY)
+                watched = self._restored(one, level, rows.get(number))
+                if watched is not None:
+                    watched.saved_at = began
+                else:
+                    watched = begun(conn, one, level, self._now, HISTORY)
                 if watched is None:
                     continue
-                watched.saved_at = began
                 watched.open = self._open.pop(number, None)
                 self.watched[number] = watched
 

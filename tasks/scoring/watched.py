@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -44,7 +45,7 @@ class Watched:
     """When the newest verdict it has taken in was given; at first, when it began. What was measured before that is
     history: learned from, not told of."""
     open: Episode | None = None
-    saved_at: float = 0.0
+    saved_at: float = -math.inf
     """On the monotonic clock."""
     unsaved: bool = False
 

@@ -157,8 +157,9 @@ def test_the_alert_names_its_metrics_what_was_usual_and_why():
     assert event.annotations["summary"] == (
         "shop is not as usual: check.duration was 9s, usually 1s to 2s (score 0.80); so is process.memory.usage"
     )
-    assert "AN-4: process.memory.usage was 2.0GB, usually 300.0MB to 400.0MB (score 0.70), confirmed by check.duration" in (
-        event.annotations["description"]
+    assert (
+        "AN-4: process.memory.usage was 2.0GB, usually 300.0MB to 400.0MB (score 0.70), confirmed by check.duration"
+        in (event.annotations["description"])
     )
     assert event.values == {
         "score": 0.8,
