@@ -35,8 +35,8 @@ from forewatch.store.points import Point
 ALERT = "PerformanceRegression"
 DURATION, THROUGHPUT, ERRORS = "benchmark.duration", "benchmark.throughput", "benchmark.errors.ratio"
 REPEAT_AFTER = 3600.0
-"""A run that stands out is repeated after this long at the latest, to see whether it was the service or a bad moment:
-a moment that is bad lasts minutes."""
+"""A run that stands out, or measured nothing, is repeated after this long at the latest, to see whether it was the
+service or a bad moment: a moment that is bad lasts minutes."""
 _LOOKED_BACK = 200
 """Runs read to compare with: the twenty before a regression that lasts for half a year of daily runs."""
 
@@ -130,7 +130,7 @@ def record(store: Store, config: Config, service: str, benchmark: Benchmark, mea
         found = judge([compared(one) for one in (*alike, run)], slower=benchmark.slower, since=since)
         since = found.since
     else:
-        found = Judgement("suspect", _why_untrustworthy(measured), since=since)
+        found = Judgement("unsure", _why_untrustworthy(measured), since=since)
     marker = _marker(store, service, found)
     text = sentence(found, after=marker)
     said = {"state": found.state, "reason": text, "since": since, "base": base}
@@ -197,8 +197,8 @@ def change_in_words(change: ChangeReported) -> str:
 def _pause(conn: Connection, service: str, benchmark: Benchmark) -> float:
     """Seconds from one run to the next."""
     runs = benchmark_runs.newest(conn, service, benchmark.name, 1)
-    suspect = bool(runs) and runs[-1].judgement.get("state") == "suspect"
-    return min(benchmark.every, REPEAT_AFTER) if suspect else benchmark.every
+    again = bool(runs) and runs[-1].judgement.get("state") in ("suspect", "unsure")
+    return min(benchmark.every, REPEAT_AFTER) if again else benchmark.every
 
 
 def _identity(benchmark: Benchmark) -> dict[str, Any]:

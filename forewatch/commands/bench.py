@@ -123,7 +123,7 @@ def show(measured: Mapping[str, Any]) -> None:
     elapsed = measured["elapsed"] or 1.0
     size = f"{format_bytes(measured['bytes'])} ({format_bytes(measured['bytes'] / elapsed)} a second)"
     out.print(f"bodies     {size}", markup=False)
-    late = measured["generator_late"]
+    late = measured["generator"]
     out.print(f"generator  late by {_time(late['p99'])} (p99), {_time(late['max'])} at most", markup=False)
     for line in _remarks(measured):
         out.print(f"\n{line}", markup=False)
@@ -131,13 +131,13 @@ def show(measured: Mapping[str, Any]) -> None:
 
 def _remarks(measured: Mapping[str, Any]) -> list[str]:
     """What a reader must know lest the figures mislead."""
-    from forewatch.loading.measured import LATE, TIMEOUT, UNSENT
+    from forewatch.loading.measured import TIMEOUT, UNSENT
 
     found, errors = [], measured["errors"]
-    late = measured["generator_late"]["p99"]
-    if late > LATE:
+    generator = measured["generator"]
+    if generator["late"]:
         found.append(
-            f"The load generator itself was late by p99 {_time(late)}: part of these times is its own. "
+            f"The load generator itself was late by p99 {_time(generator['p99'])}: part of these times is its own. "
             "Lower --rate, or give it a core of its own."
         )
     if measured["delayed"] or errors.get(UNSENT):

@@ -26,7 +26,8 @@ import numpy as np
 
 from forewatch.detection.ranks import Vector, higher, shift
 
-State = Literal["young", "steady", "suspect", "slower"]
+State = Literal["young", "steady", "suspect", "slower", "unsure"]
+"""`unsure`: of a run that did not measure the service, and so is not compared."""
 Measure = Literal["p50", "p95", "p99", "errors"]
 MEASURES: tuple[Measure, ...] = ("p50", "p95", "p99", "errors")
 

@@ -11,7 +11,9 @@ UNSENT = "unsent"
 """Kind of error: no connection was free within the time-out, so it never left."""
 TIMEOUT = "timeout"
 LATE = 0.01
-"""Seconds late at the 99th percentile beyond which the generator itself may be what was measured."""
+LATE_SHARE = 0.25
+"""Seconds, and share of the median time, that the generator may be late by at the 99th percentile: beyond both, it may
+be itself that was measured."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
 
@@ -84,9 +86,14 @@ class Measured:
         return self.lag.quantile(0.99) or 0.0
 
     @property
+    def late(self) -> bool:
+        """Whether the generator was too late for its figures to be the service's."""
+        return self.lateness > max(LATE, LATE_SHARE * (self.times.quantile(0.5) or 0.0))
+
+    @property
     def trustworthy(self) -> bool:
         """Whether it was the service that was measured, and not the generator or a part of the load."""
-        return not self.stopped and self.lateness <= LATE and self.answered > 0
+        return not self.stopped and not self.late and self.answered > 0
 
     def quantiles(self) -> dict[str, float]:
         """The quantiles people ask for, in seconds; empty where nothing was timed."""
@@ -102,7 +109,7 @@ class Measured:
             "error_ratio": self.error_ratio,
             "quantiles": self.quantiles(),
             "max": self.times.most,
-            "generator_late": {"p99": self.lateness, "max": self.lag.most},
+            "generator": {"late": self.late, "p99": self.lateness, "max": self.lag.most},
             "trustworthy": self.trustworthy,
             "medians": [None if median is None else round(median, 6) for median in self.medians],
             "times": self.times.as_json(),

@@ -119,6 +119,7 @@ def test_a_run_of_a_generator_that_was_late_is_kept_and_not_compared(shop):
     for _ in range(4):
         ran = shop.run(slower=2.0, late=0.2)
         assert ran.event is None
+        assert ran.judgement.state == "unsure"
         assert ran.text.startswith("not compared: the load generator itself was late by 200 ms (p99)")
     assert shop.firing() == []
     with shop.store.read_metrics() as conn:
