@@ -100,12 +100,12 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
 async def publish(context: Runtime, watched: list[Watched], changed: list[Changed], left: int) -> None:
     """Leave the page behind."""
     from tasks.forecast_page import Report, page
-    from tasks.forecast_report import gathered, notes
+    from tasks.forecast_report import gathered, trends
 
     _, config = context.configuration.current()
     now = context.clock.now()
     found = await context.store.run(gathered, context.store, now)
-    further = await context.store.run(notes, context.store, config, now)
+    further = {"Trends": await context.store.run(trends, context.store, found, now)}
     await acreate_markdown_artifact(
         key="forecast",
         markdown=page(Report(found, watched, changed, further, left), now, Links.of(config, context.home).forewatch),

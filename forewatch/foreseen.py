@@ -87,7 +87,7 @@ def foreseen(conn: Connection, wanted: Sequence[Series], now: int) -> list[Fores
         for horizon in HORIZONS:
             reach, row = horizon.name, known.get((one.id, horizon.name))
             last = latest.get((one.id, reach))
-            if last is not None and last.until > now and not (row and row.reason):
+            if last is not None and last.end > now and not (row and row.reason):
                 made[reach] = last
             else:
                 not_yet[reach] = (row.reason if row else "") or "not looked at yet"

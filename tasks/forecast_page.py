@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from forewatch.clock import iso, seconds
@@ -30,7 +30,7 @@ class Report:
     series: Sequence[Foreseen]
     watched: Sequence[Watched] = ()
     changed: Sequence[Changed] = ()
-    notes: dict[str, Sequence[str]] = field(default_factory=dict)
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Further sections: title -> lines."""
     left: int = 0
     """Forecasts that are due, but for which the run had no time."""

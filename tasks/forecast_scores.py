@@ -46,7 +46,7 @@ def score_due(store: Store, now: int) -> list[Changed]:
         known = {one.id: one for one in series.all_series(conn)} if waiting else {}
     chosen, passed = [], []
     for row in waiting:
-        if row.id is None or row.start + micros(row.step) * len(row.mean) > now:
+        if row.id is None or row.end > now:
             continue
         key = (row.series_id, row.horizon)
         if row.series_id not in known or row.start <= reached.get(key, 0):
@@ -83,8 +83,7 @@ def _score(store: Store, batch: list[forecasts.Forecast], known: dict[int, Serie
 
 def _came(conn: Connection, row: forecasts.Forecast, one: Series) -> list[Sample]:
     # A step more at the beginning: the growth of a counter is told by two values.
-    end = row.start + micros(row.step) * len(row.mean)
-    return measured(one.metric, points.read(conn, one.id, row.start - micros(row.step), end, row.step))
+    return measured(one.metric, points.read(conn, one.id, row.start - micros(row.step), row.end, row.step))
 
 
 def _judge(store: Store, keys: Iterable[Key], known: dict[int, Series], now: int) -> list[Changed]:

@@ -37,8 +37,8 @@ FEWEST_VALUES = 20
 """At its own spacing; fewer tell nothing."""
 
 HORIZONS = (
-    Horizon("hour", _HOUR, 4 * _MINUTE, None, 20 * _MINUTE, 14 * _DAY, _DAY, _HOUR),
-    Horizon("day", _DAY, 29 * _MINUTE, None, _DAY, 28 * _DAY, _DAY, _HOUR),
+    Horizon("hour", _HOUR, 4 * _MINUTE, None, 20 * _MINUTE, 14 * _DAY, _DAY, _DAY),
+    Horizon("day", _DAY, 29 * _MINUTE, None, _DAY, 28 * _DAY, _DAY, _DAY),
     Horizon("week", 7 * _DAY, 6 * _HOUR - _MINUTE, _HOUR, 7 * _DAY, 60 * _DAY, 2 * _DAY, _DAY),
     Horizon("month", 30 * _DAY, _DAY - _MINUTE, _HOUR, 21 * _DAY, 90 * _DAY, 7 * _DAY, _DAY),
 )

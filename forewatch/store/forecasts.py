@@ -55,6 +55,11 @@ class Forecast:
         """The instant of the last step."""
         return self.start + micros(self.step * (len(self.mean) - 1))
 
+    @property
+    def end(self) -> int:
+        """When its span is over."""
+        return self.start + micros(self.step) * len(self.mean)
+
 
 def add(conn: Connection, forecast: Forecast) -> int:
     """Store a forecast; returns its id. Raises ValueError where the lists are empty or differ in length."""

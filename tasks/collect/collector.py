@@ -15,6 +15,7 @@ from tasks.collect.filesystems import filesystems
 from tasks.collect.gathering import Gathering
 from tasks.collect.patience import Patience
 from tasks.collect.processes import Processes
+from tasks.collect.smart import Smart
 
 if TYPE_CHECKING:
     from forewatch.runtime import Runtime
@@ -38,6 +39,7 @@ class Collector:
         self._patience = Patience()
         self._cpu = host.Cpu()
         self._processes = Processes()
+        self._smart = Smart(runtime.store)
         self._own = own.OwnProcesses(runtime.home, root)
         self.reasons: dict[str, str] = {}
         """What is wrong at present, by collector."""
@@ -59,6 +61,7 @@ class Collector:
             chosen["cpu"] = self._threaded("cpu", self._cpu)
             for name in ("load", "memory", "disks", "network", "descriptors"):
                 chosen[name] = self._threaded(name, getattr(host, name))
+            chosen["smart"] = self._smart
             chosen["filesystems"] = functools.partial(filesystems, patience=self._patience)
         return chosen
 

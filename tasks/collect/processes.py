@@ -68,6 +68,9 @@ class Processes:
             files = [one.files for one in seen if one.files is not None]
             if files:
                 add("process.open_file_descriptor.count", sum(files))
+            shares = [one.files / one.most_files for one in seen if one.files is not None and one.most_files]
+            if shares:
+                add("process.open_file_descriptor.utilization", max(shares))
             used = [_used(memory, one) for one in seen]
             if memory.cpu and now > memory.at:
                 add("process.cpu.utilization", sum(used) / (now - memory.at))
@@ -87,6 +90,8 @@ class Seen:
     threads: int
     files: int | None
     """None where it belongs to another user and we are not root."""
+    most_files: int | None = None
+    """How many it may have open; None where that is not told, or there is no limit."""
 
     @classmethod
     def of(cls, process: psutil.Process) -> Seen | None:
@@ -103,6 +108,7 @@ class Seen:
                     times.user + times.system,
                     process.num_threads(),
                     _files(process),
+                    _most_files(process),
                 )
         except psutil.NoSuchProcess:
             return None
@@ -175,6 +181,16 @@ def _files(process: psutil.Process) -> int | None:
         return process.num_fds()
     except psutil.AccessDenied:
         return None
+
+
+def _most_files(process: psutil.Process) -> int | None:
+    if not hasattr(process, "rlimit"):  # only Linux tells of other processes
+        return None
+    try:
+        soft, _ = process.rlimit(psutil.RLIMIT_NOFILE)
+    except (psutil.AccessDenied, OSError):
+        return None
+    return soft if soft > 0 else None
 
 
 def _same(one: Identity, other: Identity) -> bool:

@@ -40,6 +40,7 @@ class CheckHealth:
         self._engine: CheckEngine | None = None
         self._follow: asyncio.Task[None] | None = None
         self._durations: dict[CheckKey, float] = {}
+        self._certificates: dict[CheckKey, int] = {}
 
     async def start(self) -> None:
         version, config = self._runtime.configuration.current()
@@ -122,7 +123,7 @@ class CheckHealth:
     def _store(self, results: list[CheckResult]) -> None:
         self._durations.update((one.key, one.result.duration) for one in results)
         with self._runtime.store.measure() as conn:
-            memory.write(conn, results)
+            memory.write(conn, results, self._certificates)
 
     def _forget_others(self, config: Config) -> None:
         try:

@@ -40,6 +40,11 @@ def seconds_left(der: bytes) -> float:
     return (expires - datetime.now(UTC)).total_seconds()
 
 
+def about(left: float) -> dict[str, Any]:
+    """What is told of a certificate good for `left` seconds."""
+    return {"certificate_days": int(left // 86400), "certificate_left": round(left)}
+
+
 def too_short(left: float, wanted: int | None) -> str | None:
     """Why a certificate good for `left` seconds is not good for `wanted` days; None where it is."""
     if wanted is None or int(left // 86400) >= wanted:
@@ -59,7 +64,7 @@ async def why_refused(error: ssl.SSLError, host: str, port: int, name: str | Non
     plain = words.of_tls_error(error, name, port)
     with suppress(OSError, asyncio.IncompleteReadError, ValueError):
         der = await _shown(host, port, name)
-        return _explain(error.verify_code, der, name) or plain, {"certificate_days": int(seconds_left(der) // 86400)}
+        return _explain(error.verify_code, der, name) or plain, about(seconds_left(der))
     return plain, {}
 
 

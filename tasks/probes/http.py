@@ -81,7 +81,7 @@ def _judge_certificate(response: aiohttp.ClientResponse, a: Attempt, details: di
             raise Failing("no certificate: the answer came over plain HTTP", details)
         return
     left = certificate.seconds_left(der)
-    details["certificate_days"] = int(left // 86400)
+    details.update(certificate.about(left))
     reason = certificate.too_short(left, wanted)
     if reason is not None:
         raise Failing(reason, details)

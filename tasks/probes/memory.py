@@ -1,4 +1,4 @@
-"""What the store remembers of the checks: two points a result, and a state row a check."""
+"""What the store remembers of the checks: two points a result, certificates now and then, and a state row a check."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection
 
 from forewatch.checks import CheckKey, CheckResult, CheckState, Monitor
+from forewatch.clock import micros
 from forewatch.store import check_states, points
 
 UP = "check.up"
 """1.0 for a pass, 0.0 for a failure."""
 DURATION = "check.duration"
 """Seconds, of passes and failures alike."""
+CERTIFICATE = "check.certificate.left"
+"""Seconds until the certificate a server showed expires; negative once it has."""
+CERTIFICATE_EVERY = 600.0
+"""Seconds between two points of a certificate: it ages at a rate everybody knows."""
 
 
-def write(conn: Connection, results: Sequence[CheckResult]) -> None:
-    """Store a batch of results: all their points, and the last state of each check."""
+def write(conn: Connection, results: Sequence[CheckResult], certificates: dict[CheckKey, int] | None = None) -> None:
+    """Store a batch of results: all their points, and the last state of each check.
+
+    `certificates` is kept by the caller from batch to batch: when each check's was written last.
+    """
+    written = {} if certificates is None else certificates
     batch: list[points.Point] = []
     last: dict[CheckKey, CheckResult] = {}
     for one in results:
@@ -24,6 +33,11 @@ def write(conn: Connection, results: Sequence[CheckResult]) -> None:
         batch.append(points.Point(UP, labels, service, one.at, 1.0 if one.result.ok else 0.0))
         batch.append(points.Point(DURATION, labels, service, one.at, one.result.duration))
         last[one.key] = one
+        left = one.result.details.get("certificate_left")
+        before = written.get(one.key)
+        if left is not None and (before is None or not 0 <= one.at - before < micros(CERTIFICATE_EVERY)):
+            batch.append(points.Point(CERTIFICATE, labels, service, one.at, float(left)))
+            written[one.key] = one.at
     points.write(conn, batch)
     check_states.put_many(conn, [_row(one) for one in last.values()])
 

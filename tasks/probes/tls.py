@@ -65,7 +65,7 @@ async def _judge(a: Attempt, address: str, port: int, name: str, trusted: ssl.SS
     finally:
         writer.transport.abort()
     left = certificate.seconds_left(der)
-    details = {"certificate_days": int(left // 86400), "protocol": version}
+    details = {**certificate.about(left), "protocol": version}
     reason = certificate.too_short(left, a.check.expect.certificate_days)
     if reason is not None:
         raise Failing(reason, details)

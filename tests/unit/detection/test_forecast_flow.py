@@ -18,7 +18,7 @@ from forewatch.store import alerts, models, points, series
 from forewatch.store.points import Point
 from tasks.forecast_capacity import exhausted
 from tasks.forecast_page import Report, page
-from tasks.forecast_report import gathered, notes
+from tasks.forecast_report import gathered, trends
 from tasks.forecast_scores import Changed
 
 pytestmark = pytest.mark.unit
@@ -61,8 +61,8 @@ async def publish(context) -> str:
     watched = await flow.look_at_capacities(context)
     await flow.forecast_series.fn(exhausted(watched))
     now = context.clock.now()
-    further = notes(context.store, Config(), now)
-    return page(Report(gathered(context.store, now), watched, (), further), now, ADDRESS)
+    found = gathered(context.store, now)
+    return page(Report(found, watched, (), {"Trends": trends(context.store, found, now)}), now, ADDRESS)
 
 
 def firing(context):
@@ -117,6 +117,22 @@ async def test_the_warning_of_a_series_whose_bands_fail_is_a_ticket_and_ends_lik
     measure(context, DISK, [0.3] * 180, mountpoint="/var", device="/dev/sda1")
     await publish(context)
     assert firing(context) == []
+
+
+async def test_what_has_risen_for_weeks_is_told_as_a_trend(context):
+    with context.store.measure() as conn:
+        hours = np.arange(24 * 40)
+        begin = context.clock.now() - micros(3600 * len(hours))
+        values = 100 + hours / 24 + np.random.default_rng(2).normal(0, 1, len(hours))
+        points.write(
+            conn,
+            [
+                Point("queue.length", {}, "shop", begin + micros(3600 * hour), float(value))
+                for hour, value in zip(hours, values, strict=True)
+            ],
+        )
+    said = await publish(context)
+    assert "## Trends\n\n* queue.length {service=shop} has risen" in said
 
 
 def test_a_change_of_trust_stands_at_the_top():
