@@ -178,7 +178,7 @@ def story(store, hand_over: bool, saved: bool) -> tuple[list[Any], list[float]]:
     while not world.scorer.save():
         pass
     left = [Detector.load(world.state(metric).state) for metric in (SLOW, MEMORY)]
-    scores = [one.update(world.now + micros(EVERY * k), 100.0 + 400 * k).score for one in left for k in range(10)]
+    scores = [one.update(world.now + micros(EVERY * k), 100.0 * 1000**k).score for one in left for k in range(3)]
     return world.anomalies(), scores
 
 
