@@ -42,7 +42,7 @@ class ProbeResult:
     duration: float
     reason: str
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What was seen beside: `status`, `certificate_days`, `addresses`, `pid`, `exit`."""
+    """What was seen beside: `status`, `certificate_days`, `certificate_left` (seconds), `addresses`, `pid`, `exit`."""
 
 
 @dataclass(frozen=True, slots=True)

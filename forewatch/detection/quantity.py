@@ -15,7 +15,11 @@ from forewatch.units import format_bytes, format_duration
 
 Unit = Literal["ratio", "seconds", "bytes", "count"]
 
-_BY_NAME: dict[str, Unit] = {"system.memory.limit": "bytes"}
+_BY_NAME: dict[str, Unit] = {
+    "system.memory.limit": "bytes",
+    "check.certificate.left": "seconds",
+    "objective.budget.left": "ratio",
+}
 _BY_LAST_WORD: dict[str, Unit] = {
     "utilization": "ratio",
     "ratio": "ratio",

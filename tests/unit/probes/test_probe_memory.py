@@ -45,3 +45,26 @@ def test_rows_of_checks_no_longer_configured_are_forgotten(store):
         memory.write(conn, [result(AT, True, CheckState("up", 0, 1, AT, AT, "200"))])
         memory.forget_others(conn, [])
         assert memory.load(conn) == {}
+
+
+def certified(at: int, left: float | None) -> CheckResult:
+    details = {} if left is None else {"certificate_left": left}
+    return CheckResult(KEY, at, ProbeResult(True, 0.25, "200", details), CheckState("up", 0, 1, at, at, "200"))
+
+
+def test_a_certificate_is_told_of_every_ten_minutes(store):
+    minute, told = 60_000_000, {}
+    for number in range(25):
+        with store.measure() as conn:
+            memory.write(conn, [certified(AT + number * minute, 864_000.0 - 60 * number)], told)
+    with store.read_metrics() as conn:
+        (left,) = series.find(conn, "check.certificate.left", {"service": "shop", "check": "http"})
+        found = points.between(conn, left.id, AT, AT + 25 * minute)
+    assert found == [(AT + number * minute, 864_000.0 - 60 * number) for number in (0, 10, 20)]
+
+
+def test_a_check_without_a_certificate_tells_of_none(store):
+    with store.measure() as conn:
+        memory.write(conn, [certified(AT, None)])
+    with store.read_metrics() as conn:
+        assert series.find(conn, "check.certificate.left") == []
