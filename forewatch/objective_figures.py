@@ -186,4 +186,5 @@ def _note(one: Promise, since: int | None, last: int | None, answered: int | Non
     if silent is None or silent > max(FAST.short, 2 * one.check.every):
         return f"no answer for {format_duration(silent)}" if silent is not None else "no answer any more"
     there = seconds(max(0, now - since))
+    there -= there % _DAY if there > 2 * _DAY else 0.0
     return f"history of {format_duration(there)} only" if there < one.objective.window * 0.99 else ""

@@ -6,6 +6,7 @@ nothing to agree with them: what a watch decided upon but could not bring into t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -26,6 +27,7 @@ from forewatch.detection.objectives import (
     exceeds,
     judge,
 )
+from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.objective_figures import Figures, figures
 from forewatch.promises import Counted, Promise, promises
@@ -34,6 +36,8 @@ from forewatch.store.engine import Store
 from forewatch.store.points import Point
 from forewatch.units import format_duration
 from tasks.in_time import InTime
+
+log = logging.getLogger("forewatch.objectives")
 
 LEFT = "objective.budget.left"
 """Share of the error budget that is left: 1 untouched, below 0 overspent."""
@@ -74,22 +78,40 @@ class ObjectiveEngine:
         self._figures: dict[int, Figures] = {}
 
     def tick(self, config: Config, now: int) -> list[ObjectiveEvent]:
-        """The alerts raised and cleared by the answers up to `now`. Raises StoreUnavailable."""
+        """The alerts raised and cleared by the answers up to `now`.
+
+        Raises StoreUnavailable where these cannot be read. Where those in time cannot be written it says so and judges
+        what it knows: a full disk must not silence a burning budget.
+        """
         self._follow(config)
         if self._firing is None:
             with self._store.read() as conn:
                 found = alerts.firing_where(conn, {"alertname": ALERT})
                 self._firing = {one.fingerprint: one.labels for one in found if not one.source}
-        events = self._forget(self._firing, now)
-        if not self._promises:
-            return events
-        self._in_time.tick(self._promises, now)
-        with self._store.read_metrics() as conn:
-            self._counted = self._current(conn)
-            events += self._judge(conn, self._counted, self._firing, now)
-            looked_at = self._look(conn, self._counted, now)
-        self._record(looked_at, now)
+        firing = dict(self._firing)
+        events = self._forget(firing, now)
+        if self._promises:
+            try:
+                self._in_time.tick(self._promises, now)
+            except StoreUnavailable as error:
+                log.error("which answers came in time is not counted: %s", error)
+            with self._store.read_metrics() as conn:
+                self._counted = self._current(conn)
+                events += self._judge(conn, self._counted, firing, now)
+        self._firing = firing
         return events
+
+    def look(self, now: int) -> None:
+        """Look at the whole windows of those whose turn it is, and keep what is left. Raises StoreUnavailable."""
+        if not self._left and not 0 <= now - self._begun < micros(EVERY):
+            self._begun, self._left = now, list(range(len(self._promises)))
+        places, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
+        if not places:
+            return
+        with self._store.read_metrics() as conn:
+            found = figures(conn, self._promises, now, places, self._current(conn))
+        self._figures |= dict(zip(places, found, strict=True))
+        self._record(found, now)
 
     def rows(self) -> list[dict[str, object]]:
         """The table of objectives, as of the last look at the whole windows."""
@@ -150,15 +172,6 @@ class ObjectiveEngine:
             [found] = figures(conn, self._promises, now, [one.place], counted)
             left = found.budget.left if found.budget is not None else None
         return burn_event(one.promise.service, one.promise.objective, one.speed, burn, seen, left, now)
-
-    def _look(self, conn: Connection, counted: Counted, now: int) -> list[Figures]:
-        """At the whole windows of those whose turn it is."""
-        if not self._left and not 0 <= now - self._begun < micros(EVERY):
-            self._begun, self._left = now, list(range(len(self._promises)))
-        places, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
-        found = figures(conn, self._promises, now, places, counted) if places else []
-        self._figures |= dict(zip(places, found, strict=True))
-        return found
 
     def _record(self, looked_at: list[Figures], now: int) -> None:
         batch = [

@@ -243,10 +243,9 @@ def _summary(
         wrong, may = f"failed or took {format_duration(objective.latency.under)} or more", "may"
     name = objective.label if objective.label == objective.kind else f"{objective.label} ({objective.kind})"
     said = (
-        f"{service.name}: {name} burns its error budget {times(rate)} as fast as it may: of the answers of the last "
-        f"{span} {percent(bad)} {wrong}, {percent(1.0 - objective.target)} {may}; "
-        f"{percent(share_spent(rate, speed.long, objective.window), 2)} of the "
-        f"{window} budget went in it"
+        f"{service.name}: {name} burns its error budget {times(rate)} as fast as it may: in the last {span} "
+        f"{percent(bad)} of the answers {wrong} ({percent(1.0 - objective.target)} {may}), "
+        f"{percent(share_spent(rate, speed.long, objective.window), 2)} of the {window} budget went"
     )
     if left is None:
         return said

@@ -112,8 +112,19 @@ class CollectMetrics:
         await self._decider.retry()
         for event in await self._runtime.store.run(self._rules.tick, config, now):
             await self._decide(event)
-        for event in await self._runtime.store.run(self._objectives.tick, config, now):
-            await self._decide(event)
+        await self._judge_objectives(config, now)
+
+    async def _judge_objectives(self, config: Config, now: int) -> None:
+        """A fault of ours in it costs nothing that comes after."""
+        try:
+            for event in await self._runtime.store.run(self._objectives.tick, config, now):
+                await self._decide(event)
+            await self._runtime.store.run(self._objectives.look, now)
+        except (Fenced, StoreUnavailable):
+            raise
+        except Exception as error:
+            report(error, shift="collect-metrics")
+            log.exception("an unexpected error while judging objectives")
 
     async def _decide(self, event: Event) -> None:
         """One event that cannot be decided costs none of the others."""

@@ -95,6 +95,7 @@ class World:
         events = self.engine.tick(self.config, now)
         for event in events if decided else ():
             decide(self.store, event, config=(1, self.config), now=now)
+        self.engine.look(now)
         return events
 
     def relieved(self) -> None:
@@ -151,7 +152,7 @@ def test_an_outage_is_told_at_both_speeds_each_once(burning):
     assert fast.values["burn_short"] == pytest.approx(1000)
     # Five minutes of the month's 43.
     assert fast.values["budget_left"] == pytest.approx(1 - 300 / 2592, abs=0.02)
-    assert "12% of the 30d budget went in it, 88% is left" in fast.annotations["summary"]
+    assert "12% of the 30d budget went, 88% is left" in fast.annotations["summary"]
 
 
 def test_the_incident_is_that_of_the_service_and_counts_as_what_was_promised(burning):
@@ -295,6 +296,31 @@ def test_a_store_that_cannot_be_read_ends_nothing(burning, monkeypatch):
         with pytest.raises(StoreUnavailable):
             burning.engine.tick(burning.config, T0 + micros(END + 15))
     assert burning.tick(END + 30) == []
+
+
+def test_a_disk_that_takes_no_writes_does_not_silence_a_burning_budget(store, monkeypatch, caplog):
+    world = World(store, AVAILABLE, QUICK)
+    world.answers(range(0, 7 * HOUR, EVERY), took=0.1)
+    world.answers(range(7 * HOUR, END, EVERY), up=0.0, took=0.1)
+
+    def refuse():
+        raise StoreUnavailable("metrics.db: the disk is full")
+
+    monkeypatch.setattr(store, "measure", refuse)
+    events = world.engine.tick(world.config, T0 + micros(END))
+    assert {one.labels["objective"] for one in events} == {"availability"}
+    assert "which answers came in time is not counted: metrics.db: the disk is full" in caplog.text
+
+
+def test_a_fault_in_the_middle_of_judging_loses_no_alert(burning, monkeypatch):
+    def break_off(*_):
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tasks.evaluate_objectives.figures", break_off)
+        with pytest.raises(RuntimeError):
+            burning.tick(END)
+    assert len(burning.tick(END + 15)) == 2
 
 
 def test_the_figures_of_a_month(store):

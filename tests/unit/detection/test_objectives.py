@@ -143,8 +143,8 @@ def test_the_alert_says_how_fast_what_went_and_what_is_left():
         "severity": "critical",
     }
     assert raised.annotations["summary"] == (
-        "shop: availability burns its error budget 36x as fast as it may: of the answers of the last 1h 3.6% were bad, "
-        "0.1% may be; 5% of the 30d budget went in it, 62% is left"
+        "shop: availability burns its error budget 36x as fast as it may: in the last 1h 3.6% of the answers were bad "
+        "(0.1% may be), 5% of the 30d budget went, 62% is left"
     )
     assert raised.values["burn_long"] == pytest.approx(36)
     assert raised.values["threshold"] == 14.4
@@ -158,8 +158,8 @@ def test_the_alert_about_latency_says_so():
     assert isinstance(raised, AlertRaised)
     assert raised.labels["classification"] == "latency"
     assert raised.annotations["summary"] == (
-        "shop: quick (latency) burns its error budget 40x as fast as it may: of the answers of the last 1h 40% failed "
-        "or took 300ms or more, 1% may; 5.6% of the 30d budget went in it, nothing is left"
+        "shop: quick (latency) burns its error budget 40x as fast as it may: in the last 1h 40% of the answers failed "
+        "or took 300ms or more (1% may), 5.6% of the 30d budget went, nothing is left"
     )
 
 
