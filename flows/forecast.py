@@ -27,7 +27,7 @@ BUDGET = 200.0
 KNOWN_BATCH = 200
 """Series forecast with their models while the store's thread is held."""
 FIT_BATCH = 20
-"""And series fitted; where hundreds are due, as many as are worth other processes."""
+"""And series fitted."""
 
 # What forecasts is imported late: it weighs 100 MB, and every process forked for other work would carry it
 # (preload.py).
@@ -71,7 +71,7 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
 
     `used_up`: when what runs out is, series -> instant.
     """
-    from tasks.forecast_models import MANY
+    from tasks.forecast_pool import MANY, fit_in_processes
     from tasks.forecast_series import due, fit_anew, go_on
 
     context = runtime()
@@ -88,13 +88,15 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
         rows, outgrown = await store.run(go_on, store, batch, calendar, used_up, context.clock.now())
         made += _made(rows)
         anew += outgrown
-    size = MANY if len(anew) >= MANY else FIT_BATCH
-    done = 0
-    while done < len(anew) and context.clock.monotonic() - begun < BUDGET:
-        rows = await store.run(fit_anew, store, anew[done : done + size], calendar, used_up, context.clock.now())
+    if len(anew) >= MANY:
+        rows, anew = await fit_in_processes(
+            context.home, anew, calendar, used_up, context.clock.now(), BUDGET - (context.clock.monotonic() - begun)
+        )
         made += _made(rows)
-        done += size
-    return made, max(0, len(anew) - done)
+    while anew and context.clock.monotonic() - begun < BUDGET:
+        batch, anew = anew[:FIT_BATCH], anew[FIT_BATCH:]
+        made += _made(await store.run(fit_anew, store, batch, calendar, used_up, context.clock.now()))
+    return made, len(anew)
 
 
 async def publish(context: Runtime, watched: list[Watched], changed: list[Changed], left: int) -> None:

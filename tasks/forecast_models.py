@@ -1,13 +1,10 @@
-"""Fitting many models: in this process, or spread over all cores where hundreds are due."""
+"""Fitting models of many series at once, those that belong together in one block."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 from forewatch.detection.band import Forecast, NotYet
 from forewatch.detection.forecast import steps_to
@@ -17,11 +14,6 @@ from forewatch.detection.quantity import Range
 from forewatch.detection.seasons import Calendar
 
 log = logging.getLogger("forewatch.forecast")
-
-MANY = 400
-"""Fits from which on other processes are worth their start: each takes three seconds to import what it needs."""
-SHARE = 50
-"""Fits handed to a process at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +31,7 @@ Fitted = tuple[bytes, Forecast] | NotYet
 
 
 def fit_all(jobs: Sequence[Job], calendar: Calendar | None) -> list[Fitted]:
-    """One outcome a job, in their order."""
-    workers = os.cpu_count() or 1
-    if len(jobs) < MANY or workers == 1:
-        return fit_some(jobs, calendar)
-    shares = [jobs[first : first + SHARE] for first in range(0, len(jobs), SHARE)]
-    # Not forked: this process has threads, and a fork copies the locks they hold.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return [one for done in pool.map(fit_some, shares, [calendar] * len(shares)) for one in done]
-
-
-def fit_some(jobs: Sequence[Job], calendar: Calendar | None) -> list[Fitted]:
-    """The same in this process. A series that cannot be fitted costs none of the others."""
+    """One outcome a job, in their order. A series that cannot be fitted costs none of the others."""
     groups: dict[tuple[float, int], list[int]] = {}
     for index, job in enumerate(jobs):
         groups.setdefault((job.grid.step, steps_to(job.grid, job.now, job.span)), []).append(index)

@@ -11,6 +11,7 @@ from forewatch.store import forecasts, models, points, series
 from forewatch.store.points import Point
 from tasks import forecast_models
 from tasks.forecast_models import Job, fit_all
+from tasks.forecast_pool import fit_in_processes
 from tasks.forecast_series import Row, due, fit_anew, go_on
 
 pytestmark = pytest.mark.unit
@@ -176,3 +177,20 @@ def test_one_series_that_cannot_be_fitted_costs_none_of_the_others(monkeypatch):
     assert second == NotYet("could not be fitted: singular")
     assert not isinstance(first, NotYet)
     assert not isinstance(third, NotYet)
+
+
+async def test_hundreds_are_fitted_by_other_processes_and_kept_all_the_same(store):
+    for number in range(3):
+        now = write(store, noise(60, seed=number), host=str(number))
+    waiting = [one for one in due(store, now) if one.horizon.name == "hour"]
+    rows, left = await fit_in_processes(store.home, waiting, None, {}, now, 60.0)
+    assert left == []
+    assert all(isinstance(row.outcome, Forecast) for row in rows)
+    with store.read_metrics() as conn:
+        assert len(forecasts.newest_many(conn, [one.series.id for one in waiting])) == 3
+
+
+async def test_what_other_processes_have_no_time_for_is_left(store):
+    now = write(store, noise(60))
+    waiting = due(store, now)
+    assert await fit_in_processes(store.home, waiting, None, {}, now, 0.0) == ([], waiting)
