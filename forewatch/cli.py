@@ -29,6 +29,7 @@ from forewatch.commands import (
     sources,
     trends,
     up,
+    upkeep,
 )
 from forewatch.errors import ConfigError, ForewatchError
 
@@ -61,6 +62,7 @@ for part in (
     benchmarks,
     trends,
     backtest,
+    upkeep,
 ):
     part.register(app)
 

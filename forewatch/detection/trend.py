@@ -10,9 +10,9 @@ must also pass Mann and Kendall's test. Where nothing of that holds, nothing is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from forewatch.clock import micros, seconds, to_datetime
 from forewatch.detection.grid import Vector
 from forewatch.detection.quantity import Unit, show
 from forewatch.detection.slopes import theil_sen
-from forewatch.detection.statistics import Samples, clean
+from forewatch.detection.statistics import Sample, Samples, clean
 from forewatch.incidents.events import ChangeReported
 
 Kind = Literal["line", "step"]
@@ -83,9 +83,11 @@ class Trend:
 
 def trend(samples: Samples, now: int) -> Trend | None:
     """What the last eight weeks of a series come to; None where it is young, or nothing is more than chance."""
-    days, values = daily_medians(samples, now)
-    if len(days) < AT_LEAST:
+    found = daily(samples, now, np.median)
+    if len(found) < AT_LEAST:
         return None
+    days = np.array([at // micros(_DAY) for at, _ in found], dtype=float)
+    values = np.array([value for _, value in found])
     scale = float(np.max(np.abs(values)))
     if not scale or np.ptp(values) <= 1e-9 * scale:
         return None
@@ -93,22 +95,21 @@ def trend(samples: Samples, now: int) -> Trend | None:
     course = _chosen(days, values)
     if course is None:
         return None
-    found = _told(course, days, values)
-    if found is None or abs(found.change) < _LEAST:
+    told = _told(course, days, values)
+    if told is None or abs(told.change) < _LEAST:
         return None
-    return Trend(found.kind, found.since, found.days, found.change, found.before * scale, found.now * scale)
+    return replace(told, before=told.before * scale, now=told.now * scale)
 
 
-def daily_medians(samples: Samples, now: int) -> tuple[Vector, Vector]:
-    """Days (whole numbers since the epoch, UTC) that are over and have data, and the median of each."""
+def daily(samples: Samples, now: int, of: Callable[[list[float]], Any]) -> list[Sample]:
+    """What `of` makes of each day (UTC) of the last eight weeks that is over and has data, at its beginning."""
     width = micros(_DAY)
     first = now // width - LONGEST
     by_day: dict[int, list[float]] = {}
     for at, value in clean(samples):
         if first <= at // width < now // width and abs(value) < _LARGEST:
             by_day.setdefault(at // width, []).append(value)
-    days = sorted(by_day)
-    return np.array(days, dtype=float), np.array([float(np.median(by_day[day])) for day in days])
+    return [(day * width, float(of(found))) for day, found in sorted(by_day.items())]
 
 
 class _Course(NamedTuple):
