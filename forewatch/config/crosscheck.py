@@ -31,6 +31,7 @@ def cross_check(config: Config, top: Spot, known_runbooks: Collection[str] | Non
         *_cycles(config, top),
         *_services(config, top, known_runbooks),
         *_rules(config, top),
+        *_capacities(config, top),
         *check_alerts(config, top),
         *check_objectives(config, top),
         *check_holidays(config, top),
@@ -172,6 +173,21 @@ def _asks_for_anomalies(config: Config, rule: Rule, spot: Spot) -> Iterator[Prob
         yield place.problem(f"{rule.metric} is not looked at (anomalies.ignore: {ignored}), so this would never fire")
     if rule.per is not None:
         yield spot.at("per").problem("anomalies are of a metric itself, not of a ratio of two")
+
+
+def _capacities(config: Config, top: Spot) -> Iterator[Problem]:
+    services = _service_names(config, top)
+    places = top.at("capacities")
+    yield from twice("capacity", [(each.name, places.at(i, "name")) for i, each in enumerate(config.capacities)])
+    for index, capacity in enumerate(config.capacities):
+        spot = places.at(index)
+        if capacity.service is not None:
+            yield from dangling("service", capacity.service, spot.at("service"), services)
+        yield from bad_matchers(capacity.match, spot.at("match"))
+        if capacity.limit_metric == capacity.metric:
+            yield spot.at("limit_metric").problem(
+                f"{spot.at('limit_metric').quote()} is the metric itself; name the one that holds its limit"
+            )
 
 
 def _addresses(config: Config, top: Spot) -> Iterator[Problem]:

@@ -153,3 +153,20 @@ def test_a_check_ends_before_its_next_one_begins(problems, config):
 def test_a_route_tells_somebody(problems):
     [line] = problems("routes: [{notify: []}]")
     assert "nobody would be told" in line
+
+
+def test_capacities_stand_once_belong_to_services_there_are_and_match_what_can_be_read(problems):
+    text = (
+        "services:\n" + service("orders")
+        + "capacities:\n"
+        + "  - {name: pool, metric: m, limit: 80, service: orderz}\n"
+        + "  - {name: pool, metric: m, limit_metric: m}\n"
+        + "  - {name: quota, metric: q, limit: 10GB, match: ['a=~\"(\"', 'b=1'], service: host}\n"
+    )  # fmt: skip
+    assert [line.partition(": ")[2] for line in problems(text)][:3] == [
+        "capacities[0].service: there is no service orderz (did you mean orders?)",
+        "capacities[1].name: there is a capacity pool already, in forewatch.yaml:4",
+        "capacities[1].limit_metric: m is the metric itself; name the one that holds its limit",
+    ]
+    assert "capacities[2].match[0]: not a matcher:" in problems(text)[3]
+    assert len(problems(text)) == 4
