@@ -90,8 +90,9 @@ def why_not(store: Store, config: Config, service: str, now: int) -> str | None:
     times = {one.name: one for one in config.times}
     with store.read() as conn:
         for incident, of, _ in incident_services.open_with(conn, needed):
-            # Its own alert must not keep the load away that shows when it is over.
-            if any(one.name != ALERT for one in alerts.of_incident(conn, incident.id)):
+            # Where its own alerts alone still fire, they must not keep the load away that shows when they are over.
+            firing = alerts.firing_in(conn, incident.id)
+            if not firing or any(one.name != ALERT for one in firing):
                 return f"{incident.id} of {of} is open"
         for name in needed:
             for silence in silences.matching(conn, {"service": name, "alertname": ALERT}, now):

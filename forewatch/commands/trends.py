@@ -112,7 +112,7 @@ def _show(found: Sequence[Trend]) -> None:
                 (local(step.at)[:16], step.what, one.name, step.left, step.right, step.change, step.chance)
                 for one, step in steps
             ),
-            "No deployment was reported in these weeks (forewatch deployments mark SERVICE VERSION).",
+            "No deployment in these weeks has a day of data on each side (forewatch deployments mark SERVICE VERSION).",
         )
         out.print(
             "\nP: how likely chance alone makes such a change. Days are compared; all comparisons above are paid for.",

@@ -133,7 +133,7 @@ def judge(runs: Sequence[Run], *, slower: float, since: int | None = None) -> Ju
         names = ", ".join(one.measure for one in alone)
         return Judgement(
             "suspect",
-            f"{names} stands out in the last run, which one run alone may",
+            f"{names} {'stands' if len(alone) == 1 else 'stand'} out in the last run, which one run alone may",
             min(len(runs) - 1, LOOKED_BACK),
             1,
             changes=tuple(alone),

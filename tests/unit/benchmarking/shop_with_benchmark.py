@@ -12,7 +12,7 @@ from forewatch.config.files import ConfigFiles
 from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.deciding import decide
-from forewatch.incidents.events import AlertRaised, Event
+from forewatch.incidents.events import AlertCleared, AlertRaised, Event
 from forewatch.loading.histogram import Histogram
 from forewatch.loading.measured import Measured, Second
 from forewatch.store import alerts
@@ -80,6 +80,10 @@ class Shop:
     def fails(self, service: str) -> None:
         labels = {"alertname": "CheckFailing", "service": service, "severity": "critical"}
         self.decide(AlertRaised(labels, {"summary": f"{service} fails"}, self.clock.now()))
+
+    def recovers(self, service: str) -> None:
+        labels = {"alertname": "CheckFailing", "service": service, "severity": "critical"}
+        self.decide(AlertCleared(labels, self.clock.now()))
 
     def firing(self) -> list[str]:
         with self.store.read() as conn:

@@ -160,6 +160,9 @@ def test_its_own_alert_does_not_keep_the_load_away(shop):
     assert why_not(shop) is None
     shop.fails("shop")
     assert why_not(shop) == "INC-1 of shop is open"
+    # What joined its incident is over again: only the next run can end what is left of it.
+    shop.recovers("shop")
+    assert why_not(shop) is None
 
 
 def test_no_load_in_planned_maintenance_of_a_dependency(shop):

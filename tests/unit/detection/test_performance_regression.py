@@ -84,7 +84,7 @@ def test_one_noisy_run_is_suspect_and_no_more():
     history = runs(logs)
     judgement = judge(history[:21], slower=0.1)
     assert judgement.state == "suspect"
-    assert judgement.reason.endswith("stands out in the last run, which one run alone may")
+    assert judgement.reason == "p50, p95, p99 stand out in the last run, which one run alone may"
     assert alarms(history) == []
 
 
