@@ -50,6 +50,8 @@ _HALF = 10.0
 """The surprise whose score is one half."""
 _FLAT = 25.0
 """The surprise of a standstill."""
+_SHIFT = 20.5
+"""That of a level that has moved: less than of a standstill, for levels do move."""
 _NORMAL_95 = 1.959964
 _LARGEST = 1e30
 """Values are held to this: what is squared must still be a number."""
@@ -196,9 +198,10 @@ class Detector:
         before = np.minimum(self._rows + np.arange(len(x)), MEMORY)
         rarity = np.minimum(2 * np.log10(1 + excess), _MOST_EXCESS) - np.log10(share)
         surprise = (_WEIGHTS[:, None] * rarity).sum(axis=0) * (_FULL * self._pace / np.log10(before + 10))
-        shifts = self._shift.add(error, self._innovations.sigma)
+        shifts = self._shift.add(at, error, self._innovations.sigma)
         flats = self._standstill.add(x)
         surprise[flats] = np.maximum(surprise[flats], _FLAT)
+        surprise[shifts] = np.maximum(surprise[shifts], _SHIFT)
         counted = np.array(self._record.add(at.tolist(), surprise.tolist()))
         score = counted / (counted + _HALF)
         score[: max(0, self.warmup - self._rows)] = 0.0
