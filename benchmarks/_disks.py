@@ -38,6 +38,8 @@ class Disk:
     limit: float
     left: float
     """Seconds until it is full, the truth."""
+    expected: float
+    """What it would be without the noise to come."""
 
 
 def disks(kinds: tuple[str, ...], count: int, seed: int, every: float = 3600.0) -> list[Disk]:
@@ -57,7 +59,9 @@ def disk(kind: str, random: np.random.Generator, every: float = 3600.0) -> Disk:
 def _draw(kind: str, random: np.random.Generator, every: float) -> Disk | None:
     offset = int(random.integers(7 * DAY))
     at = np.arange(PAST + AHEAD)
-    used = np.cumsum(_rates(kind, at + offset, random)) + _events(kind, at + offset, random)
+    rates, calm = _rates(kind, at + offset, random)
+    events = _events(kind, at + offset, random)
+    used = np.cumsum(rates) + events
     noise = random.uniform(0.2, 1.0) * (8e-3 if kind == "noisy" else 4e-4)
     seen = used + random.normal(0, noise, len(used))
     target = int(random.uniform(0.5, 15.0) * DAY)
@@ -77,11 +81,13 @@ def _draw(kind: str, random: np.random.Generator, every: float) -> Disk | None:
         keep = keep[(keep < start) | (keep > start + random.uniform(2, 10) * DAY / 24)]
     begin = _MONDAY + micros(offset * STEP)
     samples = [(begin + micros(int(k) * STEP), float(shown[k])) for k in keep]
-    return Disk(kind, samples, begin + micros(PAST * STEP), 1.0, reached * STEP)
+    foreseen = used[PAST - 1] + np.cumsum(calm[PAST:]) + events[PAST:] - events[PAST - 1]
+    expected = (int(np.argmax(foreseen >= limit)) + 1) * STEP if np.any(foreseen >= limit) else len(foreseen) * STEP
+    return Disk(kind, samples, begin + micros(PAST * STEP), 1.0, reached * STEP, expected)
 
 
-def _rates(kind: str, at: NDArray[np.int64], random: np.random.Generator) -> Vector:
-    """Growth a step; about 1 a day on the whole."""
+def _rates(kind: str, at: NDArray[np.int64], random: np.random.Generator) -> tuple[Vector, Vector]:
+    """Growth a step, with the noise of its hours and without; about 1 a day on the whole."""
     day = 2 * np.pi * at / DAY
     rate = 1 + random.uniform(0, 0.9) * np.sin(day + random.uniform(0, 6.3))
     weekend = at // DAY % 7 >= 5
@@ -96,8 +102,10 @@ def _rates(kind: str, at: NDArray[np.int64], random: np.random.Generator) -> Vec
         rate = rate * np.where(at >= at[0] + PAST - random.uniform(3, 20) * DAY / 24, random.uniform(2, 5), 1.0)
     if kind == "slower":
         rate = rate * np.where(at >= at[0] + PAST - random.uniform(1, 6) * DAY, random.uniform(0.2, 0.6), 1.0)
-    hourly = np.exp(random.normal(0, random.uniform(0.05, 0.5), len(at) // 12 + 1))
-    return np.asarray(rate * np.repeat(hourly, 12)[: len(at)] / DAY)
+    spread = random.uniform(0.05, 0.5)
+    hourly = np.exp(random.normal(0, spread, len(at) // 12 + 1))
+    calm = rate / DAY
+    return np.asarray(calm * np.repeat(hourly, 12)[: len(at)]), np.asarray(calm * np.exp(spread**2 / 2))
 
 
 def _events(kind: str, at: NDArray[np.int64], random: np.random.Generator) -> Vector:
