@@ -25,6 +25,7 @@ BY_CHANCE = 0.25
 
 _MONTH = 30 * 86_400.0
 _MOST_SAID = 5
+_NOISE = " called it noise"
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,12 @@ def anomalous_event(
     """
     identity = {"alertname": ALERT, "service": service}
     if not finding.alert:
-        reason = "what was unusual is over, or has become usual"
-        return AlertCleared(identity, now, {"reason": reason}, identity=identity) if firing else None
+        if not firing:
+            return None
+        # What somebody called noise did not recover: it was nothing.
+        noise = next((reason for reason in finding.reasons.values() if reason.endswith(_NOISE)), None)
+        reason = noise or "what was unusual is over, or has become usual"
+        return AlertCleared(identity, now, {"reason": reason}, noise is not None, identity=identity)
     told = finding.alert
     values: dict[str, Any] = {
         "score": max(one.episode.score for one in told),
@@ -136,7 +141,7 @@ def _backs(trouble: Trouble, one: Oddity, within: float) -> bool:
 
 def _left_out(one: Oddity) -> str:
     if not one.episode.counts():
-        return f"{one.episode.verdict_by or 'somebody'} called it noise"
+        return f"{one.episode.verdict_by or 'somebody'}{_NOISE}"
     return "not rare enough to count"
 
 

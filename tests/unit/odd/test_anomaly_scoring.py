@@ -55,18 +55,20 @@ class World:
 
     def measure(self, *odd: str, without: tuple[str, ...] = (), more: tuple[Point, ...] = ()) -> None:
         """One step passes; `odd` metrics are far from what they usually are, others come not at all."""
+        self.write([*self.points(*odd, without=without), *more])
+
+    def points(self, *odd: str, without: tuple[str, ...] = ()) -> list[Point]:
         at = T0 + micros(EVERY * self.step)
-        batch = [
-            Point(metric, {}, "shop", at, self.dice.gauss(100, 2) + (100 if metric in odd else 0))
-            for metric in (SLOW, MEMORY)
-        ]
-        with self.store.measure() as conn:
-            points.write(conn, [*(one for one in batch if one.metric not in without), *more])
         self.step += 1
+        values = {metric: self.dice.gauss(100, 2) + (100 if metric in odd else 0) for metric in (SLOW, MEMORY)}
+        return [Point(metric, {}, "shop", at, value) for metric, value in values.items() if metric not in without]
+
+    def write(self, batch: list[Point]) -> None:
+        with self.store.measure() as conn:
+            points.write(conn, batch)
 
     def learn(self, count: int = LEARNED) -> World:
-        for _ in range(count):
-            self.measure()
+        self.write([point for _ in range(count) for point in self.points()])
         self.look()
         return self
 
@@ -210,8 +212,8 @@ def test_what_was_missed_is_caught_up_with_in_order(store):
 
 def test_history_is_learned_from_and_not_told_of(store):
     world = World(store)
-    for step in range(LEARNED):
-        world.measure(*((SLOW, MEMORY) if step == LEARNED - 20 else ()))
+    history = [world.points(*((SLOW, MEMORY) if step == LEARNED - 20 else ())) for step in range(LEARNED)]
+    world.write([point for step in history for point in step])
     world.look()
     assert world.anomalies() == []
     assert world.scorer.watched[world.number(SLOW)].learned
@@ -264,10 +266,9 @@ def test_silence_of_all_while_forewatch_was_away_is_none(store):
 
 def test_one_of_several_series_of_a_metric_may_go(store):
     world = World(store)
-    for _ in range(LEARNED):
-        at = T0 + micros(EVERY * world.step)
-        world.measure(more=(Point(SLOW, {"instance": "b"}, "shop", at, world.dice.gauss(100, 2)),))
-    world.look()
+    at = [T0 + micros(EVERY * step) for step in range(LEARNED)]
+    world.write([Point(SLOW, {"instance": "b"}, "shop", one, world.dice.gauss(100, 2)) for one in at])
+    world.learn()
     for _ in range(15):
         world.round()
     assert world.anomalies() == []
@@ -277,20 +278,19 @@ def test_a_counter_is_judged_by_its_growth_and_a_reset_is_none(store):
     world = World(store, configured(anomalies={"ignore": ["app.*"], **RARELY}))
     count = 0.0
 
-    def count_on(growth: float, fresh: bool = False) -> None:
+    def counted(growth: float, fresh: bool = False) -> Point:
         nonlocal count
         count = growth if fresh else count + growth
-        at = T0 + micros(EVERY * world.step)
-        world.measure(more=(Point("shop.disk.io", {}, "shop", at, count),))
+        world.step += 1
+        return Point("shop.disk.io", {}, "shop", T0 + micros(EVERY * (world.step - 1)), count)
 
-    for _ in range(LEARNED):
-        count_on(world.dice.gauss(60_000, 1000))
+    world.write([counted(world.dice.gauss(60_000, 1000)) for _ in range(LEARNED)])
     world.look()
     for step in range(10):
-        count_on(world.dice.gauss(60_000, 1000), fresh=step == 5)
+        world.write([counted(world.dice.gauss(60_000, 1000), fresh=step == 5)])
         world.look()
     assert world.anomalies() == []
-    count_on(600_000)
+    world.write([counted(600_000)])
     world.look()
     (one,) = world.anomalies()
     assert one.value == pytest.approx(1000.0)

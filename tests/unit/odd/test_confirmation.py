@@ -176,6 +176,13 @@ def test_it_is_cleared_when_nothing_is_left_of_it_and_only_then():
     assert anomalous_event("shop", calm, labels={}, severity="warning", firing=False, now=T0) is None
 
 
+def test_what_was_called_noise_did_not_recover_and_its_end_says_so():
+    finding = look(odd("check.duration", verdict="noise", verdict_by="anna", told="alert"))
+    cleared = anomalous_event("shop", finding, labels={}, severity="warning", firing=True, now=T0)
+    assert cleared.unwatched
+    assert cleared.values["reason"] == "anna called it noise"
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
