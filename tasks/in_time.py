@@ -21,7 +21,7 @@ from forewatch.store.engine import Store
 from forewatch.store.points import Point
 from forewatch.store.series import Series
 
-BUDGET = 0.25
+BUDGET = 0.5
 """Seconds a tick may take to count the past; then the next one goes on."""
 
 _NEAR = 600.0

@@ -19,7 +19,7 @@ from forewatch.store import alerts, points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 HISTORY = (20, 25, 30, 35, 40, 45, 65)
 """Minutes ago at which it answered well: more than an hour of history, and answers in half of the last one."""
@@ -35,7 +35,7 @@ def configuration(victim: Victim, receiver: Receiver) -> str:
 
 @pytest.fixture(scope="module")
 def forewatch(folder: Path, configuration: str, victim: Victim) -> Iterator[Forewatch]:
-    """Started on a short history, while the victim answers errors."""
+    """Started on a short history, while the victim answers errors. Not waited for: each second is one more."""
     started = Forewatch(folder, environment={"HOOK_SECRET": HOOK_SECRET})
     started.write_config(configuration)
     started.home.create()
@@ -47,7 +47,7 @@ def forewatch(folder: Path, configuration: str, victim: Victim) -> Iterator[Fore
     store.close()
     victim.fault("errors")
     try:
-        started.up()
+        started.up(wait=False)
         yield started
     finally:
         started.sweep()
@@ -61,7 +61,7 @@ def burning(forewatch: Forewatch) -> list[Any]:
 def test_a_broken_promise_is_paged_and_explained_and_its_end_told(
     forewatch: Forewatch, victim: Victim, receiver: Receiver
 ) -> None:
-    [alert] = wait_for("the budget to burn", lambda: burning(forewatch), timeout=40)
+    [alert] = wait_for("the budget to burn", lambda: burning(forewatch), timeout=150)
     assert (alert.severity, alert.labels["speed"], alert.classification) == ("critical", "fast", "availability")
     [incident] = forewatch.incidents(victim.name)
     page = receiver.wait_for(victim.name, "page", since=0.0, timeout=20)
@@ -78,6 +78,7 @@ def test_a_broken_promise_is_paged_and_explained_and_its_end_told(
 
 
 def test_objectives_are_listed_and_shown_in_the_prefect_ui(forewatch: Forewatch, victim: Victim) -> None:
+    forewatch.wait_ready()
     availability, latency = json.loads(forewatch.cli("objectives", "--json").stdout)
     assert (availability["service"], availability["kind"], latency["kind"]) == (victim.name, "availability", "latency")
     assert 0 < availability["good"] < availability["total"]
@@ -87,7 +88,7 @@ def test_objectives_are_listed_and_shown_in_the_prefect_ui(forewatch: Forewatch,
         found = forewatch.prefect("POST", "/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["objectives"]}}})
         return json.loads(found[0]["data"]) if found else []
 
-    rows = wait_for("the table of objectives", published, timeout=60, every=0.5)
+    rows = wait_for("the table of objectives", published, timeout=150, every=0.5)
     assert [(row["service"], row["objective"]) for row in rows] == [
         (victim.name, "availability"),
         (victim.name, "latency"),
