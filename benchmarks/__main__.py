@@ -19,6 +19,7 @@ from typing import Any
 import benchmarks
 
 OUTPUT = Path("bench-output")
+SERIES = Path("../shared/data/anomaly")
 
 
 def discover() -> dict[str, ModuleType]:
@@ -50,6 +51,10 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(known))
     parser.add_argument("--json", type=Path, metavar="FILE", help="all results in one file as well")
     parser.add_argument("--quick", action="store_true", help="smaller runs: does it work at all?")
+    parser.add_argument("--peer-python", metavar="EXE", help="a Python with statsforecast and river")
+    parser.add_argument(
+        "--series", type=Path, metavar="FOLDER", default=SERIES, help=f"labelled series (default {SERIES})"
+    )
     for module in known.values():
         if hasattr(module, "add_options"):
             module.add_options(parser)

@@ -43,6 +43,8 @@ class Trial:
 
     parts: tuple[Part, ...]
     errors: Vector
+    span: int
+    """Over how many steps it stretched."""
 
 
 def cut(count: int, step: float, steps: int) -> int:
@@ -78,7 +80,7 @@ def choose(
     ranked = sorted(tried, key=lambda name: (lost[name], name))
     best = [name for name in ranked[:_BEST] if lost[name] <= _CLOSE * lost[ranked[0]]]
     mean = np.mean([tried[name] for name in best], axis=0)
-    return Trial(tuple(fitted[name] for name in best), np.abs(mean - came))
+    return Trial(tuple(fitted[name] for name in best), np.abs(mean - came), count - fitted_on)
 
 
 def _candidates(

@@ -101,7 +101,7 @@ def _model(
         return Model(grid.end, grid.step, value, 1.0, nothing, (), nothing, nothing, kept, calendar, _unknown(grid))
     trial = choose(one.y, grid.known, moments, grid.step, steps, regress)
     newest = one.y[-max(_RECENT, *(part.needs for part in trial.parts)) :]
-    knots, widths = halves(trial.errors)
+    knots, widths = halves(trial.errors, trial.span)
     return Model(
         grid.end, grid.step, one.centre, one.scale, newest, trial.parts, knots, widths, kept, calendar, _unknown(grid)
     )

@@ -81,11 +81,11 @@ class Model:
         known = len(self.recent)
         moments = lived(times(self.start - known * micros(self.step), self.step, known + steps), self.calendar)
         origin = np.array([known])
-        mean, analytic = np.zeros(steps), np.zeros(steps)
-        for part in self.parts:
-            mean += part.paths(self.recent, moments, origin, steps)[0] / len(self.parts)
-            analytic += _NORMAL_95 * part.spread(steps) / len(self.parts)
-        half = np.maximum(analytic, self._tried(steps))
+        mean = np.mean([part.paths(self.recent, moments, origin, steps)[0] for part in self.parts], axis=0)
+        own = _NORMAL_95 * np.array([part.spread(steps) for part in self.parts])
+        # Farther than anything was tried, the most doubtful of the parts is believed.
+        untried = np.arange(1, steps + 1) > self.knots[-1]
+        half = np.maximum(np.where(untried, own.max(axis=0), own.mean(axis=0)), self._tried(steps))
 
         def told(values: Vector) -> tuple[float, ...]:
             kept = np.clip(values * self.scale + self.centre, self.within.low, self.within.high)
@@ -115,8 +115,6 @@ class Model:
     def _tried(self, steps: int) -> Vector:
         """The half widths of the trial at every step; beyond it they grow as those of a random walk."""
         ahead = np.arange(1.0, steps + 1)
-        if not len(self.knots):
-            return np.zeros(steps)
         half: Vector = np.interp(ahead, self.knots, self.halves)
         beyond = ahead > self.knots[-1]
         half[beyond] *= np.sqrt(ahead[beyond] / self.knots[-1])
