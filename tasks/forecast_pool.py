@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from forewatch.detection.seasons import Calendar
@@ -42,7 +43,7 @@ async def fit_in_processes(
     workers = os.cpu_count() or 1
 
     # Not forked: this process has threads, and a fork copies the locks they hold.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
 
     async def work() -> None:
         while left and loop.time() < until:
@@ -59,6 +60,18 @@ async def fit_in_processes(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return rows, [one for share in left[::-1] for one in share]
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for work for ever."""
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True, name="parent").start()
 
 
 def _fit_share(
