@@ -199,7 +199,7 @@ def _told(step: Step | None, unit: Unit) -> tuple[str, str]:
         change = "from nothing" if step.change is None else f"{step.change:+.1%}"
     if step.p is None:
         return change, f"needs {_FEWEST_DAYS} days on each side, has {min(step.before.days, step.after.days)}"
-    return change, "no change" if step.p >= 0.995 else f"{step.p:.2g}"
+    return change, f"{step.p:.2g}"
 
 
 def _name(one: Series) -> str:

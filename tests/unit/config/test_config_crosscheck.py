@@ -170,3 +170,16 @@ def test_capacities_stand_once_belong_to_services_there_are_and_match_what_can_b
     ]
     assert "capacities[2].match[0]: not a matcher:" in problems(text)[3]
     assert len(problems(text)) == 4
+
+
+def test_benchmarks_of_a_service_have_names_of_their_own_and_addresses_to_reach(problems):
+    front = "{name: front, url: 'http://a/'}"
+    text = "services:\n" + service("web", f"benchmarks: [{front}, {front}]") + service("shop", f"benchmarks: [{front}]")
+    assert [line.partition(": ")[2] for line in problems(text)] == [
+        "services[0].benchmarks[1].name: there is a benchmark front already, in forewatch.yaml:2"
+    ]
+    text = "services:\n" + service("web", "benchmarks: [{name: a, url: web:8080}, {name: b, url: !secret prefect:url}]")
+    assert [line.partition(": ")[2] for line in problems(text)] == [
+        "services[0].benchmarks[0].url: web:8080 is not a URL (try http://HOST[:PORT]/PATH)",
+        "services[0].benchmarks[1].url: prefect: secrets are not for benchmarks, which a terminal may run too",
+    ]
