@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
@@ -158,3 +159,21 @@ async def test_how_late_the_generator_itself_was_is_measured(server: Callable[..
 async def test_a_load_without_bounds_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(LoadRefused):
         await run(Load("http://127.0.0.1:9/", rate=float("inf")), SystemClock())
+
+
+def test_ctrl_c_in_a_terminal_gives_the_result_so_far(server: Callable[..., str]) -> None:
+    command = [sys.executable, "-m", "forewatch.cli", "bench", server(), "--rate", "20", "--duration", "60s"]
+    bench = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        # As long as it takes to start, and some seconds of load.
+        with pytest.raises(subprocess.TimeoutExpired):
+            bench.wait(12)
+        bench.send_signal(signal.SIGINT)
+        out, err = bench.communicate(timeout=20)
+    finally:
+        bench.kill()
+    assert bench.returncode == 0, err
+    assert "s of 60 s; " in out
+    good = int(out.partition(" due, ")[2].partition(" good")[0])
+    assert good > 20
+    assert "Traceback" not in err
