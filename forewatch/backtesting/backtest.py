@@ -196,8 +196,7 @@ class _Run:
 
     def _variants(self, rule: Rule, false_alarms: float | None) -> list[tuple[str, Rule, float]]:
         """(setting, rule, alarm budget)"""
-        ratio = unit_of_statistic(rule.metric, rule.statistic)[0] == "ratio"
-        tried = variants(rule, ratio=ratio)
+        tried = variants(rule)
         asked = self._config.anomalies.false_alarms if false_alarms is None else false_alarms
         own = asked * (MEDIUM if rule.anomaly == "medium" else 1.0)
         if rule.anomaly is None:
@@ -252,7 +251,7 @@ def _which(rule: Rule, held: Held) -> Iterator[str]:
 
 
 def _budget(budget: float) -> str:
-    return f"{budget:g} false alarms a month"
+    return f"{budget:g} false alarm{'' if budget == 1 else 's'} a month"
 
 
 def _name(one: Series) -> str:

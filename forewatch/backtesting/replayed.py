@@ -16,8 +16,10 @@ from forewatch.config.models import Rule
 from forewatch.detection.band import Forecast
 from forewatch.detection.episode import Episode
 from forewatch.detection.grid import Vector
+from forewatch.detection.quantity import show, unit_of_statistic
 from forewatch.detection.rules import RuleState, evaluate
 from forewatch.detection.statistics import Samples
+from forewatch.units import format_duration
 
 Expected = Callable[[int, int | None], Forecast | None]
 """(now, pending since) -> the forecast that would have been held against."""
@@ -112,22 +114,26 @@ def _going_on(episodes: Sequence[Episode], now: int) -> Episode | None:
     return next((one for one in episodes if one.start <= now and (one.end is None or now < one.end)), None)
 
 
-def variants(rule: Rule, *, ratio: bool) -> Iterator[tuple[str, Rule]]:
+def variants(rule: Rule) -> Iterator[tuple[str, Rule]]:
     """The rule as it is, then what one would try instead, each with how it differs."""
+    unit, suffix = unit_of_statistic(rule.metric, rule.statistic)
     yield "as it is", rule
     bound = "above" if isinstance(rule.above, float) else "below" if isinstance(rule.below, float) else None
     if bound is not None:
         now = float(getattr(rule, bound))
-        for other in _around(now, ratio=ratio):
+        for other in _around(now, ratio=unit == "ratio"):
             moved = None if rule.clear is None else rule.clear + other - now
-            yield f"{bound} {other:g}", rule.model_copy(update={bound: other, "clear": moved})
+            yield f"{bound} {show(other, unit)}{suffix}", rule.model_copy(update={bound: other, "clear": moved})
     if rule.exhausted_within is not None:
         for factor in (0.25, 0.5, 2.0, 4.0):
             within = rule.exhausted_within * factor
-            yield f"exhausted within {within / 3600:g}h", rule.model_copy(update={"exhausted_within": within})
+            yield f"exhausted within {format_duration(within)}", rule.model_copy(update={"exhausted_within": within})
     for patience in (0.0, 300.0, 900.0, 3600.0):
         if patience != rule.for_:
-            yield f"for {patience / 60:g}m", rule.model_copy(update={"for_": patience})
+            yield (
+                f"for {format_duration(patience)}" if patience else "at once",
+                rule.model_copy(update={"for_": patience}),
+            )
 
 
 def _around(bound: float, *, ratio: bool) -> list[float]:

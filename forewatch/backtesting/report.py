@@ -149,7 +149,7 @@ def _told(verdict: Verdict) -> str:
     if verdict.delay is not None:
         said += f", {_delay(verdict.delay)}"
     if verdict.noise is not None:
-        said += f"; {verdict.noise:.2f} {'in none ' if verdict.incidents else ''}a week"
+        said += f"; noise: {verdict.noise:.2f} alerts a week"
     return said + "."
 
 

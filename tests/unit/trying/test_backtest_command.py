@@ -107,7 +107,7 @@ def test_no_data_is_not_zero_alerts(tried):
     said = tried.say("backtest", "QueueNever", ends=1)
     assert "queue.depth: 1 of 1 series have too little or no data in this time" in said
     quiet = tried.say("backtest", "QueueLong")
-    assert "0 alerts; 0.00 a week." in quiet
+    assert "0 alerts; noise: 0.00 alerts a week." in quiet
     assert "No incident of these services is known in this time: precision and recall cannot be told." in quiet
 
 
@@ -157,7 +157,7 @@ def test_a_metric_is_judged_by_the_detector_at_several_budgets(tried):
     queue(tried, values)
     tried.incident(1, NOW - DAY // 2, NOW - DAY // 2 + HOUR)
     found = told(tried, "queue.length", "--since", "4d")
-    assert found["trials"][0]["setting"] == "1 false alarms a month"
+    assert found["trials"][0]["setting"] == "1 false alarm a month"
     assert {trial["setting"] for trial in found["trials"]} >= {"0.1 false alarms a month", "30 false alarms a month"}
     assert found["trials"][0]["found"] == 1
     assert 0 <= found["trials"][0]["delay"] <= 300
