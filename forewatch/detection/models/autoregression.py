@@ -20,8 +20,8 @@ from forewatch.detection.models.part import Part, stable
 from forewatch.detection.models.rhythm import DAY_PAIRS, WEEK_PAIRS, Rhythm
 from forewatch.detection.seasons import DAY, WEEK, fourier_at
 
-Form = Literal["level", "day", "week", "differences"]
-"""Of the level alone, with the day's rhythm, with the day's and the week's; of the differences: what wanders."""
+Form = Literal["level", "day", "week", "differences", "daily differences"]
+"""Of the level, alone or with the rhythm of the day or of day and week; of the differences: what wanders or grows."""
 
 LAGS = 5
 
@@ -30,14 +30,16 @@ _SAID = {
     "day": "autoregression + day",
     "week": "autoregression + day + week",
     "differences": "autoregression of differences",
+    "daily differences": "autoregression of differences + day",
 }
+_DIFFERENCES = ("differences", "daily differences")
 _SINGULAR = 1e-14
 """Smallest to largest eigenvalue of the normal equations, below which parameters mean nothing."""
 
 
 def autoregression(y: Vector, moments: NDArray[np.int64], form: Form) -> Part | None:
     """The form's model fitted by statsmodels; None where the series is too short or plain, or would run away."""
-    if form == "differences":
+    if form in _DIFFERENCES:
         y, moments = np.diff(y), moments[1:]
     exog, lags = terms(moments, form), _lags(len(y))
     if _too_short(len(y), lags, exog):
@@ -53,7 +55,7 @@ def autoregression(y: Vector, moments: NDArray[np.int64], form: Form) -> Part | 
 
 def autoregressions(block: Matrix, moments: NDArray[np.int64], form: Form) -> list[Part | None]:
     """The same for every row of a block, fitted at once; what is badly conditioned is left to statsmodels."""
-    y, at = (np.diff(block), moments[1:]) if form == "differences" else (block, moments)
+    y, at = (np.diff(block), moments[1:]) if form in _DIFFERENCES else (block, moments)
     exog, lags = terms(at, form), _lags(y.shape[1])
     if _too_short(y.shape[1], lags, exog):
         return [None] * len(block)
@@ -69,7 +71,7 @@ def terms(moments: NDArray[np.int64], form: Form) -> Vector | None:
     if form in ("level", "differences"):
         return None
     day = fourier_at(moments, DAY, DAY_PAIRS)
-    return day if form == "day" else np.concatenate([day, fourier_at(moments, WEEK, WEEK_PAIRS)], axis=1)
+    return day if form != "week" else np.concatenate([day, fourier_at(moments, WEEK, WEEK_PAIRS)], axis=1)
 
 
 def _lags(count: int) -> int:
@@ -83,9 +85,9 @@ def _too_short(count: int, lags: int, exog: Vector | None) -> bool:
 def _part(form: Form, params: Sequence[float] | Vector, lags: int, sigma: float) -> Part | None:
     values = np.array(params)
     weights, end = values[1 : 1 + lags], 1 + lags
-    pairs = 2 * DAY_PAIRS if form in ("day", "week") else 0
+    pairs = 2 * DAY_PAIRS if form not in ("level", "differences") else 0
     rhythm = Rhythm(float(values[0]), values[end : end + pairs], values[end + pairs :])
-    if form == "differences":
+    if form in _DIFFERENCES:
         # As a recursion of the level.
         change = weights
         weights = np.append(change, 0.0)

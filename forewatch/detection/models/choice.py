@@ -15,7 +15,7 @@ from forewatch.detection.grid import Vector
 from forewatch.detection.models import level
 from forewatch.detection.models.autoregression import Form
 from forewatch.detection.models.part import Part
-from forewatch.detection.models.profile import profiles
+from forewatch.detection.models.profile import growing_profile, profiles
 from forewatch.detection.models.rhythm import Kind
 from forewatch.detection.seasons import DAY
 
@@ -54,8 +54,9 @@ def cut(count: int, step: float, steps: int) -> int:
 
 def forms(span: float) -> tuple[Form, ...]:
     """The autoregressions that are worth fitting to so many seconds."""
-    seasonal: tuple[Form, ...] = ("day", "week") if span >= _WEEKLY else ("day",) if span >= _DAILY else ()
-    return ("level", "differences", *seasonal)
+    daily: tuple[Form, ...] = ("day", "daily differences") if span >= _DAILY else ()
+    weekly: tuple[Form, ...] = ("week",) if span >= _WEEKLY else ()
+    return ("level", "differences", *daily, *weekly)
 
 
 def choose(
@@ -101,6 +102,9 @@ def _candidates(
     for kind, after in kinds.items():
         if seasonal and span >= after and step < DAY:
             yield from profiles(y, moments, step, kind)
+            growing = growing_profile(y, moments, step, kind)
+            if growing is not None:
+                yield growing
 
 
 def _mean(errors: Vector) -> float:

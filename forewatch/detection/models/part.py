@@ -16,9 +16,9 @@ from forewatch.detection.models.state import Reader, Writer
 
 @dataclass(frozen=True)
 class Part:
-    """`y[t] = rhythm[t] + sum(lags[i] * y[t - 1 - i])`, or with a `window` `rhythm[t] + offset`.
+    """`y[t] = rhythm[t] + sum(lags[i] * y[t - 1 - i])`, or with a `window` `rhythm[t] + offset + growth * t`.
 
-    The offset is the median distance of the newest `window` values to the rhythm: how high the series stands now.
+    The offset is the median distance of the newest `window` values to the rest: how high the series stands now.
     """
 
     name: str
@@ -29,6 +29,8 @@ class Part:
     about: bool = False
     """Whether the lags work on the distance to the rhythm instead: `y` above is then `y - rhythm`."""
     window: int = 0
+    growth: float = 0.0
+    """A step, with a window."""
 
     @property
     def needs(self) -> int:
@@ -44,8 +46,9 @@ class Part:
         ahead = origins[:, None] + np.arange(steps)
         if self.window:
             away = y - rhythm[: len(y)]
-            offset = np.median(sliding_window_view(away, self.window)[origins - self.window], axis=1)
-            path: Vector = rhythm[ahead] + offset[:, None]
+            newest = sliding_window_view(away, self.window)[origins - self.window]
+            offset = np.median(newest + self.growth * np.arange(self.window, 0, -1), axis=1)
+            path: Vector = rhythm[ahead] + offset[:, None] + self.growth * np.arange(steps)
             return path
         if not self.about:
             return recursion(self.lags, rhythm[ahead], y, origins)
@@ -66,6 +69,7 @@ class Part:
             "sigma": self.sigma,
             "about": self.about,
             "window": self.window,
+            "growth": self.growth,
             "lags": writer.put(self.lags),
             "constant": self.rhythm.constant,
             "day": writer.put(self.rhythm.day),
@@ -79,7 +83,7 @@ class Part:
         """The part back from a state and its share of the header."""
         lags, day, week = (reader.take(header[key]) for key in ("lags", "day", "week"))
         rhythm = Rhythm(header["constant"], day, week, reader.take_short(header["profile"]), header["kind"])
-        return cls(header["name"], rhythm, header["sigma"], lags, header["about"], header["window"])
+        return cls(header["name"], rhythm, header["sigma"], lags, header["about"], header["window"], header["growth"])
 
 
 def recursion(lags: Vector, drift: Vector, y: Vector, origins: NDArray[np.int64]) -> Vector:

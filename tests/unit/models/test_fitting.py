@@ -64,6 +64,13 @@ def test_a_weekly_rhythm_is_known_after_three_weeks():
     assert error < naive / 5
 
 
+@pytest.mark.parametrize("a_day", [40.0, -3.0])
+def test_a_rhythm_on_a_growing_level_keeps_both(a_day):
+    whole = daily(16) + a_day * hours_of(16) / 24
+    told = expected(fit(grid(whole[: 14 * A_DAY]), within=FREE, steps=2 * A_DAY), 2 * A_DAY)
+    assert np.mean(np.abs(told - whole[14 * A_DAY :])) < 2.5
+
+
 def test_a_holiday_behaves_as_a_sunday():
     # 26 January 2026 is a Monday; as a holiday nobody works.
     history = office(25)

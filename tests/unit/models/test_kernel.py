@@ -61,7 +61,7 @@ def test_what_cannot_be_told_apart_is_said_to_be_unsound_and_spoils_no_other_ser
     np.testing.assert_allclose(fitted.params[:3], fit_block(good, 3).params, rtol=1e-9)
 
 
-@pytest.mark.parametrize("form", ["level", "day", "week", "differences"])
+@pytest.mark.parametrize("form", ["level", "day", "week", "differences", "daily differences"])
 def test_many_fitted_at_once_are_the_parts_that_each_alone_would_be(form):
     block = random_block(11, 8, 24 * 96, 900.0)
     block[3] = np.linspace(-1, 1, block.shape[1])
