@@ -21,6 +21,8 @@ ROWS_SHOWN = 300
 LINES_SHOWN = 20
 """Of a list."""
 _REASONS = 3
+_OF_METRIC = 2
+"""Pictures of one metric at most: twenty disks that fill look alike."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,11 @@ def _failing(every: Sequence[Foreseen]) -> list[str]:
 
 def _pictures(every: Sequence[Foreseen], address: str) -> str:
     seen = [one for one in every if one.made]
-    best = sorted(seen, key=interest, reverse=True)[:PICTURES]
+    best: list[Foreseen] = []
+    for one in sorted(seen, key=interest, reverse=True):
+        of_metric = sum(other.series.metric == one.series.metric for other in best)
+        if len(best) < PICTURES and of_metric < _OF_METRIC:
+            best.append(one)
     if not best:
         return ""
     shown = [f"![{_safe(one.name)}]({picture_of(one, address)})" for one in best]
@@ -126,7 +132,7 @@ def _table(every: Sequence[Foreseen], now: int, address: str) -> str:
     lines = [
         "## All series",
         "",
-        "| series | now | in an hour (95 % band) | in a day | in a week | in a month | held | model | runs out in |",
+        "| now | in an hour (95 % band) | in a day | in a week | in a month | held | runs out in | model | series |",
         "|---|---|---|---|---|---|---|---|---|",
         *(_line(one, now, address) for one in rank[:ROWS_SHOWN]),
     ]
@@ -144,7 +150,8 @@ def _line(one: Foreseen, now: int, address: str) -> str:
     model = one.made["hour"].model if "hour" in one.made else "-"
     runs_out = "-" if one.exhausted_at is None else format_duration(max(0.0, seconds(one.exhausted_at - now)))
     value = one.said(one.value) or "no data"
-    return "| " + " | ".join([name, value, hour, *far, f"{held}{' (fails)' * trust.demoted}", model, runs_out]) + " |"
+    cells = [value, hour, *far, f"{held}{' (fails)' * trust.demoted}", runs_out, model, name]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _unknown(every: Sequence[Foreseen]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 from fastapi import APIRouter, HTTPException, Response
 
 from forewatch.clock import micros
@@ -23,6 +25,8 @@ PAST: dict[Reach, tuple[float, float]] = {
     "month": (60 * _DAY, _HOUR),
 }
 """Seconds of history beside a forecast, and of a step of it."""
+_TITLE = 80
+"""Characters that fit above a picture."""
 
 
 def router(runtime: Runtime) -> APIRouter:
@@ -51,7 +55,13 @@ def router(runtime: Runtime) -> APIRouter:
         # To the end of its step: what is unusual for a minute is to be seen in an hour's mean.
         odd = [(one.start - micros(step), (one.end or now) + 1) for one in episodes]
         title = " ".join(part for part in (found.metric, "per second" if rate else "", labels) if part)
-        return forecast_svg(title, to_rates(samples) if rate else samples, band, unit_of(found.metric), odd)
+        return forecast_svg(
+            shorten(title, _TITLE, placeholder=" ..."),
+            to_rates(samples) if rate else samples,
+            band,
+            unit_of(found.metric),
+            odd,
+        )
 
     @routes.get("/pictures/forecast/{series_id}.svg")
     async def forecast_picture(series_id: int, horizon: str = "hour") -> Response:
