@@ -17,8 +17,7 @@ def main() -> None:
     for line in sys.stdin:
         task = json.loads(line)
         period, values = task["period"], np.array(task["values"], dtype=np.float64)
-        seasons = [period, 7 * period] if len(values) >= 21 * period else [period]
-        model = MSTL(season_length=seasons, trend_forecaster=AutoETS(model="ANN"))
+        model = MSTL(season_length=period, trend_forecaster=AutoETS(model="ANN"))
         found = model.forecast(y=values, h=task["steps"], level=[95])
         answer = {"mean": found["mean"], "lower": found["lo-95"], "upper": found["hi-95"]}
         print(json.dumps({name: np.asarray(part).tolist() for name, part in answer.items()}), flush=True)
