@@ -95,12 +95,12 @@ def test_a_rule_is_replayed_as_the_watch_judges_it():
 @pytest.mark.parametrize("bound", [{"above": 2.0, "clear": 1.5}, {"below": -2.0}])
 def test_windows_that_are_passed_over_change_nothing(monkeypatch, statistic, bound):
     noise = np.random.default_rng(7).normal(0, 1, 3000)
-    series = samples(*np.convolve(noise, np.ones(5) / 2, "same"))
+    series = samples(*np.convolve(noise, np.ones(20) / 4, "same"))
     rule = Rule(alert="A", metric="m", window="5m", statistic=statistic, **bound)
     quick = raised_by(rule, series, (), 0)
     monkeypatch.setattr(replayed, "_WITHIN_EXTREMES", frozenset())
     assert quick == raised_by(rule, series, (), 0)
-    assert len(quick) > 5
+    assert len(quick) >= 5
 
 
 def test_a_series_that_falls_silent_for_a_day_ends_its_alert():
