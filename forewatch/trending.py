@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from forewatch.clock import micros
 from forewatch.detection.quantity import Unit, show, unit_of
 from forewatch.detection.ranks import Vector, holm, possible, shift
+from forewatch.detection.trend import trend
 from forewatch.incidents.events import ChangeReported
 from forewatch.store import points, series
 from forewatch.store.series import Series
@@ -73,6 +74,8 @@ class Trend:
     weeks: tuple[Part, ...]
     by_week: tuple[Step, ...]
     by_deployment: tuple[Step, ...]
+    heading: str | None = None
+    """Where it goes and since when, as a sentence; None where that is nowhere."""
 
     def shown_weeks(self) -> list[Line]:
         unit, steps = unit_of(self.metric), {one.at: one for one in self.by_week}
@@ -129,6 +132,7 @@ def trend_of(conn: Connection, one: Series, markers: Sequence[ChangeReported], n
         tuple(parts),
         tuple(step for step in by_week if step is not None),
         tuple(step for step in steps if step is not None),
+        course.sentence(_name(one), unit_of(one.metric), own) if (course := trend(samples, now)) is not None else None,
     )
 
 

@@ -118,6 +118,9 @@ def _show(found: Sequence[Trend]) -> None:
             "\nP: how likely chance alone makes such a change. Days are compared; all comparisons above are paid for.",
             markup=False,
         )
+    for one in found:
+        if one.heading:
+            out.print(f"\n{one.heading}.", markup=False)
 
 
 def _moment(text: str, now: int) -> int:

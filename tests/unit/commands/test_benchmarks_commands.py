@@ -185,7 +185,7 @@ def test_trends_tell_weeks_and_deployments_and_what_is_chance(typed, loads):
         at = begin + micros(number * hour)
         sample.append(Point("check.duration", {"check": "http"}, "shop", at, level * slower))
         sample.append(Point("check.duration", {"check": "http"}, "mail", at, level))
-        sample.append(Point("other.metric", {}, "mail", at, level))
+        sample.append(Point("other.metric", {}, "mail", at, 1 + number / 24 * 0.02 + rng.normal(0, 0.01)))
     with typed.runtime.store.measure() as conn:
         points.write(conn, sample)
     typed.clock.advance(21 * 86_400)
@@ -207,4 +207,5 @@ def test_trends_tell_weeks_and_deployments_and_what_is_chance(typed, loads):
 
     everything = json.loads(typed.say("trends", "--service", "mail", "--metric", "*", "--json"))
     assert {one["metric"] for one in everything} == {"check.duration", "other.metric"}
+    assert "other.metric {service=mail} has risen 1" in typed.say("trends", "--metric", "other.*")
     assert "Nothing of these was measured." in typed.say("trends", "--metric", "nothing.*")
