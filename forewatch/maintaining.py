@@ -43,7 +43,7 @@ def _subjects(conn: Connection, now: int) -> list[Subject]:
     seen: dict[int, list[tuple[int, float]]] = {}
     for step in (maintenance.FINE, _HOUR):
         numbers = [one.id for one in wanted if (one.metric == maintenance.UPTIME) == (step == maintenance.FINE)]
-        seen |= points.read_many(conn, numbers, start, now, step)
+        seen |= points.read_many(conn, numbers, start, now + 1, step)
     return [Subject(one.metric, one.labels, one.service, seen[one.id]) for one in wanted if one.id in seen]
 
 
