@@ -111,14 +111,20 @@ def regularise(
 
 
 def _rhythm(bucket: NDArray[np.int64], means: Vector, slots: int) -> Vector:
-    """The median of each time of the day; where there is none, between its neighbours'."""
-    slot = bucket % slots
-    order = np.lexsort((means, slot))
+    """How far each time of the day mostly lies from its day's median; days that are half empty are not asked."""
+    days = [np.flatnonzero(bucket // slots == day) for day in np.unique(bucket // slots)]
+    whole = [day for day in days if 2 * len(day) > slots]
+    if not whole:
+        return np.zeros(slots)
+    place = np.concatenate(whole)
+    apart = np.concatenate([means[day] - np.median(means[day]) for day in whole])
+    slot = bucket[place] % slots
+    order = np.lexsort((apart, slot))
     size = np.bincount(slot, minlength=slots)
     there = np.flatnonzero(size)
-    first = (np.cumsum(size) - size)[there]
-    ranked, many = means[order], size[there]
+    first, many, ranked = (np.cumsum(size) - size)[there], size[there], apart[order]
     medians = (ranked[first + (many - 1) // 2] + ranked[first + many // 2]) / 2
+    # A time that was never measured lies between its neighbours.
     rhythm: Vector = np.interp(np.arange(slots), there, medians)
     return rhythm
 

@@ -38,6 +38,8 @@ def profiles(y: Vector, moments: NDArray[np.int64], step: float, kind: Kind) -> 
 def growing_profile(y: Vector, moments: NDArray[np.int64], step: float, kind: Kind) -> Part | None:
     """A profile on a straight line, for what grows by about the same every day; None where it does not."""
     a_day = round(DAY / step)
+    if len(y) < 2 * a_day:
+        return None
     changes = y[a_day:] - y[:-a_day]
     a_days = float(np.median(changes))
     spread = 1.4826 * float(np.median(np.abs(changes - a_days)))
