@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ LONGEST = 3600.0
 MANY = 50.0
 """Requests a second above which the service of somebody else would notice."""
 MOST_IN_FLIGHT = 10_000
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A method or a header's name (RFC 9110)."""
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -70,6 +73,12 @@ def check(load: Load) -> None:
         raise LoadRefused(
             f"{load.max_in_flight} requests in flight are refused: say 1 to {MOST_IN_FLIGHT:,} (--max-in-flight)"
         )
+    if not _TOKEN.fullmatch(load.method):
+        raise LoadRefused(f"{load.method!r} is not a method of HTTP (try GET)")
+    for name, value in load.headers.items():
+        if not _TOKEN.fullmatch(name) or not value.isascii() or any(one < " " for one in value):
+            # The value may be a secret.
+            raise LoadRefused(f"the header {name!r} cannot be sent: a name and one line of ASCII are")
 
 
 def check_owner(load: Load, mine: bool) -> None:

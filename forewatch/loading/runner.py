@@ -22,7 +22,7 @@ import httpx
 from forewatch.clock import Clock
 from forewatch.loading.arrivals import arrivals
 from forewatch.loading.lanes import Lanes
-from forewatch.loading.load import Load, check
+from forewatch.loading.load import Load, LoadRefused, check
 from forewatch.loading.measured import TIMEOUT, UNSENT, Measured, Second
 
 Told = Callable[[Measured], None]
@@ -39,7 +39,10 @@ async def run(load: Load, clock: Clock, *, stop: asyncio.Event | None = None, to
     check(load)
     async with httpx.AsyncClient(headers=dict(load.headers), trust_env=False) as client:
         content = load.body.encode() if load.body is not None else None
-        request = client.build_request(load.method.upper(), load.url, content=content)
+        try:
+            request = client.build_request(load.method.upper(), load.url, content=content)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise LoadRefused(f"{load.url} is not a URL: {error}") from error
     return await _Run(load, clock, request, stop or asyncio.Event(), told).carry_out()
 
 

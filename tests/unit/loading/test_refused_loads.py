@@ -29,6 +29,10 @@ OWN = "http://127.0.0.1:8080/"
         (Load("ftp://shop.example/x"), "is not a URL"),
         (Load("http://shop.example:99999/x"), "is not a URL"),
         (Load("http://shop.example/a b"), "is not a URL"),
+        (Load(OWN, method="GE T"), "'GE T' is not a method of HTTP (try GET)"),
+        (Load(OWN, headers={"X-A": "one\r\nX-B: two"}), "the header 'X-A' cannot be sent"),
+        (Load(OWN, headers={"X-A": "é"}), "the header 'X-A' cannot be sent"),
+        (Load(OWN, headers={"a b": "c"}), "the header 'a b' cannot be sent"),
     ],
 )
 def test_a_load_that_cannot_be_meant_is_refused(load, why):
