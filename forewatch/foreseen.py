@@ -34,6 +34,8 @@ class Foreseen:
     not_yet: Mapping[Reach, str] = field(default_factory=dict)
     """Why the others have none."""
     trust: Mapping[Reach, Trust] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    """What its forecasts cannot tell yet: `daily rhythm: known after two days`."""
 
     @property
     def name(self) -> str:
@@ -84,16 +86,18 @@ def foreseen(conn: Connection, wanted: Sequence[Series], now: int) -> list[Fores
         made: dict[Reach, Forecast] = {}
         not_yet: dict[Reach, str] = {}
         trust: dict[Reach, Trust] = {}
+        unknown: dict[str, None] = {}
         for horizon in HORIZONS:
             reach, row = horizon.name, known.get((one.id, horizon.name))
             last = latest.get((one.id, reach))
             if last is not None and last.end > now and not (row and row.reason):
                 made[reach] = last
+                unknown |= dict.fromkeys(row.unknown.split("; ") if row and row.unknown else ())
             else:
                 not_yet[reach] = (row.reason if row else "") or "not looked at yet"
             demoted = row is not None and row.demoted_at is not None
             trust[reach] = judge(scores.get((one.id, reach), ()), demoted)
-        found.append(Foreseen(one, newest.get(one.id), made, not_yet, trust))
+        found.append(Foreseen(one, newest.get(one.id), made, not_yet, trust, tuple(unknown)))
     return found
 
 

@@ -164,12 +164,8 @@ def _unknown(every: Sequence[Foreseen]) -> list[str]:
         others = sum(waiting.values()) - sum(count for _, count in told)
         if others:
             lines.append(f"{horizon.name}: {others} series more, for such reasons")
-    young = [one for one in every if "hour" in one.made and ("day" not in one.made or "week" not in one.made)]
-    if young:
-        lines.append(
-            f"{len(young)} series are too young for their rhythm: the day's is known after two days, "
-            "the week's after three weeks; until then bands are wide"
-        )
+    too_young = Counter(what for one in every for what in one.unknown)
+    lines += [f"{what} ({count} series; until then bands are wider)" for what, count in too_young.most_common()]
     return lines
 
 

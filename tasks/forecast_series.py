@@ -149,7 +149,7 @@ def fit_anew(
         kept.append(
             models.Model(
                 one.series.id, one.horizon.name, now, now if state is not None else None, refit_at, state,
-                _reason(row), demoted_at,
+                _reason(row), "; ".join(outcome.unknown) if isinstance(outcome, Forecast) else "", demoted_at,
             )
         )  # fmt: skip
     with store.measure() as conn:

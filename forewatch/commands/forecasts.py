@@ -68,6 +68,8 @@ def register(app: typer.Typer) -> None:
             [one] = foreseen(conn, [find_series(conn, which)], now)
         out.print(f"{one.series.id} {one.name}: {one.said(one.value) or 'no data'} now.\n", markup=False)
         _show_horizons(one)
+        if one.unknown:
+            out.print(f"\nNot known yet: {', '.join(one.unknown)}.", markup=False)
         if one.exhausted_at is not None:
             out.print(f"\nUsed up in {_in(one.exhausted_at, now)}, {local(one.exhausted_at)}.", markup=False)
         for failing in one.demoted:

@@ -30,6 +30,8 @@ class Model:
     state: bytes | None = None
     """Its first byte is the version of its form."""
     reason: str = ""
+    unknown: str = ""
+    """What it cannot tell yet: `daily rhythm: known after two days`."""
     demoted_at: int | None = None
     """Since when its bands count as failed."""
 

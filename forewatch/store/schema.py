@@ -627,6 +627,7 @@ models = Table(
     Column("refit_at", BigInteger),  # from when it is to be fitted anew
     Column("state", LargeBinary),  # its first byte is the version of its form
     Column("reason", Text, nullable=False),  # why there is none; empty where there is one
+    Column("unknown", Text, nullable=False),  # what it cannot tell yet
     Column("demoted_at", BigInteger),  # since when its bands count as failed: its alerts are tickets
     sqlite_with_rowid=False,
 )

@@ -36,7 +36,16 @@ def measured(typed):
         models.put_many(
             conn,
             [
-                models.Model(disk.id, "hour", now, now, now, b"state", demoted_at=now),
+                models.Model(
+                    disk.id,
+                    "hour",
+                    now,
+                    now,
+                    now,
+                    b"state",
+                    unknown="daily rhythm: known after two days",
+                    demoted_at=now,
+                ),
                 models.Model(disk.id, "day", now, reason="needs 24 hours of data, has 3 hours"),
             ],
         )
@@ -68,6 +77,7 @@ def test_one_series_tells_every_horizon_and_why_one_is_missing(typed, measured):
     assert "92% to 96%" in lines["hour"]
     assert lines["day"].endswith("needs 24 hours of data, has 3 hours")
     assert lines["week"].endswith("not looked at yet")
+    assert "Not known yet: daily rhythm: known after two days." in said
     assert "Used up in 3h" in said
     assert "The bands of its hour fail (they held 50% of what came, over its last 10 forecasts)" in said
 

@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("refit_at", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.LargeBinary(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("unknown", sa.Text(), nullable=False),
         sa.Column("demoted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("series_id", "horizon", name=op.f("pk_models")),
         sqlite_with_rowid=False,
