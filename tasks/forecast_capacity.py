@@ -19,13 +19,13 @@ from forewatch.store.series import Series
 
 log = logging.getLogger("forewatch.forecast")
 
-BATCH = 50
+BATCH = 20
 """Capacities looked at while the store's thread is held."""
 
 _DAY = 86400.0
 _FINE = 300.0
 _MINUTE = 60.0
-_LOOKED_AT = 5 * _DAY
+_LOOKED_AT = 14 * _DAY
 
 
 @dataclass(frozen=True)
