@@ -17,6 +17,8 @@ from forewatch.runtime import Runtime
 from forewatch.stepped import GRACE
 from forewatch.store.slices import BREATH
 from tasks.duties.decider import Decider
+from tasks.scoring.showing import anomaly_rows
+from tasks.scoring.telling import anything_told, tell
 
 if TYPE_CHECKING:
     from tasks.scoring.scorer import Scorer
@@ -60,16 +62,15 @@ class AnomalyScoring:
 
     async def once(self, stop: asyncio.Event | None = None) -> None:
         """Score what has finished and decide upon what is odd. Raises StoreUnavailable, Fenced."""
-        # Loads numpy, which the processes forked for other work need not carry.
-        from tasks.scoring.scorer import Scorer
-        from tasks.scoring.showing import anomaly_rows
-        from tasks.scoring.telling import tell
-
         run, store = self._runtime.store.run, self._runtime.store
         _, config = self._runtime.configuration.current()
         if self._scorer is None:
-            if not config.anomalies.enabled:
+            # What goes on must be ended by somebody, though nothing is looked at any more.
+            if not config.anomalies.enabled and not await run(anything_told, store, self._runtime.clock.now()):
                 return
+            # Loads numpy, which the processes forked for other work need not carry.
+            from tasks.scoring.scorer import Scorer
+
             self._scorer = Scorer(store)
         scorer = self._scorer
         await run(scorer.begin, config, self._runtime.clock.now())

@@ -44,7 +44,7 @@ def tell(store: Store, config: Config, looked_at: Mapping[int, Series], now: int
     events: list[AlertRaised | AlertCleared] = []
     changed: list[Episode] = []
     with store.read() as conn:
-        firing = {one.service for one in alerts.firing_where(conn, {"alertname": ALERT}) if not one.source}
+        firing = {one.service for one in alerts.firing_where(conn, {"alertname": ALERT}) if _is_ours(one)}
         for service in sorted({*firing, *(name for name, some in odd.items() if any(map(_goes_on, some)))}):
             oddities, members = odd.get(service, []), series.get(service, [])
             finding = confirm(
@@ -70,6 +70,15 @@ def tell(store: Store, config: Config, looked_at: Mapping[int, Series], now: int
         with store.measure() as conn:
             anomalies.tell(conn, changed)
     return Told(events, changed)
+
+
+def anything_told(store: Store, now: int) -> bool:
+    """Whether an anomaly goes on, or the alert of some fires."""
+    with store.read_metrics() as conn:
+        if anomalies.going_on(conn, now):
+            return True
+    with store.read() as conn:
+        return any(_is_ours(one) for one in alerts.firing_where(conn, {"alertname": ALERT}))
 
 
 def _by_service(episodes: Iterable[Episode], looked_at: Mapping[int, Series]) -> dict[str, list[Oddity]]:

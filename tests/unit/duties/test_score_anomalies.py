@@ -16,7 +16,7 @@ from forewatch.console import anomaly_pictures
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import AlertRaised
-from forewatch.store import detectors, points
+from forewatch.store import anomalies, detectors, points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
 from forewatch.store.shifts import Fence
@@ -136,6 +136,16 @@ async def test_turned_off_nothing_is_loaded(runtime):
     await idle.close()
     assert idle.rows() == []
     assert idle._scorer is None
+
+
+async def test_turned_off_for_the_next_watch_what_goes_on_is_ended(runtime, scoring, decided):
+    odd(runtime)
+    await scoring.once()
+    off = Config.model_validate({"anomalies": {"enabled": False}})
+    runtime.configuration.current = lambda: (1, off)
+    await AnomalyScoring(runtime, Decider(runtime, Fence("collect-metrics", 2))).once()
+    with runtime.store.read_metrics() as conn:
+        assert anomalies.going_on(conn, runtime.clock.now()) == []
 
 
 def test_the_picture_shows_the_series_its_band_and_the_odd_part_in_red(runtime, scoring, decided):
