@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from forewatch.config.models import Config, Console, Notifier, Route, Service
 
 DEFAULT_NOTIFIER = "console"
+ANOMALOUS = "Anomalous"
+"""The alert of a service whose anomalies confirm each other."""
 IMPLICIT_SERVICES = {
     "host": "This machine: CPU, memory, disks, load.",
     "forewatch": "Forewatch's own parts.",
@@ -35,5 +37,3 @@ def _named(routes: list[Route]) -> Iterator[str]:
     for route in routes:
         yield from route.notify or ()
         yield from _named(route.routes)
-ANOMALOUS = "Anomalous"
-"""The alert of a service whose anomalies confirm each other."""
