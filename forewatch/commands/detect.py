@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from forewatch.commands.bars import bar
 from forewatch.commands.common import out
-from forewatch.detecting import Scored, detect_file, detect_folder, files_of
 from forewatch.errors import ForewatchError
-from forewatch.plotting import Picture, draw
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from forewatch.detecting import Scored
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +52,9 @@ def register(app: typer.Typer) -> None:
 
 
 def _file(source: Path, target: Path, warmup: int | None, compact: bool, false_alarms: float, png: Path | None) -> None:
+    # Loads numpy, which no other command should wait for.
+    from forewatch.detecting import detect_file
+
     if source.exists() and target.exists() and source.samefile(target):
         raise ForewatchError(f"{target}: is the series itself: write the scores somewhere else")
     scored = detect_file(source, target, warmup=warmup, compact=compact)
@@ -58,14 +63,16 @@ def _file(source: Path, target: Path, warmup: int | None, compact: bool, false_a
     odd = scored.score >= threshold
     out.print(
         f"{target}: {len(scored.rows):,} rows, {int(odd.sum()):,} of them at or above {threshold:.3f} "
-        f"(about {false_alarms:g} false alarms a month).",
+        f"(about {false_alarms:g} false alarm{'' if false_alarms == 1 else 's'} a month).",
         markup=False,
     )
     if png is not None:
-        draw(png, _picture(source.name, scored, odd))
+        _draw(png, source.name, scored, odd)
 
 
 def _folder(source: Path, target: Path, warmup: int | None, compact: bool, jobs: int | None) -> None:
+    from forewatch.detecting import detect_folder, files_of
+
     names = files_of(source, target)
     failed = rows = 0
     for done in bar(
@@ -85,9 +92,11 @@ def _note(sentences: Iterable[str]) -> None:
         print(sentence, file=sys.stderr)
 
 
-def _picture(title: str, scored: Scored, odd: NDArray[np.bool_]) -> Picture:
+def _draw(path: Path, title: str, scored: Scored, odd: NDArray[np.bool_]) -> None:
+    from forewatch.plotting import Picture, draw
+
     rows = scored.rows
-    return Picture(
+    picture = Picture(
         title,
         at=rows.at,
         values=rows.values,
@@ -96,3 +105,4 @@ def _picture(title: str, scored: Scored, odd: NDArray[np.bool_]) -> Picture:
         upper=scored.upper,
         anomalies=odd,
     )
+    draw(path, picture)

@@ -11,9 +11,6 @@ import typer
 from forewatch.clock import iso
 from forewatch.commands.common import out
 from forewatch.errors import ForewatchError
-from forewatch.forecasting import LONGEST_HORIZON, foresee, limit_sentence, write_forecast
-from forewatch.plotting import Picture, draw
-from forewatch.series_csv import read_series
 from forewatch.units import format_duration, parse_duration
 
 
@@ -30,12 +27,18 @@ def register(app: typer.Typer) -> None:
         png: Annotated[Path | None, typer.Option(help="Draw the series and its forecast.")] = None,
     ) -> None:
         """Forecast a series with a 95 % band, and when it reaches a limit."""
+        # Loads numpy, which no other command should wait for.
+        from forewatch.forecasting import foresee, limit_sentence, write_forecast
+        from forewatch.plotting import Picture, draw
+        from forewatch.series_csv import read_series
+
+        span = _horizon(horizon)
         if csv.exists() and target.exists() and csv.samefile(target):
             raise ForewatchError(f"{target}: is the series itself: write the forecast somewhere else")
         rows = read_series(csv)
         for note in rows.notes:
             print(note, file=sys.stderr)
-        found = foresee(rows, _horizon(horizon))
+        found = foresee(rows, span)
         count = write_forecast(target, found)
         made = found.forecast
         out.print(
@@ -51,6 +54,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _horizon(text: str) -> float:
+    from forewatch.forecasting import LONGEST_HORIZON
+
     try:
         span = parse_duration(text)
     except ValueError as error:

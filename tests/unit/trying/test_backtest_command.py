@@ -7,7 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from forewatch.alerting.alert import Alert
 from forewatch.clock import micros
+from forewatch.store import alerts, forecasts
 
 pytestmark = pytest.mark.unit
 
@@ -221,3 +223,39 @@ def test_only_series_with_the_labels_asked_for_are_judged(tried):
     queue(tried, minutes(24 * 60), service="mail")
     assert told(tried, "QueueLong")["series"] == 2
     assert told(tried, "QueueLong", "service=mail")["alerts"] == []
+
+
+def test_stored_forecasts_are_held_against_before_any_is_made_again(tried):
+    values = minutes(6 * 60)
+    values[-20:] = 80.0
+    first = queue(tried, values)
+    made_at = NOW - 6 * HOUR
+    hours = [float(value) for value in np.full(6 * 60, 50.0)]
+    high = [70.0] * len(hours)
+    stored = forecasts.Forecast(1, made_at, "hour", first, 60.0, "by hand", hours, [30.0] * len(hours), high)
+    with tried.store.measure() as conn:
+        forecasts.add(conn, stored)
+    found = told(tried, "QueueUnforeseen", "--since", "6h")
+    # The mean of ten minutes passes 70 with the seventh value of 80 or so, and ten minutes later it is told.
+    [alert] = found["alerts"]
+    assert "2025-12-31T23:54" <= alert["start"] <= "2025-12-31T23:59"
+    assert "queue.length: held against 1 stored forecast and 0 made again at full hours" in found["notes"][0]
+
+
+def test_incidents_only_the_rule_itself_told_of_are_named(tried):
+    values = minutes(24 * 60)
+    trouble(values, 0.5)
+    queue(tried, values)
+    tried.incident(1, NOW - 12 * HOUR, NOW - 11 * HOUR)
+    labels = {"alertname": "QueueLong", "service": "shop", "severity": "warning"}
+    at = NOW - 12 * HOUR
+    with tried.store.decide() as conn:
+        alerts.put(conn, Alert("AL-1", "f1", labels, {}, "shop", "warning", "resolved", at, at + 1, at + 1, "INC-1"))
+    assert told(tried, "QueueLong")["told_of_by_this_alone"] == ["INC-1"]
+    assert "Only this rule itself told of INC-1: that it finds them again says little." in tried.say(
+        "backtest", "QueueLong"
+    )
+    with tried.store.decide() as conn:
+        other = {**labels, "alertname": "CheckFailing"}
+        alerts.put(conn, Alert("AL-2", "f2", other, {}, "shop", "warning", "resolved", at, at + 1, at + 1, "INC-1"))
+    assert told(tried, "QueueLong")["told_of_by_this_alone"] == []
