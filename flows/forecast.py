@@ -101,16 +101,24 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
 
 async def publish(context: Runtime, watched: list[Watched], changed: list[Changed], left: int) -> None:
     """Leave the page behind."""
+    from forewatch.maintaining import maintenance_list, markdown
     from tasks.forecast_page import Report, page
     from tasks.forecast_report import gathered, trends
 
     _, config = context.configuration.current()
     now = context.clock.now()
     found = await context.store.run(gathered, context.store, now)
-    further = {"Trends": await context.store.run(trends, context.store, found, now)}
+    report = Report(
+        found,
+        watched,
+        changed,
+        notes={"Trends": await context.store.run(trends, context.store, found, now)},
+        maintenance=markdown(await context.store.run(maintenance_list, context.store, now)),
+        left=left,
+    )
     await acreate_markdown_artifact(
         key="forecast",
-        markdown=page(Report(found, watched, changed, further, left), now, Links.of(config, context.home).forewatch),
+        markdown=page(report, now, Links.of(config, context.home).forewatch),
         description="What every series will do, with 95 % bands, and what will be used up",
     )
 

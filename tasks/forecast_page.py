@@ -34,6 +34,8 @@ class Report:
     changed: Sequence[Changed] = ()
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Further sections: title -> lines."""
+    maintenance: str = ""
+    """What is to be seen to, as markdown."""
     left: int = 0
     """Forecasts that are due, but for which the run had no time."""
 
@@ -46,6 +48,7 @@ def page(report: Report, now: int, address: str) -> str:
         _heading(report, now),
         _section("Runs out", _runs_out(report.watched, now)),
         *(_section(title, lines) for title, lines in report.notes.items()),
+        report.maintenance and f"## Maintenance\n\n{report.maintenance}",
         _section("Not to be trusted", _failing(report.series)),
         _pictures(report.series, address),
         _table(report.series, now, address),

@@ -138,6 +138,22 @@ async def test_what_has_risen_for_weeks_is_told_as_a_trend(context):
     assert "## Trends\n\n* queue.length {service=shop} has risen" in said
 
 
+async def test_the_flow_leaves_its_page_behind_with_what_is_to_be_seen_to(context, monkeypatch):
+    kept = {}
+
+    async def keep(**artifact):
+        kept.update(artifact)
+
+    monkeypatch.setattr(flow, "acreate_markdown_artifact", keep)
+    measure(context, "system.cpu.utilization", np.random.default_rng(1).uniform(0.2, 0.4, 60))
+    await flow.forecast_series.fn({})
+    await flow.publish(context, [], [], 7)
+    assert kept["key"] == "forecast"
+    assert "7 forecasts more are due and come first in the next run" in kept["markdown"]
+    assert "## Maintenance\n\n" in kept["markdown"]
+    assert "* daily rhythm: known after two days (1 series; until then bands are wider)" in kept["markdown"]
+
+
 def test_a_change_of_trust_stands_at_the_top():
     one = series.Series(1, "load", {"host": "a"}, "host")
     fails = Trust(True, 0.5, 20)
