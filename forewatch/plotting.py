@@ -112,7 +112,7 @@ def _recent(picture: Picture) -> NDArray[np.bool_]:
 
 
 def _hold(axes: Axes, picture: Picture) -> None:
-    """The scale follows what was measured and what is to come: a band that was wide for an hour must not press it flat."""
+    """The scale follows what was measured and what is to come: a band once wide must not press it flat."""
     shown = [picture.values[_recent(picture)]]
     if picture.forecast is not None:
         shown += [np.array(part) for part in (picture.forecast.lower, picture.forecast.upper)]
