@@ -91,6 +91,10 @@ def recursion(lags: Vector, drift: Vector, y: Vector, origins: NDArray[np.int64]
     order = len(lags)
     if not order:
         return drift
+    if order == 1 and (lags[0] == 1.0 or not np.any(drift)):
+        # Walks, and what returns to its rhythm by itself, need no steps one after the other.
+        grown: Vector = y[origins - 1, None] * lags[0] ** np.arange(1, drift.shape[1] + 1) + np.cumsum(drift, axis=1)
+        return grown
     # Steps lie in rows here: each is then one product over whole rows of memory.
     path = np.concatenate([y[origins + np.arange(-order, 0)[:, None]], drift.T])
     backwards = lags[::-1]

@@ -9,6 +9,7 @@ from statsmodels.tsa.ar_model import AutoReg
 from forewatch.clock import MICROSECONDS
 from forewatch.detection.models.autoregression import autoregression, autoregressions, terms
 from forewatch.detection.models.kernel import fit_block, forecast_block
+from forewatch.detection.models.part import recursion
 from forewatch.detection.seasons import DAY, WEEK, fourier, times
 
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
@@ -76,6 +77,18 @@ def test_many_fitted_at_once_are_the_parts_that_each_alone_would_be(form):
                 one.paths(y, ahead, origin, STEPS), alone.paths(y, ahead, origin, STEPS), rtol=1e-6, atol=1e-8
             )
             np.testing.assert_allclose(one.spread(STEPS), alone.spread(STEPS), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("lags", "drift"), [([1.0], 0.3), ([0.8], 0.0), ([0.8], 0.3), ([0.5, 0.2], 0.1), ([], 0.4)])
+def test_a_recursion_is_what_it_says(lags, drift):
+    y = np.random.default_rng(4).normal(size=30)
+    origins = np.array([20, 25])
+    told = recursion(np.array(lags), np.full((2, 6), drift), y, origins)
+    for row, origin in enumerate(origins):
+        known = list(y[:origin])
+        for _ in range(6):
+            known.append(drift + sum(weight * known[-1 - lag] for lag, weight in enumerate(lags)))
+        np.testing.assert_allclose(told[row], known[origin:], rtol=1e-12)
 
 
 def test_a_part_forecasts_what_statsmodels_does():
