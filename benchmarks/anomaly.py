@@ -26,7 +26,7 @@ from benchmarks._level_shifts import STEP, WARMUP, found
 from forewatch.detection.anomaly import Detector, Scores
 
 NAME = "anomaly"
-QUIET = 0.69
+QUIET = 0.635
 """The score of the quiet setting: what an alarm budget of one a month asks of a young series."""
 _PROFILES = ("standard", "reward_low_FP_rate", "reward_low_FN_rate")
 _HALVES = 12

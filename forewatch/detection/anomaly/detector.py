@@ -1,9 +1,9 @@
 """The anomaly score of one series, streaming and strictly causal.
 
-Five views of a series are taken: the value, its mean over two hours, what an autoregression with the day in it did not
-expect, the mean of that over three hours (a level that has moved), and how far it is from its usual at this time of
-day. Each is ranked among all that came before; how improbable the ranks are together is the surprise. It counts where
-it beats the surprises of the last days, and is squeezed to 0-1.
+Four views of a series are taken: the value, its mean over two hours, what an autoregression with the day in it did not
+expect, and how far it is from its usual at this time of day. Each is ranked among all that came before; how improbable
+the ranks are together is the surprise. A level that has moved and a standstill have a surprise of their own. It counts
+where it beats the surprises of the last days, and is squeezed to 0-1.
 
 Ranks know no units: the score of a series does not change when it is measured in other ones. Nothing depends on what
 is still to come, nor on how the rows were cut into calls.
@@ -32,11 +32,10 @@ from forewatch.detection.grid import Vector
 
 __all__ = ["Detector"]
 
-_WEIGHTS = np.array([1.0, 1.0, 2.0, 2.0, 1.0])
-"""Value, its mean, innovation, its mean, time of day."""
+_WEIGHTS = np.array([1.0, 1.0, 2.0, 1.0])
+"""Value, its mean, innovation, time of day."""
 _INNOVATION = 2
 _MEAN_FOR, _MEAN_ROWS = 2 * 3600.0, 12
-_SHIFT_FOR, _SHIFT_ROWS = 3 * 3600.0, 3
 """Seconds, and at least so many rows."""
 _CELLS, _CELLS_COMPACT = 360, 36
 _SLOTS, _SLOTS_COMPACT = 96, 48
@@ -45,12 +44,12 @@ _MOST_EXCESS = 3.0
 _FULL = math.log10(MEMORY + 10)
 _WEEK = 604_800.0
 _USUAL_STEP = 300.0
-_PACE = 0.25
+_PACE = 0.4
 _HALF = 10.0
 """The surprise whose score is one half."""
-_FLAT = 25.0
+_FLAT = 20.0
 """The surprise of a standstill."""
-_SHIFT = 20.5
+_SHIFT = 16.0
 """That of a level that has moved: less than of a standstill, for levels do move."""
 _NORMAL_95 = 1.959964
 _LARGEST = 1e30
@@ -69,7 +68,7 @@ class Detector:
     """Scores a series point by point; the same whether fed one by one, in blocks, or restored in between.
 
     `step` is the usual distance of two rows in seconds, `warmup` the number of rows before the first score. The state
-    takes about 7 KiB, `compact` less than 4 with slightly coarser ranks.
+    takes about 8 KiB, `compact` less than 4 with slightly coarser ranks.
     """
 
     def __init__(self, step: float, *, warmup: int, compact: bool = False) -> None:
@@ -86,7 +85,6 @@ class Detector:
         self._pace = (math.log10(_WEEK / _USUAL_STEP) / math.log10(max(_WEEK / step, 10.0))) ** _PACE
         cells = _CELLS_COMPACT if compact else _CELLS
         self._mean = MovingMean(max(_MEAN_ROWS, round(_MEAN_FOR / step)), cells)
-        self._shifted = MovingMean(max(_SHIFT_ROWS, round(_SHIFT_FOR / step)), cells)
         self._innovations = Innovations(step)
         self._day = DayProfile(step, _SLOTS_COMPACT if compact else _SLOTS)
         self._ranks = Ranks(len(_WEIGHTS), COARSE if compact else FINE)
@@ -173,7 +171,6 @@ class Detector:
     def _parts(self) -> tuple[_Part, ...]:
         return (
             self._mean,
-            self._shifted,
             self._innovations,
             self._day,
             self._ranks,
@@ -192,7 +189,7 @@ class Detector:
         x = values - self._origin
         expected = self._innovations.add(at, x)
         error = x - expected
-        views = np.stack([x, self._mean.add(x), error, self._shifted.add(error), self._day.add(at, x)])
+        views = np.stack([x, self._mean.add(x), error, self._day.add(at, x)])
         rows = np.clip(views, -_LARGEST, _LARGEST).astype(np.float32)
         share, excess = self._ranks.add(rows)
         before = np.minimum(self._rows + np.arange(len(x)), MEMORY)

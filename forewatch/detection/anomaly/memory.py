@@ -11,8 +11,8 @@ from forewatch.detection.grid import Vector
 
 __all__ = ["Memory"]
 
-_KEPT = 6
-_STANDS_OUT = 0.45
+_KEPT = 5
+_STANDS_OUT = 0.42
 
 
 class Memory:

@@ -37,7 +37,7 @@ class Grain(NamedTuple):
     """Rows that wait before they are merged, once a thousand are there."""
 
 
-FINE, COARSE = Grain(0.1, 128), Grain(0.42, 32)
+FINE, COARSE = Grain(0.1, 128), Grain(0.3, 32)
 
 
 class Ranks:

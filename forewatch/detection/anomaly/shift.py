@@ -16,12 +16,12 @@ __all__ = ["LevelShift"]
 
 _SLACK = 0.5
 """Half the shift it is made for, in standard errors."""
-_LIMIT = 8.5
+_LIMIT = 7.5
 _DEAFEST = 40.0
 """However high the sums have been, more than this is told of."""
 _CLIP = 4.0
 """One wild value is no shift."""
-_HALF_LIFE = 21 * 86_400e6
+_HALF_LIFE = 14 * 86_400e6
 
 
 class LevelShift:

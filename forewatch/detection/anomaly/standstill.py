@@ -15,6 +15,8 @@ __all__ = ["Standstill"]
 _LIKELY = -math.log(1e-6)
 """A run is told of where, by the share of rows that repeat, it would come once in a million."""
 _SHORTEST = 10
+_MOVED = 50
+"""Rows before a run that say whether a series moves at all."""
 
 
 class Standstill:
@@ -40,7 +42,7 @@ class Standstill:
                 self._rows += 1
                 if repeats:
                     self._run += 1
-                    told[row] = self._run == self._bar()
+                    told[row] = self._run >= _SHORTEST and self._run == self._bar()
                 else:
                     self._end_run()
         self._last = float(x[-1])
@@ -53,9 +55,9 @@ class Standstill:
         self._run = 0
 
     def _bar(self) -> int:
-        if self._run < _SHORTEST:
-            return _SHORTEST
-        moved = max(1, self._rows - self._run)
+        moved = self._rows - self._run
+        if moved < _MOVED:
+            return 0
         repeats = (self._repeats + 1) / (moved + 2)
         unlikely = math.inf if repeats >= 1 else _LIKELY / -math.log(repeats)
         return int(min(max(_SHORTEST, 2 * self._longest + 1, unlikely), 1e12))
