@@ -6,10 +6,10 @@ window rolls: what went wrong comes back to the budget a window later, so a pace
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from forewatch.clock import micros, seconds, to_datetime
 from forewatch.config.detection import Objective
@@ -69,11 +69,11 @@ def budget(answers: Tally, covered: float, objective: Objective) -> Budget | Non
 
 def pace(hours: Sequence[Tally]) -> Pace | None:
     """The pace of some hours; None where fewer than six of them have answers."""
-    shares = np.array([hour.bad / hour.total for hour in hours if hour.total])
+    shares = [hour.bad / hour.total for hour in hours if hour.total]
     if len(shares) < HOURS:
         return None
-    mean = float(shares.mean())
-    error = _NORMAL_80 * float(shares.std(ddof=1)) / float(np.sqrt(len(shares)))
+    mean = statistics.fmean(shares)
+    error = _NORMAL_80 * statistics.stdev(shares, mean) / math.sqrt(len(shares))
     return Pace(max(0.0, mean - error), mean, mean + error)
 
 
