@@ -105,12 +105,17 @@ def recursion(lags: Vector, drift: Vector, y: Vector, origins: NDArray[np.int64]
 
 def impulse(lags: Vector, steps: int) -> Vector:
     """How one step's surprise lives on: the moving-average weights of the recursion."""
-    weights = np.zeros(steps)
-    weights[0] = 1.0
-    for step in range(1, steps):
-        reach = min(step, len(lags))
-        weights[step] = weights[step - reach : step][::-1] @ lags[:reach]
-    return weights
+    order = len(lags)
+    if order == 1:
+        single: Vector = lags[0] ** np.arange(steps)
+        return single
+    # Before the surprise there was nothing.
+    weights = np.zeros(order + steps)
+    weights[order] = 1.0
+    backwards = lags[::-1]
+    for step in range(order + 1, order + steps):
+        weights[step] = backwards @ weights[step - order : step]
+    return weights[order:]
 
 
 def stable(lags: Vector) -> bool:
