@@ -10,7 +10,6 @@ from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from forewatch.config.models import Config
-from forewatch.days_off import calendar_of
 from forewatch.deciding import decide, wake
 from forewatch.detection.band import NotYet
 from forewatch.incidents.events import AlertCleared, AlertRaised
@@ -71,6 +70,7 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
 
     `used_up`: when what runs out is, series -> instant.
     """
+    from forewatch.days_off import calendar_of
     from tasks.forecast_pool import MANY, fit_in_processes
     from tasks.forecast_series import due, fit_anew, go_on
 

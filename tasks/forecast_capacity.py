@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from forewatch.detection.capacity import Outlook, Watch, capacity_events, foresee, watches
 
 from forewatch.clock import micros
 from forewatch.config.models import Config
 from forewatch.detection.band import NotYet
+from forewatch.detection.capacity import Outlook, Watch, capacity_events, foresee, watches
 from forewatch.detection.trust import Trust, as_ticket
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.store import alerts, models, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
-
-log = logging.getLogger("forewatch.forecast")
 
 BATCH = 20
 """Capacities looked at while the store's thread is held."""

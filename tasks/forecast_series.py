@@ -158,14 +158,6 @@ def fit_anew(
     return rows
 
 
-def history(conn: Connection, series_id: int, now: int, longest: float = 14 * _DAY) -> list[Sample]:
-    """What was measured: five-minute means, and minute means of the last day."""
-    last_day = now - micros(_DAY) - (now - micros(_DAY)) % micros(_FINE)
-    whole_minute = now - now % micros(_MINUTE)
-    older = points.read(conn, series_id, now - micros(longest), last_day, _FINE)
-    return older + points.read(conn, series_id, last_day, whole_minute, _MINUTE)
-
-
 def measured(metric: str, samples: list[Sample]) -> list[Sample]:
     """Samples as they are forecast: counters as their growth per second."""
     return to_rates(samples) if is_counter(metric) else samples
