@@ -34,7 +34,7 @@ __all__ = ["Detector"]
 
 _WEIGHTS = np.array([1.0, 1.0, 2.0, 1.0])
 """Value, its mean, innovation, time of day."""
-_INNOVATION = 2
+_INNOVATION, _APART = 2, 3
 _MEAN_FOR, _MEAN_ROWS = 2 * 3600.0, 12
 """Seconds, and at least so many rows."""
 _CELLS, _CELLS_COMPACT = 360, 36
@@ -81,6 +81,7 @@ class Detector:
         self._rows = 0
         self._last_at = -(2**62)
         self._band = (math.nan, math.nan)
+        self._usual = (math.nan, math.nan)
         # One row a week at the least: slower series are not sampled, they happen.
         self._pace = (math.log10(_WEEK / _USUAL_STEP) / math.log10(max(_WEEK / step, 10.0))) ** _PACE
         cells = _CELLS_COMPACT if compact else _CELLS
@@ -98,6 +99,11 @@ class Detector:
     def seen(self) -> int:
         """Rows so far."""
         return self._rows
+
+    @property
+    def at(self) -> int | None:
+        """The instant of the newest row, None before the first."""
+        return self._last_at if self._rows else None
 
     def update(self, at: int, value: float) -> Score:
         """Score one point and learn from it; `at` in microseconds UTC. Raises ValueError where time goes back."""
@@ -138,7 +144,7 @@ class Detector:
         """What was told of at `at` was noise: values like these become ordinary, and the threshold a little higher."""
         for row in self._memory.since(at):
             self._ranks.reinforce(row, _FORGIVEN_WEIGHT)
-        self._sensitivity.forgive()
+        self._sensitivity.forgive(at)
 
     def confirm(self, at: int) -> None:
         """What was told of at `at` was real: not part of the usual record, and the threshold a little lower."""
@@ -147,7 +153,8 @@ class Detector:
     def dump(self) -> bytes:
         """The state as versioned bytes."""
         into = Writer()
-        into.numbers(self.step, self.warmup, self.compact, self._origin, self._rows, self._last_at, *self._band)
+        into.numbers(self.step, self.warmup, self.compact, self._origin, self._rows, self._last_at)
+        into.numbers(*self._band, *self._usual)
         for part in self._parts():
             part.dump(into)
         return into.bytes()
@@ -159,10 +166,11 @@ class Detector:
         Raises ValueError where the bytes are of another version, or damaged.
         """
         kept = Reader(state)
-        step, warmup, compact, origin, rows, last_at, *band = kept.numbers(8)
+        step, warmup, compact, origin, rows, last_at = kept.numbers(6)
         made = cls(step, warmup=int(warmup), compact=bool(compact))
         made._origin, made._rows, made._last_at = origin, int(rows), int(last_at)
-        made._band = (band[0], band[1])
+        low, high, usual_low, usual_high = kept.numbers(4)
+        made._band, made._usual = (low, high), (usual_low, usual_high)
         for part in made._parts():
             part.restore(kept)
         kept.end()
@@ -207,6 +215,10 @@ class Detector:
         expected += self._origin
         told = np.stack([score, expected, expected + self._band[0], expected + self._band[1]])
         kind = np.where(flats, "flat", np.where(shifts, "shift", "unusual"))
+        # People ask what was usual before a level moved, not what the model has come to expect since.
+        odd = (shifts | flats) & (views[_APART] != 0)
+        usual = values[odd] - views[_APART][odd]
+        told[1:, odd] = usual, usual + self._usual[0], usual + self._usual[1]
         self._rows += len(x)
         self._last_at = int(at[-1])
         if self._ranks.merged:
@@ -220,3 +232,4 @@ class Detector:
         analytic = _NORMAL_95 * self._innovations.sigma
         low, high = (self._ranks.quantile(_INNOVATION, share) for share in (0.025, 0.975))
         self._band = (min(-analytic, low), max(analytic, high))
+        self._usual = (self._ranks.quantile(_APART, 0.025), self._ranks.quantile(_APART, 0.975))

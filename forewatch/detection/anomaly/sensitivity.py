@@ -27,6 +27,7 @@ _REACH = 0.05
 """How far the record may move a threshold, in score."""
 _FORGIVEN, _MOST_FORGIVEN = 0.02, 0.1
 _CONFIRMED, _MOST_CONFIRMED = -0.01, -0.05
+_VERDICTS = 4
 _TABLE = ((0.1, 0.7), (0.3, 0.665), (1.0, 0.635), (3.0, 0.6), (10.0, 0.525), (30.0, 0.415), (100.0, 0.3))
 """False alarms per series and month, and the score; the last one is beyond what can be counted, a guess."""
 
@@ -37,6 +38,8 @@ class Sensitivity:
         """Of the last days, oldest first; the last one is today's."""
         self._today = 0
         self._moved = 0.0
+        self._verdicts: list[tuple[int, float]] = []
+        """The newest, with what each moved the threshold by."""
 
     def add(self, at: NDArray[np.int64], scores: Vector) -> None:
         """Note the highest score of each day."""
@@ -68,23 +71,33 @@ class Sensitivity:
         moved = min(max(share * (own - usual), -_REACH), _REACH) + self._moved
         return min(max(usual + moved, 0.05), 0.95)
 
-    def forgive(self) -> None:
-        self._moved = min(self._moved + _FORGIVEN, _MOST_FORGIVEN)
+    def forgive(self, at: int) -> None:
+        self._judge(at, _FORGIVEN)
 
     def confirm(self, at: int) -> None:
-        self._moved = max(self._moved + _CONFIRMED, _MOST_CONFIRMED)
+        self._judge(at, _CONFIRMED)
         age = self._today - at // _DAY
         if 0 <= age < len(self._highs):
             self._highs[-1 - age] = 0.0
 
+    def _judge(self, at: int, moves: float) -> None:
+        # A person may think again: the newest verdict on an instant replaces the one before.
+        before = sum(moved for when, moved in self._verdicts if when == at)
+        self._moved = min(max(self._moved - before + moves, _MOST_CONFIRMED), _MOST_FORGIVEN)
+        self._verdicts = [*(kept for kept in self._verdicts if kept[0] != at), (at, moves)][-_VERDICTS:]
+
     def dump(self, into: Writer) -> None:
-        into.numbers(self._today, self._moved, len(self._highs))
+        into.numbers(self._today, self._moved, len(self._highs), len(self._verdicts))
+        spare = [(0, 0.0)] * (_VERDICTS - len(self._verdicts))
+        into.numbers(*(number for verdict in self._verdicts + spare for number in verdict))
         kept = np.zeros(_DAYS, np.float32)
         kept[: len(self._highs)] = self._highs
         into.array(kept)
 
     def restore(self, state: Reader) -> None:
-        today, self._moved, count = state.numbers(3)
+        today, self._moved, count, judged = state.numbers(4)
+        verdicts = state.numbers(2 * _VERDICTS)
+        self._verdicts = [(int(verdicts[2 * i]), verdicts[2 * i + 1]) for i in range(int(judged))]
         self._today = int(today)
         kept = np.zeros(_DAYS, np.float32)
         state.fill(kept)

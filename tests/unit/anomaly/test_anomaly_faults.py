@@ -42,8 +42,12 @@ def test_a_level_that_moves_is_called_a_shift():
     values[FAULT:] += 4
     told = Detector(STEP, warmup=2 * DAY).update_many(instants(ROWS), values)
     rows = np.flatnonzero(told.kind == "shift")
-    assert FAULT <= rows[rows >= FAULT][0] < FAULT + 12
-    assert told.score[rows[rows >= FAULT][0]] >= TOLD
+    first = rows[rows >= FAULT][0]
+    assert first < FAULT + 12
+    assert told.score[first] >= TOLD
+    # What was usual before, at this time of day.
+    assert told.expected[first] == pytest.approx(50 + 5 * np.sin(2 * np.pi * first / DAY), abs=1.5)
+    assert told.lower[first] < told.expected[first] < told.upper[first] < values[first]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -44,12 +44,24 @@ def test_forgiving_raises_the_threshold_and_confirming_lowers_it_both_within_bou
     usual = detector.threshold(1.0)
     detector.forgive(0)
     assert detector.threshold(1.0) == pytest.approx(usual + 0.02)
-    for _ in range(100):
-        detector.forgive(0)
+    for instant in range(1, 100):
+        detector.forgive(instant)
     assert detector.threshold(1.0) == pytest.approx(usual + 0.1)
-    for _ in range(100):
-        detector.confirm(0)
+    for instant in range(100, 200):
+        detector.confirm(instant)
     assert detector.threshold(1.0) == pytest.approx(usual - 0.05)
+
+
+def test_the_newest_verdict_on_an_instant_replaces_the_one_before():
+    detector = until(3 * DAY)
+    usual = detector.threshold(1.0)
+    detector.confirm(0)
+    detector.forgive(0)
+    assert detector.threshold(1.0) == pytest.approx(usual + 0.02)
+    detector.forgive(0)
+    assert detector.threshold(1.0) == pytest.approx(usual + 0.02)
+    detector.confirm(0)
+    assert detector.threshold(1.0) == pytest.approx(usual - 0.01)
 
 
 def test_what_was_confirmed_does_not_make_the_series_deaf():
