@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from statsmodels.tsa.ar_model import AutoReg
 
 from forewatch.detection.grid import Vector
 from forewatch.detection.models.kernel import Matrix, fit_block
@@ -49,6 +48,9 @@ def autoregression(y: Vector, moments: NDArray[np.int64], form: Form) -> Part | 
     sizes = np.linalg.eigvalsh(columns.T @ columns)
     if sizes[0] <= _SINGULAR * sizes[-1]:
         return None
+    # 100 MB and two seconds, which going on with a model, or the block kernel, does not need.
+    from statsmodels.tsa.ar_model import AutoReg
+
     fit = AutoReg(y, lags, trend="c", exog=exog).fit()
     return _part(form, np.asarray(fit.params), lags, float(np.sqrt(fit.sigma2)))
 
