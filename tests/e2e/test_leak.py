@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from harness import free_port
+from harness import free_port, wait_for
 
 from examples.shop.service import KILLED
 from forewatch.home import Home
@@ -22,8 +23,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def three_free_ports() -> int:
-    """The first of three ports in a row that nobody listens on, as far as one can tell."""
-    return free_port() // 4 * 4
+    """The first of three in a row that nobody listens on; the shop takes them one by one."""
+
+    def look() -> int | None:
+        first = free_port()
+        taken = []
+        for port in range(first, first + 3):
+            with socket.socket() as probe:
+                taken.append(probe.connect_ex(("127.0.0.1", port)) == 0)
+        return None if any(taken) else first
+
+    return wait_for("three free ports in a row", look)
 
 
 def test_a_leaking_process_is_restarted_before_it_is_killed(tmp_path: Path) -> None:
