@@ -135,7 +135,7 @@ def _table(every: Sequence[Foreseen], now: int, address: str) -> str:
     lines = [
         "## All series",
         "",
-        "| now | in an hour (95 % band) | in a day | in a week | in a month | held | runs out in | model | series |",
+        "| metric | now | in an hour (95 % band) | in a day | in a week | in a month | held | runs out in | labels |",
         "|---|---|---|---|---|---|---|---|---|",
         *(_line(one, now, address) for one in rank[:ROWS_SHOWN]),
     ]
@@ -145,15 +145,15 @@ def _table(every: Sequence[Foreseen], now: int, address: str) -> str:
 
 
 def _line(one: Foreseen, now: int, address: str) -> str:
-    name = f"[{_safe(one.name)}]({picture_of(one, address)})"
+    metric = f"[{_safe(one.series.metric)}]({picture_of(one, address)})"
+    labels = _safe(", ".join(f"{name}={value}" for name, value in sorted(one.series.labels.items())))
     hour = one.end_of("hour") or f"not yet: {one.not_yet['hour']}"
     far = [one.end_of(reach) or "not yet" for reach in ("day", "week", "month")]
     trust = one.trust["hour"]
     held = "-" if trust.coverage is None else f"{show(trust.coverage, 'ratio')} of {trust.scored}"
-    model = one.made["hour"].model if "hour" in one.made else "-"
     runs_out = "-" if one.exhausted_at is None else format_duration(max(0.0, seconds(one.exhausted_at - now)))
     value = one.said(one.value) or "no data"
-    cells = [value, hour, *far, f"{held}{' (fails)' * trust.demoted}", runs_out, model, name]
+    cells = [metric, value, hour, *far, f"{held}{' (fails)' * trust.demoted}", runs_out, labels]
     return "| " + " | ".join(cells) + " |"
 
 

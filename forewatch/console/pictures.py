@@ -25,7 +25,7 @@ PAST: dict[Reach, tuple[float, float]] = {
     "month": (60 * _DAY, _HOUR),
 }
 """Seconds of history beside a forecast, and of a step of it."""
-_TITLE = 80
+_TITLE = 76
 """Characters that fit above a picture."""
 
 

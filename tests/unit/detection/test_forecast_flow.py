@@ -77,13 +77,11 @@ async def test_the_page_tells_what_is_coming_what_runs_out_and_what_is_not_known
     said = await publish(context)
     assert said.startswith("Of 3 series, 2 an hour, 0 a day, 0 a week, 0 a month ahead")
     assert "## Runs out\n\n* /var\\|x full in 2.0 h" in said
-    rows = [line for line in said.splitlines() if line.startswith("| ")][1:]
-    assert (
-        f"[system.filesystem.utilization {{device=/dev/sda1, mountpoint=/var\\|x, service=host}}]({ADDRESS}" in rows[0]
-    )
-    assert rows[0].startswith("| 80% | 90")
+    rows = [line for line in said.splitlines() if line.startswith("| [")]
+    assert rows[0].startswith(f"| [system.filesystem.utilization]({ADDRESS}/pictures/forecast/1.svg) | 80% | 90")
+    assert rows[0].endswith("| device=/dev/sda1, mountpoint=/var\\|x, service=host |")
     assert "| 1h 58m |" in rows[0]
-    assert "system.cpu.utilization {service=host}" in rows[1]
+    assert "[system.cpu.utilization]" in rows[1]
     assert "| not yet: needs 20 minutes of data, has 1 minute | not yet | not yet | not yet | - |" in rows[2]
     assert "* day: 2 series: needs 24 hours of data, has 3 hours" in said
     assert f"![system.cpu.utilization {{service=host}}]({ADDRESS}/pictures/forecast/2.svg)" in said
