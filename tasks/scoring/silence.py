@@ -50,19 +50,29 @@ def silences(
     """Episodes that begin or end for silence. `present`: as `present_since` says."""
     speaking = {(one.series.service, one.series.metric) for one in watched if not silent(one.last_at, one.spacing, now)}
     for one in watched:
-        if (one.series.service, one.series.metric) in speaking:
+        if one.next < finished(now, one.step):
             continue
-        lasts = now - one.last_at
-        if one.open is not None and one.open.kind == "silent":
-            if lasts > micros(STUCK) or not expected(one.series):
-                yield one, replace(one.open, end=now)
+        if one.open is not None and _is_gone(one, expected, now):
+            yield one, _ended(one, one.open, now)
         elif (
-            one.learned
-            and one.next >= finished(now, one.step)
-            and lasts <= micros(STUCK)
+            (one.series.service, one.series.metric) not in speaking
+            and (one.open is None or one.open.kind != "silent")
+            and one.learned
+            and now - one.last_at <= micros(STUCK)
             and silent(max(one.last_at, present), one.spacing, now)
             and expected(one.series)
         ):
             if one.open is not None:
-                yield one, replace(one.open, end=one.open.last + micros(one.step))
+                yield one, _ended(one, one.open, now)
             yield one, fall_silent(one.series.id, one.last_at)
+
+
+def _is_gone(one: Watched, expected: Expected, now: int) -> bool:
+    """Whether nothing will say that what goes on is over: a day without data, or nobody measures it any more."""
+    if now - one.last_at > micros(STUCK):
+        return True
+    return silent(one.last_at, one.spacing, now) and not expected(one.series)
+
+
+def _ended(one: Watched, episode: Episode, now: int) -> Episode:
+    return replace(episode, end=now if episode.kind == "silent" else episode.last + micros(one.step))

@@ -274,6 +274,33 @@ def test_one_of_several_series_of_a_metric_may_go(store):
     assert world.anomalies() == []
 
 
+def test_what_went_on_of_a_service_that_is_no_more_ends_once_nothing_comes_of_it(store):
+    world = World(store).learn()
+    world.round(SLOW, MEMORY)
+    world.config = configured(services=[{"name": "db"}])
+    for _ in range(11):
+        world.round(without=(SLOW, MEMORY))
+    assert [one.end for one in world.anomalies()] == [T0 + micros(EVERY * (LEARNED + 1))] * 2
+    assert world.firing() == []
+
+
+def test_what_went_on_of_one_of_several_series_ends_after_a_day_without_it(store):
+    world, metrics = World(store), (SLOW, MEMORY)
+    times = [T0 + micros(EVERY * step) for step in range(LEARNED)]
+    for metric in metrics:
+        world.write([Point(metric, {"instance": "b"}, "shop", at, world.dice.gauss(100, 2)) for at in times])
+    world.learn()
+    odd = T0 + micros(EVERY * LEARNED)
+    world.measure(more=tuple(Point(metric, {"instance": "b"}, "shop", odd, 300.0) for metric in metrics))
+    world.look()
+    for _ in range(140):
+        world.round()
+    assert len(world.firing()) == 1
+    for _ in range(6):
+        world.round()
+    assert world.firing() == []
+
+
 def test_a_counter_is_judged_by_its_growth_and_a_reset_is_none(store):
     world = World(store, configured(anomalies={"ignore": ["app.*"], **RARELY}))
     count = 0.0
