@@ -70,6 +70,9 @@ class InTime:
             return True
         with self._store.read_metrics() as conn:
             self._find_sources(conn, kept)
+            # A clock set back leaves what is counted in the future. What is counted again is the same point.
+            again = now - micros(_NEAR)
+            self._counted |= {key: again for key, until in self._counted.items() if until > now}
             newest = totals.kept(conn, [one.up for one in self._sources])
             due = [one for one in self._sources if self._counted[one.key] < _last(newest, one.up)]
             near = [one for one in due if self._counted[one.key] >= now - micros(_NEAR)]

@@ -111,3 +111,14 @@ def test_other_services_and_promises_about_availability_leave_no_points(store):
     InTime(store).tick(promises(Config.model_validate({"services": [service]})), T0 + micros(1))
     with store.read_metrics() as conn:
         assert series.find(conn, IN_TIME) == []
+
+
+@pytest.mark.parametrize("new_watch", [False, True])
+def test_a_clock_that_was_ahead_for_a_while_leaves_no_answer_uncounted(store, new_watch):
+    kept, counting = promised("300ms"), InTime(store)
+    answer(store, 86_400, 1, 0.2)
+    counting.tick(kept, T0 + micros(86_401))
+    for second in (10, 20, 30):
+        answer(store, second, 0, 0.2)
+        (InTime(store) if new_watch else counting).tick(kept, T0 + micros(second + 1))
+    assert counted(store) == [(10, 0), (20, 0), (30, 0), (86_400, 1)]
