@@ -23,6 +23,7 @@ from forewatch.detection.quantity import show, unit_of
 from forewatch.detection.resources import DISK, DISK_ALERT, Resource, resources
 from forewatch.detection.rules import HOST
 from forewatch.detection.statistics import Sample, Samples, clean
+from forewatch.detection.trust import known_by
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.units import format_duration
 
@@ -188,7 +189,7 @@ def capacity_events(
     """
     kept = {fingerprint(watch.labels) for watch in watched}
     events = [event for one in outlooks if (event := _event(one, fingerprint(one.watch.labels) in firing, now))]
-    gone = [labels for mark, labels in firing.items() if mark not in kept and _ours(labels)]
+    gone = [known_by(labels, mark) for mark, labels in firing.items() if mark not in kept and _ours(labels)]
     reason = {"reason": "this is no longer measured, or no longer a capacity of the configuration"}
     return [*events, *(AlertCleared(labels, now, reason, unwatched=True) for labels in gone)]
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from forewatch.alerting.alert import SEVERITIES, Labels
+from forewatch.alerting.fingerprint import fingerprint
 from forewatch.detection.quantity import show
 from forewatch.incidents.events import AlertRaised
 
@@ -64,3 +66,10 @@ def as_ticket(event: AlertRaised, trust: Trust) -> AlertRaised:
         values={**event.values, "demoted": {"coverage": trust.coverage, "scored": trust.scored}},
         identity=event.identity if event.identity is not None else event.labels,
     )
+
+
+def known_by(labels: Labels, mark: str) -> Labels:
+    """The labels that the alert with this fingerprint is known by: those of a ticket are not."""
+    plain = {name: text for name, text in labels.items() if name != LABEL}
+    before = ({**plain, "severity": severity} for severity in SEVERITIES)
+    return next((one for one in (labels, *before) if fingerprint(one) == mark), labels)

@@ -13,6 +13,7 @@ from forewatch.config.models import Config
 from forewatch.detection.band import NotYet
 from forewatch.detection.capacity import Outlook, Watch, capacity_events, day, foresee, watches
 from forewatch.detection.exhaustion import Exhaustion
+from forewatch.detection.trust import Trust, as_ticket
 from forewatch.incidents.events import AlertCleared, AlertRaised
 
 pytestmark = pytest.mark.unit
@@ -193,6 +194,15 @@ def test_a_warning_of_what_is_gone_from_the_machine_or_the_configuration_ends():
     events = capacity_events([watch], [], firing, T0)
     assert [(event.labels, event.unwatched) for event in events if isinstance(event, AlertCleared)] == [(pool, True)]
     assert len(capacity_events([], [], firing, T0)) == 2
+
+
+def test_a_ticket_of_what_is_gone_ends_by_what_it_was_known_by():
+    watch = only(VAR)
+    event = raised(filling(watch, 5.0))
+    assert isinstance(event, AlertRaised)
+    ticket = as_ticket(event, Trust(True, 0.5, 20))
+    (over,) = capacity_events([], [], {fingerprint(watch.labels): ticket.labels}, T0)
+    assert fingerprint(over.labels) == fingerprint(watch.labels)
 
 
 def test_days_are_said_as_people_say_them():
