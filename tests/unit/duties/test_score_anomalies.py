@@ -22,6 +22,7 @@ from forewatch.store.points import Point
 from forewatch.store.shifts import Fence
 from tasks.duties.decider import Decider
 from tasks.score_anomalies import AnomalyScoring
+from tasks.scoring.telling import Told
 
 pytestmark = pytest.mark.unit
 
@@ -124,6 +125,21 @@ async def test_a_bad_round_does_not_end_the_watch(runtime, scoring, monkeypatch,
         await scoring.run(stop)
     assert len(rounds) == 2
     assert "an unexpected error while looking for anomalies" in caplog.text
+
+
+async def test_an_event_that_cannot_be_decided_costs_none_of_the_others(runtime, scoring, monkeypatch, caplog):
+    seen = []
+
+    async def fail(self, event):
+        seen.append(event.labels["service"])
+        raise ValueError("as it may be")
+
+    events = [AlertRaised({"alertname": "Anomalous", "service": name}, {}, 1) for name in ("db", "shop")]
+    monkeypatch.setattr("tasks.score_anomalies.tell", lambda *_: Told(events, ()))
+    monkeypatch.setattr(Decider, "decide", fail)
+    await scoring.once()
+    assert seen == ["db", "shop"]
+    assert caplog.text.count("could not be decided upon") == 2
 
 
 async def test_turned_off_nothing_is_loaded(runtime):
