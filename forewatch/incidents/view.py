@@ -38,6 +38,10 @@ class View(Protocol):
         """Open incidents with an alert of one of `services`, the oldest first: (incident, service, when the last such
         alert began)."""
 
+    def open_incidents_keyed(self, key: str, service: str) -> list[tuple[Incident, int]]:
+        """Open incidents with alerts of `service` whose group key is `key`, or `key` and a slash and more, the oldest
+        first: (incident, when the last such alert began)."""
+
     def firing_of(self, services: Collection[str]) -> list[Alert]:
         """What fires of some services, oldest first; at most a thousand."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, bindparam, case, delete, select
+from sqlalchemy import Connection, bindparam, case, delete, select, text
 
 from forewatch.incidents.incident import Incident
 from forewatch.store.schema import incident_services, incidents
@@ -18,6 +18,17 @@ _WITH = (
         incidents.c.status != "resolved",
     )
     .order_by(incidents.c.opened_at, incidents.c.id)
+)
+_LAST = (
+    select(incident_services.c.last_at)
+    .where(incident_services.c.incident_id == incidents.c.id, incident_services.c.service == bindparam("service"))
+    .scalar_subquery()
+)
+# One range and no order: so it goes by the index of what is open, however much that is.
+_KEYED = select(incidents, _LAST.label("last_at")).where(
+    incidents.c.group_key >= bindparam("key"),
+    incidents.c.group_key < bindparam("after"),
+    text("incidents.status <> 'resolved'"),
 )
 _FORGET = delete(incident_services).where(incident_services.c.incident_id == bindparam("of"))
 
@@ -39,6 +50,18 @@ def open_with(conn: Connection, services: Collection[str]) -> list[tuple[Inciden
         service, last_at = fields.pop("of_service"), fields.pop("last_at")
         found.append((Incident(**fields), service, last_at))
     return found
+
+
+def open_keyed(conn: Connection, key: str, service: str) -> list[tuple[Incident, int]]:
+    """Those with alerts of a service and this group key, or one that begins with it and a slash."""
+    # "0" is what comes after the slash.
+    found = []
+    for row in conn.execute(_KEYED, {"key": key, "after": f"{key}0", "service": service}):
+        fields = dict(row._mapping)
+        last_at = fields.pop("last_at")
+        if last_at is not None and (row.group_key == key or row.group_key.startswith(f"{key}/")):
+            found.append((Incident(**fields), last_at))
+    return sorted(found, key=lambda each: (each[0].opened_at, each[0].id))
 
 
 def forget(conn: Connection, incident_id: str) -> None:

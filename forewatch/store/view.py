@@ -73,6 +73,9 @@ class StoreView:
     def open_incidents_with(self, services: Collection[str]) -> list[tuple[Incident, str, int]]:
         return incident_services.open_with(self._conn, services)
 
+    def open_incidents_keyed(self, key: str, service: str) -> list[tuple[Incident, int]]:
+        return incident_services.open_keyed(self._conn, key, service)
+
     def silences_on(self, labels: Labels, now: int) -> list[Silence]:
         if self._silences is None or self._silences[0] != now:
             self._silences = now, silences.current(self._conn, now)

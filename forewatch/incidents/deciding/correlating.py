@@ -54,8 +54,8 @@ def group_key_for(draft: Draft, alert: Alert, new_id: str) -> str:
     """The key of a new incident: no two open ones have the same."""
     named = names_its_service(draft.view.config, alert)
     key = alert.service if named else _strangers_key(alert)
-    taken = {incident.group_key for incident, _, _ in draft.view.open_incidents_with([alert.service])}
-    return f"{key}/{new_id}" if key in taken else key
+    taken = any(incident.group_key == key for incident, _ in draft.view.open_incidents_keyed(key, alert.service))
+    return f"{key}/{new_id}" if taken else key
 
 
 def names_its_service(config: Config, alert: Alert) -> bool:
@@ -65,10 +65,8 @@ def names_its_service(config: Config, alert: Alert) -> bool:
 
 
 def _among_strangers(draft: Draft, alert: Alert) -> tuple[Incident, str] | None:
-    key = _strangers_key(alert)
-    for incident, _, last_at in draft.view.open_incidents_with([alert.service]):
-        same = incident.group_key == key or incident.group_key.startswith(f"{key}/")
-        if same and incident.status != "acknowledged" and _recent(draft, last_at):
+    for incident, last_at in draft.view.open_incidents_keyed(_strangers_key(alert), alert.service):
+        if incident.status != "acknowledged" and _recent(draft, last_at):
             within = format_duration(draft.view.config.correlation.within)
             return incident, f"where another {alert.name or 'alert'} without a service came within {within}"
     return None

@@ -114,6 +114,10 @@ class MemoryView:
         found = [(self.incidents[incident_id], service, at) for (incident_id, service), at in last.items()]
         return sorted(found, key=lambda each: (each[0].opened_at, each[0].id))
 
+    def open_incidents_keyed(self, key, service):
+        found = self.open_incidents_with([service])
+        return [(one, at) for one, _, at in found if one.group_key == key or one.group_key.startswith(f"{key}/")]
+
     def silences_on(self, labels, now):
         return SilenceIndex(self.silences.values()).matching(labels, now)
 
