@@ -23,6 +23,8 @@ FEWEST = 100
 KNOWN_AFTER = 10
 """Points after which the spacing of a series is known."""
 
+_TOO_SLOW = 1.5
+"""Steps that its points are apart from which on they do not fit any more: less is a gap or two."""
 _SLOWER = 0.1
 """The weight of the newest gap in the usual spacing."""
 
@@ -67,7 +69,7 @@ class Watched:
     @property
     def slowed_down(self) -> bool:
         """Its points come so much more rarely than they did that its steps do not fit them any more."""
-        return step_for(self.spacing) > self.step
+        return step_for(self.spacing / _TOO_SLOW) > self.step
 
     def noticed(self, mean: Mean) -> None:
         """Keep in mind how its points come."""

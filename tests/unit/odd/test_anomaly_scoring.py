@@ -402,6 +402,18 @@ def test_a_series_that_comes_far_more_rarely_is_learned_anew_at_its_own_pace(sto
     assert world.scorer.watched[world.number(SLOW)].step == 3600.0
 
 
+def test_some_missing_points_are_no_new_pace_and_end_nothing(store):
+    world = World(store).learn()
+    known = dict(world.scorer.watched)
+    world.round(SLOW, MEMORY)
+    for missing in (1, 30):
+        world.step += missing
+        world.round(SLOW, MEMORY)
+    world.round(SLOW, MEMORY)
+    assert world.scorer.watched == known
+    assert len(world.firing()) == 1
+
+
 def test_rows_are_what_people_see(store):
     world = World(store).learn()
     world.round(SLOW)
