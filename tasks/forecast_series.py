@@ -97,9 +97,8 @@ def go_on(
     rows = []
     for one, model in fitted:
         found = samples.get((one.series.id, model.step), [])
-        grid = regularise(
-            found, now, step=model.step, at_least=model.needs * model.step, longest=_DAY, gap=one.horizon.gap
-        )
+        # A model keeps its own newest values where these do not reach: it needs one new step to go on, no more.
+        grid = regularise(found, now, step=model.step, at_least=model.step, longest=2 * _DAY, gap=one.horizon.gap)
         if isinstance(grid, Grid) and not model.parts and np.any(grid.values != model.centre):
             # What never moved begins to.
             anew.append(one)

@@ -7,6 +7,7 @@ import pytest
 
 from forewatch.clock import MICROSECONDS, micros
 from forewatch.detection.band import Forecast, NotYet
+from forewatch.detection.models import Model
 from forewatch.store import forecasts, models, points, series
 from forewatch.store.points import Point
 from tasks import forecast_models
@@ -100,6 +101,14 @@ def test_a_model_is_gone_on_with_until_its_refit_is_due(store):
     assert much_later > fitted.refit_at
     run(store, much_later)
     assert kept(store).made_at == much_later
+
+
+def test_a_model_that_looks_at_a_whole_day_is_gone_on_with_too(store, monkeypatch):
+    now = write(store, noise(3 * 288), every=300.0)
+    assert isinstance(of(run(store, now), "hour").outcome, Forecast)
+    monkeypatch.setattr(Model, "needs", property(lambda model: 288))
+    later = write(store, noise(2), begin=3 * DAY, every=300.0) + micros(7.0)
+    assert isinstance(of(run(store, later), "hour").outcome, Forecast)
 
 
 def test_what_is_forecast_of_a_counter_is_its_growth(store):
