@@ -188,26 +188,30 @@ class Scorer:
         """Series to be read at once: those that are at the same step. What is far behind is left for `catch_up`."""
         groups: dict[tuple[float, int], list[Watched]] = {}
         known = set(self._behind)
-        for one in list(self.watched.values()):
+        anew: list[Watched] = []
+        for one in self.watched.values():
             end = finished(self._now, one.step)
             if one.next > end + micros(2 * one.step) or one.slowed_down:
-                self._begin_anew(one)
+                anew.append(one)
             elif end - one.next > MOST_STEPS * micros(one.step):
                 if one not in known:
                     self._behind.append(one)
             elif one.next < end:
                 groups.setdefault((one.step, one.next), []).append(one)
+        if anew:
+            self._begin_anew(anew)
         for (step, start), members in groups.items():
             steps = (finished(self._now, step) - start) // micros(step)
             for batch in series.chunks(members, max(1, min(BATCH, MOST_STEPS // steps))):
                 yield list(batch)
 
-    def _begin_anew(self, one: Watched) -> None:
-        del self.watched[one.series.id]
-        if one.open is not None:
-            self._keep(replace(one.open, end=max(one.open.start, min(one.open.last, self._now))))
+    def _begin_anew(self, many: Sequence[Watched]) -> None:
+        for one in many:
+            del self.watched[one.series.id]
+            if one.open is not None:
+                self._keep(replace(one.open, end=max(one.open.start, min(one.open.last, self._now))))
         with self._store.measure() as conn:
-            detectors.remove(conn, [one.series.id])
+            detectors.remove(conn, [one.series.id for one in many])
 
     def _score(self, batch: Sequence[Watched], end: int) -> None:
         with self._store.read_metrics() as conn:
