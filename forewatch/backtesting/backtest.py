@@ -11,7 +11,7 @@ from forewatch.backtesting.held import Held
 from forewatch.backtesting.history import Even, for_detector, for_rule, honest, known_incidents, per_of
 from forewatch.backtesting.replayed import OutOfTime, raised_by, variants
 from forewatch.backtesting.report import Report, Trial
-from forewatch.backtesting.unusual import episodes_of, told_at, warmup_rows
+from forewatch.backtesting.unusual import as_heard, episodes_of, told_at, warmup_rows
 from forewatch.backtesting.verdict import Alert, hold_against
 from forewatch.clock import iso, micros, seconds
 from forewatch.config.models import Config, Rule
@@ -211,8 +211,8 @@ class _Run:
         even = for_detector(conn, one, self._since, self._until)
         if not self._enough(rule.metric, even):
             return {}
-        # A rule hears of an episode once its first step is over.
-        return episodes_of(one.id, even.at, even.values, even.step, sorted(set(budgets)), self._over)
+        found = episodes_of(one.id, even.at, even.values, even.step, sorted(set(budgets)), self._over)
+        return {budget: [as_heard(episode, even.step) for episode in of] for budget, of in found.items()}
 
     def _enough(self, metric: str, even: Even) -> bool:
         if not even.from_points:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forewatch.backtesting.verdict import Alert, Known, Verdict, best
+from forewatch.backtesting.verdict import SHORTEST, Alert, Known, Verdict, best
 from forewatch.clock import iso
 from forewatch.detection.quantity import Unit, show
 from forewatch.units import format_duration
@@ -59,6 +59,7 @@ class Report:
             "data": bool(self.trials),
             "series": self.series,
             "series_judged": self.looked_at,
+            "seconds_judged": current.verdict.looked_at if current else 0.0,
             "alerts": [
                 {
                     "start": iso(alert.start),
@@ -83,7 +84,7 @@ class Report:
         yield f"{self.target} on {self.looked_at} of {self.series} series of {self.metric}, {span}."
         yield from self.notes
         if not self.trials:
-            yield "There is no data to judge: that is not the same as zero alerts."
+            yield "Nothing could be judged: that is not the same as zero alerts."
             return
         verdict = self.trials[0].verdict
         yield _told(verdict)
@@ -131,7 +132,7 @@ class Report:
                 _share(trial.verdict.precision),
                 _share(trial.verdict.recall),
                 "" if trial.verdict.delay is None else format_duration(trial.verdict.delay),
-                "" if trial.verdict.noise is None else f"{trial.verdict.noise:.2f}",
+                "-" if trial.verdict.noise is None else f"{trial.verdict.noise:.2f}",
                 "suggested" if trial is chosen else "",
             )
             for trial in self.trials
@@ -140,7 +141,7 @@ class Report:
 
 def _told(verdict: Verdict) -> str:
     said = f"{verdict.alerts} alert{'' if verdict.alerts == 1 else 's'}"
-    if verdict.noise is not None and verdict.incidents:
+    if verdict.incidents:
         said += f", {verdict.right} of them in a known incident"
     if verdict.precision is not None:
         said += f" (precision {_share(verdict.precision)})"
@@ -149,8 +150,11 @@ def _told(verdict: Verdict) -> str:
     if verdict.delay is not None:
         said += f", {_delay(verdict.delay)}"
     if verdict.noise is not None:
-        said += f"; noise: {verdict.noise:.2f} alerts a week"
-    return said + "."
+        return f"{said}; noise: {verdict.noise:.2f} alerts a week."
+    return (
+        f"{said}. {format_duration(verdict.looked_at)} of history is too little to say how many alerts in no incident "
+        f"there would be a week: that takes {format_duration(SHORTEST)}."
+    )
 
 
 def _delay(delay: float) -> str:
@@ -167,6 +171,7 @@ def _figures(verdict: Verdict) -> dict[str, Any]:
         "precision": verdict.precision,
         "recall": verdict.recall,
         "delay": verdict.delay,
+        "noise": verdict.wrong,
         "noise_per_week": verdict.noise,
     }
 

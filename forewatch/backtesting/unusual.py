@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from forewatch.backtesting.replayed import OutOfTime
 from forewatch.clock import micros
 from forewatch.detection.anomaly import Detector, Scores
-from forewatch.detection.episode import Episode, follow
+from forewatch.detection.episode import CALM, Episode, follow
 from forewatch.detection.grid import Vector
 
 WARM_UP = 2 * 86_400.0
@@ -86,6 +87,12 @@ def _follow(
         place += 1
     if episode is not None:
         found.append(episode)
+
+
+def as_heard(episode: Episode, step: float) -> Episode:
+    """From when it was known to when its end was: what a rule that looks in between has of it."""
+    end = None if episode.end is None else episode.end + CALM * micros(step)
+    return replace(episode, start=told_at(episode, step), end=end)
 
 
 def told_at(episode: Episode, step: float) -> int:

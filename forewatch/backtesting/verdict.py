@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from forewatch.clock import micros, seconds
 
 _WEEK = 7 * 86_400.0
+SHORTEST = 86_400.0
+"""Seconds of history below which noise a week is not told: what came once in an hour may not come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class Verdict:
     """Incidents without an alert."""
     delays: tuple[float, ...]
     """Seconds from the start of each incident found to its first alert; below zero: the alert was earlier."""
-    weeks: float
-    """How long was looked at."""
+    looked_at: float
+    """Seconds of history."""
 
     @property
     def alerts(self) -> int:
@@ -60,6 +62,11 @@ class Verdict:
     def right(self) -> int:
         """Alerts in an incident."""
         return sum(one is not None for one in self.matches)
+
+    @property
+    def wrong(self) -> int:
+        """Alerts in no incident."""
+        return self.alerts - self.right
 
     @property
     def found(self) -> int:
@@ -87,8 +94,8 @@ class Verdict:
 
     @property
     def noise(self) -> float | None:
-        """Alerts in no incident, a week."""
-        return (self.alerts - self.right) / self.weeks if self.weeks > 0 else None
+        """Alerts in no incident, a week; None where less than `SHORTEST` was looked at."""
+        return self.wrong * _WEEK / self.looked_at if self.looked_at >= SHORTEST else None
 
 
 def hold_against(alerts: Sequence[Alert], known: Sequence[Known], *, tolerance: float, looked_at: float) -> Verdict:
@@ -108,12 +115,12 @@ def hold_against(alerts: Sequence[Alert], known: Sequence[Known], *, tolerance: 
         tuple(matches),
         tuple(one.id for one in known if one.id not in first),
         tuple(seconds(first[one.id] - one.start) for one in known if one.id in first),
-        looked_at / _WEEK,
+        looked_at,
     )
 
 
 def best(verdicts: Sequence[Verdict]) -> int | None:
-    """Which one to choose: of those that find the most incidents the most precise, then the calmest.
+    """Which one to choose, of one history: of those that find the most incidents the most precise, then the calmest.
 
     None where none finds any, for then none is better than silence.
     """
@@ -124,7 +131,7 @@ def best(verdicts: Sequence[Verdict]) -> int | None:
         key=lambda place: (
             verdicts[place].recall or 0.0,
             verdicts[place].precision or 0.0,
-            -(verdicts[place].noise or 0.0),
+            -verdicts[place].wrong,
             -(verdicts[place].delay or 0.0),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_no_data_is_not_zero_alerts(tried):
     said = tried.say("backtest", "QueueNever", ends=1)
     assert "QueueNever on 0 of 0 series of queue.depth" in said
     assert "no series of it with these labels was ever stored" in said
-    assert "There is no data to judge: that is not the same as zero alerts." in said
+    assert "Nothing could be judged: that is not the same as zero alerts." in said
     queue(tried, minutes())
     tried.measured("queue.depth", NOW - 60 * DAY, 60, minutes(100))
     said = tried.say("backtest", "QueueNever", ends=1)
@@ -123,6 +124,21 @@ def test_a_history_that_is_shorter_than_asked_for_is_said_and_noise_is_of_what_i
     assert found["trials"][0]["noise_per_week"] == pytest.approx(7.0)
     # What lies before the history was not missed: nobody could have seen it.
     assert found["missed"] == []
+
+
+def test_minutes_of_history_are_no_noise_a_week(tried):
+    values = minutes(38)
+    values[20:26] = 500.0
+    queue(tried, values)
+    said = tried.say("backtest", "QueueLong")
+    assert (
+        "1 alert. 38m of history is too little to say how many alerts in no incident there would be a week: "
+        "that takes 1d." in said
+    )
+    assert re.search(r"^as it is +1 +-", said, re.MULTILINE), said
+    found = told(tried, "QueueLong")
+    assert found["seconds_judged"] == pytest.approx(38 * 60)
+    assert (found["trials"][0]["noise"], found["trials"][0]["noise_per_week"]) == (1, None)
 
 
 def test_where_points_are_gone_roll_ups_are_judged_and_that_is_said(tried):
@@ -177,6 +193,9 @@ def test_a_rule_on_anomalies_is_replayed_too(tried):
     tried.incident(1, NOW - DAY // 2, NOW - DAY // 2 + HOUR)
     found = told(tried, "QueueOdd", "--since", "4d")
     assert found["trials"][0]["found"] == 1
+    # A rule hears of what is unusual once the step is over in which it began, no earlier than the detector tells.
+    first = told(tried, "queue.length", "--since", "4d")["alerts"][0]["start"]
+    assert found["alerts"][0]["start"] == first
 
 
 def test_a_rule_on_a_forecast_is_held_against_forecasts_made_again(tried):

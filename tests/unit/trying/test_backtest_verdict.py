@@ -27,7 +27,7 @@ def known(name: str, start: int, end: int | None, *services: str) -> Known:
 
 
 def verdict(right: int, wrong: int, missed: int, delay: float = 0.0) -> Verdict:
-    return Verdict(("I",) * right + (None,) * wrong, ("M",) * missed, (delay,) * right, 1.0)
+    return Verdict(("I",) * right + (None,) * wrong, ("M",) * missed, (delay,) * right, WEEK)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,12 @@ def test_without_incidents_or_alerts_nothing_is_claimed():
     assert (noisy.precision, noisy.recall, noisy.noise) == (None, None, 2.0)
     quiet = hold_against([], [known("I", 1, 2)], tolerance=0.0, looked_at=WEEK)
     assert (quiet.precision, quiet.recall) == (None, 0.0)
+
+
+def test_noise_a_week_is_not_told_from_less_than_a_day():
+    alerts = [alert(1, 2), alert(3, 4)]
+    assert hold_against(alerts, [], tolerance=0.0, looked_at=86_400.0).noise == pytest.approx(14.0)
+    assert hold_against(alerts, [], tolerance=0.0, looked_at=86_399.0).noise is None
 
 
 def test_the_best_finds_the_most_then_is_the_most_precise_then_the_calmest():
