@@ -10,6 +10,7 @@ import numpy as np
 from forewatch.clock import iso, micros, seconds
 from forewatch.detection.band import Forecast, NotYet
 from forewatch.detection.exhaustion import exhaustion
+from forewatch.detection.grid import LARGEST
 from forewatch.detection.quantity import Range
 from forewatch.detection.statistics import Samples
 from forewatch.series_csv import Rows, SeriesError, write_csv
@@ -19,6 +20,8 @@ HEAD = ("timestamp", "mean", "lower", "upper")
 LONGEST_HORIZON = 31 * 86400.0
 """Seconds; what lies further ahead is no forecast any more."""
 
+_SPARSEST = 86400.0
+"""Seconds between two rows."""
 _MINUTE = micros(60.0)
 
 
@@ -30,6 +33,8 @@ class Foreseen:
     samples: Samples
     now: int
     """The end of the newest row's step, microseconds UTC."""
+    left_out: int = 0
+    """Rows whose values are too large to be counted with."""
 
 
 def foresee(rows: Rows, horizon: float) -> Foreseen:
@@ -40,19 +45,24 @@ def foresee(rows: Rows, horizon: float) -> Foreseen:
     # statsmodels takes a second to load, which no other command should wait for.
     from forewatch.detection.forecast import LONGEST, forecast
 
-    known = np.isfinite(rows.values)
+    measured = np.isfinite(rows.values)
+    known = measured & (np.abs(rows.values) < LARGEST)
     if not known.any():
-        raise SeriesError(f"{rows.path}: no row has a value, so there is nothing to forecast")
+        why = f"all its values are beyond {LARGEST:g}" if measured.any() else "no row has a value"
+        raise SeriesError(f"{rows.path}: {why}, so there is nothing to forecast")
     newest = int(rows.at[known].max())
-    recent = rows.at >= newest - micros(LONGEST + 86400.0)
-    samples = rows.samples(recent)
-    gaps = np.diff([at for at, _ in samples])
-    now = newest + (int(np.median(gaps)) if len(gaps) else _MINUTE)
+    samples = rows.samples(known & (rows.at >= newest - micros(LONGEST + 86400.0)))
+    gaps = np.diff(np.unique(rows.at[known]))
+    spacing = int(np.median(gaps)) if len(gaps) else _MINUTE
+    if spacing > micros(_SPARSEST):
+        apart = format_duration(seconds(spacing))
+        raise SeriesError(f"{rows.path}: its rows come {apart} apart: only what comes once a day or more is forecast")
+    now = newest + spacing
     least = min(value for _, value in samples)
     made = forecast(samples, now, within=Range(0.0) if least >= 0 else Range(), horizon=horizon)
     if isinstance(made, NotYet):
         raise SeriesError(f"{rows.path}: no forecast yet: it {made.reason}")
-    return Foreseen(made, samples, now)
+    return Foreseen(made, samples, now, int(np.count_nonzero(measured & ~known)))
 
 
 def write_forecast(path: Path, found: Foreseen) -> int:

@@ -44,6 +44,8 @@ class Instants:
         at = (since.days * 86_400 + since.seconds) * 10**6 + since.microseconds
         if at <= 0:
             raise ValueError(f"timestamp {shown(text)} lies before 1970: {_REMEDY}")
+        if at >= _LAST * 10**6:
+            raise ValueError(f"timestamp {shown(text)} lies after 2198: {_REMEDY}")
         return at
 
 

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from forewatch.clock import to_datetime
 from forewatch.detection.band import Forecast
-from forewatch.detection.grid import Vector
+from forewatch.detection.grid import LARGEST, Vector
 from forewatch.errors import ForewatchError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SEEN, _BAND, _ODD, _AHEAD, _LIMIT = "#2f6f9f", "#9db8cc", "#d62728", "#e07b39", "#444444"
-_LARGEST = 1e150
 _COLUMNS = 2000
 """Points of a line beyond which only each stretch's lowest and highest are drawn: more the picture cannot show."""
 _SEEN_BEFORE = 3
@@ -78,7 +77,7 @@ def draw(path: Path, picture: Picture) -> None:
 def _series(axes: Axes, picture: Picture) -> None:
     at = picture.at
     # What is larger no scale can show, nor can the differences be counted with.
-    values = np.where(np.abs(picture.values) < _LARGEST, picture.values, np.nan)
+    values = np.where(np.abs(picture.values) < LARGEST, picture.values, np.nan)
     shown = _recent(picture)
     lower, upper = picture.lower, picture.upper
     if lower is not None and upper is not None:
@@ -119,7 +118,7 @@ def _hold(axes: Axes, picture: Picture) -> None:
     if picture.limit is not None:
         shown.append(np.array([picture.limit]))
     known = np.concatenate(shown)
-    known = known[np.abs(known) < _LARGEST]
+    known = known[np.abs(known) < LARGEST]
     if len(known) and np.max(known) > np.min(known):
         room = (0.35 if picture.forecast is None else 0.05) * (float(np.max(known)) - float(np.min(known)))
         low, high = axes.get_ylim()
@@ -153,6 +152,8 @@ def _dates(at: NDArray[np.int64]) -> list[Any]:
 
 
 def _save(path: Path, write: Callable[[Path], None]) -> None:
+    if path.is_dir():
+        raise ForewatchError(f"{path}: is a folder: name a file to write")
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -92,6 +92,8 @@ def read_series(path: Path) -> Rows:
 
 def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a file that appears only when it is whole; NaN becomes an empty cell. Raises SeriesError."""
+    if path.is_dir():
+        raise SeriesError(f"{path}: is a folder: name a file to write")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +145,7 @@ def _parse(path: Path, file: TextIO) -> Rows:
             values.append(value)
             numbers.append(line)
     except csv.Error as error:
-        raise SeriesError(f"{path}:{max(line, reader.line_num + 1)}: is no CSV: {error}") from error
+        raise SeriesError(f"{path}:{line + 1}: is no CSV: {error}") from error
     if not timestamps:
         raise SeriesError(f"{path}: has no rows below its first line")
     rows = Rows(path, timestamps, np.array(at, np.int64), np.array(values), np.array(numbers, np.int64))

@@ -61,11 +61,19 @@ def _file(source: Path, target: Path, warmup: int | None, compact: bool, false_a
     _note(scored.rows.notes)
     threshold = scored.detector.threshold(false_alarms)
     odd = scored.score >= threshold
+    count = len(scored.rows)
     out.print(
-        f"{target}: {len(scored.rows):,} rows, {int(odd.sum()):,} of them at or above {threshold:.3f} "
+        f"{target}: {count:,} row{'' if count == 1 else 's'}, {int(odd.sum()):,} of them at or above {threshold:.3f} "
         f"(about {false_alarms:g} false alarm{'' if false_alarms == 1 else 's'} a month).",
         markup=False,
     )
+    learned, needed = scored.detector.seen, scored.detector.warmup
+    if learned <= needed:
+        out.print(
+            f"None of them is judged: {learned:,} could be learned from, and the first {needed:,} of these are the "
+            "warm-up (--warmup).",
+            markup=False,
+        )
     if png is not None:
         _draw(png, source.name, scored, odd)
 

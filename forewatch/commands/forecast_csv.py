@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,23 +29,27 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Forecast a series with a 95 % band, and when it reaches a limit."""
         # Loads numpy, which no other command should wait for.
+        from forewatch.detection.grid import LARGEST
         from forewatch.forecasting import foresee, limit_sentence, write_forecast
         from forewatch.plotting import Picture, draw
         from forewatch.series_csv import read_series
 
         span = _horizon(horizon)
+        if limit is not None and not math.isfinite(limit):
+            raise ForewatchError(f"--limit {limit}: is no number that a series can reach")
         if csv.exists() and target.exists() and csv.samefile(target):
             raise ForewatchError(f"{target}: is the series itself: write the forecast somewhere else")
         rows = read_series(csv)
         for note in rows.notes:
             print(note, file=sys.stderr)
         found = foresee(rows, span)
+        if found.left_out:
+            said = f"{found.left_out:,} of {len(rows):,} rows have a value beyond {LARGEST:g}"
+            print(f"{csv}: {said} and are left out", file=sys.stderr)
         count = write_forecast(target, found)
         made = found.forecast
-        out.print(
-            f"{target}: {count:,} steps of {format_duration(made.step)} up to {iso(made.end)[:16]}Z, by {made.model}.",
-            markup=False,
-        )
+        steps = f"{count:,} step{'' if count == 1 else 's'} of {format_duration(made.step)}"
+        out.print(f"{target}: {steps} up to {iso(made.end)[:16]}Z, by {made.model}.", markup=False)
         for unknown in made.unknown:
             out.print(f"Not known yet: {unknown}.", markup=False)
         if limit is not None:

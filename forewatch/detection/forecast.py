@@ -11,6 +11,7 @@ from forewatch.detection.models import Model, fit
 from forewatch.detection.quantity import Range
 from forewatch.detection.seasons import Calendar
 from forewatch.detection.statistics import Samples, clean
+from forewatch.units import format_duration
 
 __all__ = ["AT_LEAST", "HORIZON", "LONGEST", "Forecast", "NotYet", "forecast", "prepare", "score", "steps_to"]
 
@@ -57,7 +58,7 @@ def prepare(samples: Samples, now: int, *, horizon: float = HORIZON) -> Grid | N
     """The even grid that a forecast as far as `horizon` seconds is fitted to; coarser for a farther one."""
     grid = regularise(samples, now, at_least=AT_LEAST, longest=LONGEST, horizon=horizon, gap=_BRIDGED)
     if isinstance(grid, Grid) and len(grid.values) < _FEWEST_STEPS:
-        return NotYet(f"needs {_FEWEST_STEPS} values at its own spacing, has {len(grid.values)}")
+        return NotYet(f"needs {_FEWEST_STEPS} steps of {format_duration(grid.step)}, has {len(grid.values)}")
     return grid
 
 

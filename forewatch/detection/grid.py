@@ -20,10 +20,11 @@ LONGEST_GAP = 3600.0
 MOST_STEPS = 750
 """Of a forecast: a month in hours, a week in quarters of an hour."""
 
+LARGEST = 1e150
+"""Squares and sums of what is larger run over; no metric is."""
+
 _STEPS = (60.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 43200.0, 86400.0)
 _DAY = 86400.0
-# Squares and sums of what is larger run over; no metric is.
-_LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def regularise(
     those of over an hour only where two days are known, along the daily rhythm; what came before a longer one is left
     out.
     """
-    known = [(at, value) for at, value in clean(samples) if at <= now and abs(value) < _LARGEST]
+    known = [(at, value) for at, value in clean(samples) if at <= now and abs(value) < LARGEST]
     if not known:
         return NotYet("has no data")
     at = np.array([moment for moment, _ in known], dtype=np.int64)

@@ -155,6 +155,14 @@ def test_odd_series_have_sane_scores_without_a_warning(tmp_path, column):
     assert all(math.isfinite(score) and 0 <= score <= 1 for score in found)
 
 
+def test_rows_that_all_lie_in_the_warm_up_are_not_called_usual(tmp_path):
+    write(tmp_path / "in.csv", lines(np.full(SPACING_ROWS, 5.0)))
+    said = detect("--csv", tmp_path / "in.csv", "--out", tmp_path / "out.csv")
+    assert f"None of them is judged: {SPACING_ROWS} could be learned from" in said
+    write(tmp_path / "in.csv", lines(values()))
+    assert "None of them" not in detect("--csv", tmp_path / "in.csv", "--out", tmp_path / "out.csv")
+
+
 def test_a_folder_tree_is_scored_into_the_same_places(tmp_path):
     for number, name in enumerate(("a/one.csv", "a/two.csv", "b/c/three.csv")):
         write(tmp_path / "in" / name, lines(values(number)))

@@ -118,12 +118,36 @@ def test_odd_series_have_sane_forecasts_without_a_warning(tmp_path, column):
     assert all(np.isfinite(float(row[name])) for row in read(tmp_path / "out.csv") for name in ("mean", "lower"))
 
 
+def test_values_too_large_to_be_counted_with_are_left_out_and_that_is_said(tmp_path):
+    column = daily(3)
+    column[100] = 1e300
+    write(tmp_path / "in.csv", column)
+    said = forecast("--csv", tmp_path / "in.csv", "--out", tmp_path / "out.csv")
+    assert "1 of 864 rows have a value beyond 1e+150 and are left out" in said
+
+
+def test_a_folder_is_no_place_for_a_forecast_or_a_picture(tmp_path, monkeypatch):
+    source = write(tmp_path / "in.csv", daily(2))
+    monkeypatch.chdir(tmp_path)
+    for place in (".", tmp_path):
+        assert "is a folder: name a file to write" in complain("--csv", source, "--out", place)
+        assert "is a folder: name a file to write" in complain(
+            "--csv", source, "--out", tmp_path / "out.csv", "--png", place
+        )
+
+
 def test_what_cannot_be_forecast_says_why(tmp_path):
     out = tmp_path / "out.csv"
     write(tmp_path / "one.csv", np.array([5.0]))
     assert "no forecast yet: it needs " in complain("--csv", tmp_path / "one.csv", "--out", out)
     write(tmp_path / "huge.csv", np.full(600, 1e300))
-    assert "no forecast yet: it " in complain("--csv", tmp_path / "huge.csv", "--out", out)
+    assert "all its values are beyond 1e+150" in complain("--csv", tmp_path / "huge.csv", "--out", out)
+    write(tmp_path / "rare.csv", np.arange(60.0), step=30 * 86_400)
+    assert "its rows come 30d apart" in complain("--csv", tmp_path / "rare.csv", "--out", out)
+    for nothing in ("nan", "inf"):
+        assert f"--limit {nothing}: is no number" in complain(
+            "--csv", tmp_path / "one.csv", "--out", out, "--limit", nothing
+        )
     (tmp_path / "gaps.csv").write_text("timestamp,value\n2026-11-03,\n2026-11-04,\n")
     assert "no row has a value" in complain("--csv", tmp_path / "gaps.csv", "--out", out)
     assert "is the series itself" in complain("--csv", tmp_path / "one.csv", "--out", tmp_path / "one.csv")

@@ -177,6 +177,11 @@ BAD = {
         "in.csv:2: timestamp `20261103090405` is no moment between 1973 and 2198: "
         "write it like 2026-11-03T09:04:05Z, or as seconds since 1970",
     ),
+    "far ahead": (
+        "timestamp,value\n9999-12-31T23:59:59Z,1\n",
+        "in.csv:2: timestamp `9999-12-31T23:59:59Z` lies after 2198: "
+        "write it like 2026-11-03T09:04:05Z, or as seconds since 1970",
+    ),
     "long ago": (
         "timestamp,value\n0001-01-01T00:00:00+10:00,1\n",
         "in.csv:2: timestamp `0001-01-01T00:00:00+10:00` lies before 1970: "
@@ -203,7 +208,7 @@ BAD = {
         "in.csv:2: is no CSV: field larger than field limit (131072)",
     ),
     "a quote that never ends": (
-        'timestamp,value\n2026-11-03,1\n2026-11-04,"2\n',
+        'timestamp,value\n2026-11-03,1\n2026-11-04,"2\n2026-11-05,3\n2026-11-06,4\n',
         "in.csv:3: is no CSV: unexpected end of data",
     ),
     "steering characters": (
