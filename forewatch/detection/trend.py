@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from forewatch.clock import micros, seconds, to_datetime
-from forewatch.detection.grid import Vector
+from forewatch.detection.grid import LARGEST, Vector
 from forewatch.detection.quantity import Unit, show
 from forewatch.detection.slopes import theil_sen
 from forewatch.detection.statistics import Sample, Samples, clean
@@ -40,7 +40,6 @@ _Z = 2.81
 """Of Mann and Kendall: one in two hundred by chance."""
 _LEAST = 0.01
 """A share a week, or of a step, below which nothing is said, however sure."""
-_LARGEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def daily(samples: Samples, now: int, of: Callable[[list[float]], Any]) -> list[
     first = now // width - LONGEST
     by_day: dict[int, list[float]] = {}
     for at, value in clean(samples):
-        if first <= at // width < now // width and abs(value) < _LARGEST:
+        if first <= at // width < now // width and abs(value) < LARGEST:
             by_day.setdefault(at // width, []).append(value)
     return [(day * width, float(of(found))) for day, found in sorted(by_day.items())]
 
@@ -188,7 +187,7 @@ def _told(course: _Course, days: Vector, values: Vector) -> Trend | None:
         level = abs(begun)
         return Trend("line", since, lasted, 7 * slopes.middle / level, begun, ended) if level > 1e-9 else None
     level = float(np.median(after))
-    return Trend("step", since, lasted, level / before - 1, before, level) if abs(before) > 1e-9 else None
+    return Trend("step", since, lasted, (level - before) / abs(before), before, level) if abs(before) > 1e-9 else None
 
 
 def _rises_or_falls(after: Vector, course: _Course, days: Vector, values: Vector) -> bool:

@@ -75,6 +75,16 @@ def test_a_step_is_no_line():
     assert found.sentence("p95", "seconds").startswith("p95 is 31 % higher since 31 Jan")
 
 
+def test_a_step_below_zero_is_called_by_its_direction():
+    own = noise(2, 42, 0.1)
+    samples, now = history(lambda day: (-20.0 if day < 30 else -10.0) + own[int(day)], 42)
+    found = trend(samples, now)
+    assert found is not None
+    assert found.kind == "step"
+    assert found.change == pytest.approx(0.5, abs=0.05)
+    assert "50 % higher" in found.sentence("temperature", "count")
+
+
 def test_a_line_all_along_began_before_what_was_looked_at():
     own = noise(3, 28, 0.01)
     samples, now = history(lambda day: 100 * (1 - 0.02 * day / 7 + own[int(day)]), 28)
