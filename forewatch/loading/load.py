@@ -89,20 +89,20 @@ def check_owner(load: Load, mine: bool) -> None:
     if mine or (load.rate <= MANY and load.method.upper() in READS):
         return
     host = urlsplit(load.url).hostname or ""
-    if _is_public(host):
-        what = f"{load.rate:g} requests a second" if load.rate > MANY else f"{load.method.upper()} requests"
+    what = f"{load.rate:g} requests a second" if load.rate > MANY else f"{load.method.upper()} requests"
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        # The next look-up may find it, and then it may be anybody's.
+        raise LoadRefused(
+            f"{host} has no address now, so whose it is cannot be told before {what} are put on it: "
+            "try again, or add --mine if it is your own"
+        ) from None
+    if any(_is_global(str(address)) for address in found):
         raise LoadRefused(
             f"{host} has a public address, and {what} on the service of somebody else is an attack: "
             "add --mine if it is your own"
         )
-
-
-def _is_public(host: str) -> bool:
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError):
-        return False  # it has no address: the requests will say so
-    return any(_is_global(str(address)) for address in found)
 
 
 def _is_global(address: str) -> bool:

@@ -168,6 +168,7 @@ _BY_NUMBER = {
     errno.EADDRNOTAVAIL: "out of local ports",
 }
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.ConnectTimeout, "cannot connect"),
     (httpx.ConnectError, "cannot connect"),
     (httpx.RemoteProtocolError, "hung up without an answer"),
     (httpx.ReadError, "connection reset"),

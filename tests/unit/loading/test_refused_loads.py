@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 
 import pytest
 
@@ -58,7 +59,7 @@ def addresses(monkeypatch):
     monkeypatch.setattr(loading.socket, "getaddrinfo", look_up)
 
 
-@pytest.mark.parametrize("url", [OWN, "http://10.0.0.7/", "http://shop.internal/", "http://unknown.example/"])
+@pytest.mark.parametrize("url", [OWN, "http://10.0.0.7/", "http://shop.internal/"])
 def test_a_high_rate_on_an_address_of_ones_own_needs_no_word(url, addresses):
     check_owner(Load(url, rate=5_000), mine=False)
 
@@ -73,6 +74,17 @@ def test_a_high_rate_on_an_address_of_ones_own_needs_no_word(url, addresses):
 )
 def test_on_a_public_address_somebody_must_say_it_is_theirs(load, what, addresses):
     with pytest.raises(LoadRefused, match=f"has a public address, and {what} .* add --mine if it is your own"):
+        check_owner(load, mine=False)
+    check_owner(load, mine=True)
+
+
+def test_a_name_without_an_address_may_be_anybodys(monkeypatch):
+    def look_up(host, *others, **named):
+        raise socket.gaierror("Temporary failure in name resolution")
+
+    monkeypatch.setattr(loading.socket, "getaddrinfo", look_up)
+    load = Load("https://shop.example/", rate=51)
+    with pytest.raises(LoadRefused, match="has no address now, so whose it is cannot be told"):
         check_owner(load, mine=False)
     check_owner(load, mine=True)
 
