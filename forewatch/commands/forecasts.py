@@ -10,7 +10,7 @@ from forewatch.clock import micros, seconds
 from forewatch.commands.common import HomeOption, local, opened, out, table
 from forewatch.detection.horizons import HORIZONS, Reach
 from forewatch.detection.quantity import show
-from forewatch.foreseen import Foreseen, find_series, foreseen, horizon_of
+from forewatch.foreseen import Foreseen, find_series, foreseen, horizon_of, name_of
 from forewatch.store import series
 from forewatch.store.forecasts import Forecast
 from forewatch.units import format_duration
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         """Series with what is expected of them; first those that run out, then those whose forecasts fail."""
         with opened(home) as runtime, runtime.store.read_metrics() as conn:
             now = runtime.clock.now()
-            every = [one for one in series.all_series(conn) if text in f"{one.metric} {one.labels}"]
+            every = [one for one in series.all_series(conn) if text in name_of(one)]
             found = sorted(foreseen(conn, every, now), key=_rank)
         table(
             ("ID", "NOW", "IN AN HOUR", "IN A DAY", "HELD", "RUNS OUT", "SERIES"),

@@ -64,6 +64,8 @@ def test_what_runs_out_stands_first_with_its_band_and_how_often_that_held(typed,
 
 def test_one_is_found_by_a_part_of_its_name(typed, measured):
     assert len(typed.say("forecasts", "list", "eth1").splitlines()) == 2
+    # As it is listed, too.
+    assert len(typed.say("forecasts", "list", f"{DISK} {{mountpoint=/var, service=host}}").splitlines()) == 2
     assert typed.say("forecasts", "list", "eth9") == "No series has eth9 in its name.\n"
     assert typed.say("forecasts", "list", "--limit", "1").endswith(
         "2 more: name a part of what you look for, or ask for --limit.\n"
