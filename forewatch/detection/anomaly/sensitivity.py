@@ -8,6 +8,8 @@ noise makes the series tell less readily.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ _TABLE = ((0.1, 0.7), (0.3, 0.665), (1.0, 0.635), (3.0, 0.6), (10.0, 0.525), (30
 class Sensitivity:
     def __init__(self) -> None:
         self._highs: list[float] = []
-        """Of the last days, oldest first; the last one is today's."""
+        """Of the last days, oldest first; the last one is today's. NaN: nothing came on that day."""
         self._today = 0
         self._moved = 0.0
         self._verdicts: list[tuple[int, float]] = []
@@ -47,8 +49,9 @@ class Sensitivity:
         firsts = np.flatnonzero(np.diff(days, prepend=days[0] - 1))
         for day, high in zip(days[firsts].tolist(), np.maximum.reduceat(scores, firsts).tolist(), strict=True):
             if day != self._today or not self._highs:
+                missed = min(max(day - self._today - 1, 0), _DAYS) if self._highs else 0
                 self._today = day
-                self._highs = [*self._highs, 0.0][-_DAYS:]
+                self._highs = [*self._highs, *[math.nan] * missed, 0.0][-_DAYS:]
             self._highs[-1] = max(self._highs[-1], float(np.float32(high)))
 
     def threshold(self, per_month: float) -> float:
@@ -61,10 +64,10 @@ class Sensitivity:
         rates, scores = zip(*_TABLE, strict=True)
         usual = float(np.interp(np.log10(per_month), np.log10(rates), scores))
         own = usual
-        days = len(self._highs) - 1
+        # Today is not over: its high may still come.
+        highs = sorted((high for high in self._highs[:-1] if not math.isnan(high)), reverse=True)
+        days = len(highs)
         if days >= _YOUNG:
-            # Today is not over: its high may still come.
-            highs = sorted(self._highs[:-1], reverse=True)
             rank = per_month * days / _MONTH
             own = float(np.interp(rank, np.arange(days) + 0.5, highs))
         share = _OWN_SHARE * days / (_DAYS - 1)
@@ -77,7 +80,7 @@ class Sensitivity:
     def confirm(self, at: int) -> None:
         self._judge(at, _CONFIRMED)
         age = self._today - at // _DAY
-        if 0 <= age < len(self._highs):
+        if 0 <= age < len(self._highs) and not math.isnan(self._highs[-1 - age]):
             self._highs[-1 - age] = 0.0
 
     def _judge(self, at: int, moves: float) -> None:

@@ -7,6 +7,7 @@ import pytest
 from well_behaved import DAY, STEP, instants, load
 
 from forewatch.detection.anomaly import Detector
+from forewatch.detection.anomaly.sensitivity import Sensitivity
 
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
 
@@ -97,3 +98,21 @@ def test_feedback_survives_a_restart():
     for one in (detector, restored):
         one.forgive(int(instants(ROWS)[FIRST]))
     assert detector.dump() == restored.dump()
+
+
+@pytest.mark.parametrize(("gap", "lowered"), [(0, 0.11), (5, 0.11), (100, 0.01)])
+def test_what_was_real_is_taken_out_of_the_record_of_its_own_day_whatever_gaps_came(gap, lowered):
+    day = 86_400 * 1_000_000
+
+    def recorded(real: int | None) -> float:
+        record = Sensitivity()
+        for number in [*range(10), *range(10 + gap, 20 + gap)]:
+            record.add(np.array([number * day], np.int64), np.array([0.95 if number == 3 else 0.3]))
+        if real is not None:
+            record.confirm(real * day)
+        return record.threshold(1.0)
+
+    # Without the day's high the record no longer lifts the threshold by all it may, but lowers it by as much. A day of
+    # a hundred days ago is in no record any more, and one without data never was: there the verdict alone counts.
+    assert recorded(None) - recorded(3) == pytest.approx(lowered)
+    assert recorded(None) - recorded(11) == pytest.approx(0.01)
