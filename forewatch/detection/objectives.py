@@ -31,6 +31,9 @@ PIECES = 12
 COVERED = PIECES // 2
 """Of a long window's pieces as many must have answers: what nobody looked at is no history."""
 
+FEWEST_BAD = 2
+"""Bad answers in the long window: of a check that seldom runs a single one can be more than any budget bears."""
+
 _MONTH = 30 * 86400.0
 _NOISE = 1e-9
 """Share by which a burn rate may be off for the rounding of shares alone."""
@@ -148,6 +151,8 @@ def judge(objective: Objective, speed: Speed, seen: Windows, firing: bool, now: 
         return Burn(still, None if still else "cleared", long, short, threshold)
     if not (still and exceeds(seen.long, target, threshold)):
         return Burn(False, None, long, short, threshold)
+    if round(seen.long.bad) < FEWEST_BAD:
+        return Burn(False, None, long, short, threshold, "one bad answer is not yet a burn")
     missing = _missing_history(speed, seen, now)
     if missing:
         return Burn(False, None, long, short, threshold, missing)

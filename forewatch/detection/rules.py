@@ -35,6 +35,7 @@ Transition = Literal["raised", "cleared"]
 HOST = "host"
 """The service an alert belongs to when neither rule nor series names one."""
 
+_ROUNDING = 1e-9
 _SHORTEST_GAP = 60.0
 _LASTS = 1.5
 """A rule that foresees exhaustion is calm once it is so many times as far away as it tells of."""
@@ -215,8 +216,12 @@ def _bounds(
     """Between which values all is well; `(None, None)` where that is not known."""
     if rule.against_forecast:
         since = seen[0][0] if seen else now
-        low, high = (forecast.band(since, now) if forecast else None) or (None, None)
-        return (None if rule.above else low), (None if rule.below else high)
+        band = forecast.band(since, now) if forecast else None
+        if band is None:
+            return None, None
+        # What never changes has a band without width: the rounding of a mean must not lie outside of it.
+        slack = _ROUNDING * max(abs(band[0]), abs(band[1]))
+        return (None if rule.above else band[0] - slack), (None if rule.below else band[1] + slack)
     above, below = (bound if isinstance(bound, float) else None for bound in (rule.above, rule.below))
     if firing and rule.clear is not None:
         above, below = (None if bound is None else rule.clear for bound in (above, below))

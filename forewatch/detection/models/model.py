@@ -149,4 +149,5 @@ def load(state: bytes, calendar: Calendar | None = None) -> Model:
 
 
 def _told(value: float) -> float:
-    return float(f"{value:.6g}")
+    # Digits beyond what any metric has; fewer would tell 25,268,322,304 bytes that never change as another number.
+    return float(f"{value:.12g}")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -142,6 +144,14 @@ def test_outside_its_forecast_fires_on_either_side():
         assert story.push(10, 0.5) is None
         assert story.push(20, value) == "raised"
         assert story.push(30, 0.55) == "cleared"
+
+
+def test_what_never_changes_is_not_outside_its_forecast_by_the_rounding_of_a_mean():
+    flat = Forecast(T0, 300.0, (0.1,) * 3, (0.1,) * 3, (0.1,) * 3, "constant")
+    for value in (math.nextafter(0.1, 0), 0.1, math.nextafter(0.1, 1)):
+        story = Story(rule(outside="forecast"), flat)
+        assert story.push(10, value) is None
+    assert story.push(20, 0.1001) == "raised"
 
 
 def test_without_a_forecast_for_now_nothing_is_judged():
