@@ -26,6 +26,7 @@ from forewatch.errors import StateUnreadable
 from forewatch.store import forecasts, models, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
+from forewatch.units import format_duration
 from tasks.forecast_models import Job, fit_all
 
 _DAY = 86400.0
@@ -200,7 +201,7 @@ def _grid(samples: list[Sample], horizon: Horizon, now: int) -> Grid | NotYet:
         samples, now, step=horizon.step, at_least=horizon.at_least, longest=horizon.looked_at, gap=horizon.gap
     )
     if isinstance(grid, Grid) and len(grid.values) < FEWEST_VALUES:
-        return NotYet(f"needs {FEWEST_VALUES} values at its own spacing, has {len(grid.values)}")
+        return NotYet(f"needs {FEWEST_VALUES} values {format_duration(grid.step)} apart, has {len(grid.values)}")
     return grid
 
 
