@@ -32,6 +32,8 @@ log = logging.getLogger("forewatch.shifts")
 PUBLISH_EVERY = 60.0
 PUBLISH_TIMEOUT = 10.0
 ASK_RELIEF_EVERY = 5.0
+RELIEF_PATIENCE = 20.0
+"""Seconds a run that was asked for gets to come; it takes two as a rule."""
 
 
 class ShownDuty(Duty, Protocol):
@@ -89,18 +91,23 @@ async def _stand(context: Runtime, fence: Fence, duty: Duty, flow_run_id: str | 
 
 
 async def _ask_for_relief(shift: str) -> None:
-    """Until Prefect has been asked for a run of this shift, which relieves the stand-in as any run would."""
+    """Ask Prefect for a run of this shift, which relieves the stand-in as any run would; again where none comes.
+
+    A run that was asked for may be lost: the server can stand still while the run is handed out, and then it counts as
+    crashed. Runs that come in vain end by themselves.
+    """
     while True:
+        patience = ASK_RELIEF_EVERY
         if await server_listens():
             try:
                 async with asyncio.timeout(PUBLISH_TIMEOUT), get_client() as client:
                     deployment = await client.read_deployment_by_name(f"{shift}/{shift}")
                     await client.create_flow_run_from_deployment(deployment.id)
-                return
+                patience = RELIEF_PATIENCE
             except Exception as error:  # noqa: BLE001 - whatever Prefect's trouble is, relief must be asked for again
                 level = logging.DEBUG if isinstance(error, AWAY) else logging.WARNING
                 log.log(level, "%s: no relief yet: %s", shift, error)
-        await asyncio.sleep(ASK_RELIEF_EVERY)
+        await asyncio.sleep(patience)
 
 
 async def _publish_now_and_then(shift: str, duty: ShownDuty) -> None:
