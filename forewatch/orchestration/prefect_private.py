@@ -4,6 +4,7 @@ each of them to what we need, so that an upgrade that moves one fails loudly the
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from prefect import results
@@ -59,3 +60,21 @@ def look_up_no_result_storage() -> None:
 
     results._aread_server_default_result_storage_block_id = _nowhere_async
     results._read_server_default_result_storage_block_id = _nowhere
+
+
+def wait_for_sqlite(seconds: float) -> None:
+    """Have the Prefect server of this process wait so long for a lock of its SQLite, see `prefect_server.py`.
+
+    Done after Prefect has set up a connection with its own sixty seconds.
+    """
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
+    usual = AioSqliteConfiguration.setup_sqlite
+
+    def set_up(self: AioSqliteConfiguration, conn: Any, record: Any) -> None:
+        usual(self, conn, record)
+        cursor = conn.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+        cursor.close()
+
+    AioSqliteConfiguration.setup_sqlite = set_up  # type: ignore[method-assign]

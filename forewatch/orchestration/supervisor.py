@@ -50,8 +50,7 @@ STOP_PART = 2.5
 PING_EVERY = 5.0
 PING_TIMEOUT = 5.0
 HUNG_AFTER = 180.0
-"""Seconds of silence after which the server counts as hung. Its own wait for SQLite's lock ends after 60 s (seen once,
-on a machine under load), and its first start on a busy machine takes as long."""
+"""Seconds of silence after which the server counts as hung: its first start on a busy machine takes a minute."""
 IMPATIENT_AFTER = 1.0
 """Seconds after which a second Ctrl-C means "at once"; `make` and `timeout` send the same signal twice within
 moments."""
@@ -173,7 +172,7 @@ class Supervisor:
     def _start_parts(self, runtime: Runtime) -> None:
         surroundings = environment(self._home, self._settings.prefect_port)
         commands = {
-            "server": ["-m", "prefect", "server", "start", "--log-level", "WARNING"],
+            "server": ["-m", "forewatch.orchestration.prefect_server", "server", "start", "--log-level", "WARNING"],
             # Not by `-m`: multiprocessing would import the worker's own module again in every child it forks, which
             # cost each of them 35 MB that it shares with nobody.
             "worker": ["-c", "from forewatch.orchestration.worker import main; main()"],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from pathlib import Path
 
 import pytest
 from prefect import results
 from prefect._internal import control_listener
 from prefect.context import AsyncClientContext
 from prefect.flow_engine import run_flow, run_flow_async
+from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.workers.base import BaseWorker
 
 from forewatch.orchestration import prefect_private
@@ -62,3 +64,14 @@ def test_the_worker_base_class_still_offers(name: str) -> None:
 
 def test_the_worker_base_class_still_takes_what_we_pass() -> None:
     assert {"work_pool_name", "name", "prefetch_seconds"} <= set(inspect.signature(BaseWorker.__init__).parameters)
+
+
+async def test_the_servers_patience_with_its_own_lock_can_be_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AioSqliteConfiguration, "setup_sqlite", AioSqliteConfiguration.setup_sqlite)
+    prefect_private.wait_for_sqlite(3.0)
+    engine = await AioSqliteConfiguration(f"sqlite+aiosqlite:///{tmp_path / 'server.db'}").engine()
+    async with engine.connect() as conn:
+        assert (await conn.exec_driver_sql("PRAGMA busy_timeout")).scalar() == 3000
+    await engine.dispose()
