@@ -3,7 +3,7 @@
 Now and then the server stood still for just a minute, mostly right after its start. Its stacks at such a moment: one
 connection's thread is inside SQLite, and the main thread stands in the middle of plain Python code. What fits: the one
 waits for the write lock and so holds the mutex of its connection; the other collects garbage, comes upon an old cursor
-of that connection, and needs the mutex to close it; and the task that has the write lock needs the main thread to go on.
+of that connection, and needs the mutex to close it; the task that has the write lock needs the main thread to go on.
 Nobody moves until the wait for the lock is given up.
 
 That wait is the server's `busy_timeout`, which no setting changes. When it ends the server answers 503, and whoever
