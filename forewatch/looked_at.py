@@ -17,6 +17,7 @@ LEFT_OUT = (
     "forewatch.*",
     # Judged already, and better: by the check itself, by the objective, by the benchmark's own test.
     "check.up",
+    "check.in_time.ratio",
     "objective.*",
     "benchmark.*",
     # They grow or stand still by nature; what counts is when they end, which forecasts tell.
