@@ -61,16 +61,6 @@ def score_due(store: Store, now: int) -> list[Changed]:
     return _judge(store, {(row.series_id, row.horizon) for row in chosen}, known, now)
 
 
-def trusts(store: Store) -> dict[Key, Trust]:
-    """What the last forecasts of every series and horizon came to."""
-    with store.read_metrics() as conn:
-        known = models.get_all(conn)
-        return {
-            key: judge(found, key in known and known[key].demoted_at is not None)
-            for key, found in forecasts.coverages(conn).items()
-        }
-
-
 def _score(store: Store, batch: list[forecasts.Forecast], known: dict[int, Series], now: int) -> None:
     with store.read_metrics() as conn:
         results = [(row, score(made_of(row), _came(conn, row, known[row.series_id]))) for row in batch]

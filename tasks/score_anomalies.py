@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from forewatch.clock import micros, seconds
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
-from forewatch.incidents.events import Event
 from forewatch.runtime import Runtime
 from forewatch.stepped import GRACE
 from forewatch.store.slices import BREATH
@@ -85,7 +84,7 @@ class AnomalyScoring:
         told = await run(tell, store, config, scorer.looked_at, now)
         scorer.now_told(told.changed)
         for event in told.events:
-            await self._decide(event)
+            await self._decider.decide_alone(event)
         self._rows = await run(anomaly_rows, store, scorer.looked_at, now)
 
     async def close(self) -> None:
@@ -100,16 +99,6 @@ class AnomalyScoring:
                 done = await self._runtime.store.run(self._scorer.save)
         except StoreUnavailable as error:
             log.error("what was learned is not stored, the next watch learns it again: %s", error)
-
-    async def _decide(self, event: Event) -> None:
-        """One event that cannot be decided costs none of the others."""
-        try:
-            await self._decider.decide(event)
-        except Fenced:
-            raise
-        except Exception as error:
-            report(error, shift="collect-metrics")
-            log.exception("what anomalies said could not be decided upon: %s", event)
 
     async def _catch_up(self, stop: asyncio.Event) -> None:
         """Learn from history, at half of the time there is, until the next minute or until all is learned."""

@@ -41,13 +41,6 @@ class Histogram:
         self.total += 1
         self.most = max(self.most, seconds)
 
-    def merge(self, other: Histogram) -> None:
-        """Count all of another too."""
-        for bucket, count in other.counts.items():
-            self.counts[bucket] = self.counts.get(bucket, 0) + count
-        self.total += other.total
-        self.most = max(self.most, other.most)
-
     def quantile(self, share: float) -> float | None:
         """The time that `share` (0-1) of all did not exceed: the lower of the two nearest ranks. None where empty."""
         if not self.total:

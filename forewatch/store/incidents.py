@@ -11,7 +11,6 @@ from forewatch.store import incident_services
 from forewatch.store.schema import incidents
 
 _BY_ID = select(incidents).where(incidents.c.id == bindparam("of"))
-_OPEN_FOR = select(incidents).where(incidents.c.group_key == bindparam("of"), incidents.c.status != "resolved")
 _INSERT = insert(incidents)
 _REPLACE = update(incidents).where(
     incidents.c.id == bindparam("of"),
@@ -22,12 +21,6 @@ _REPLACE = update(incidents).where(
 
 def get(conn: Connection, incident_id: str) -> Incident | None:
     row = conn.execute(_BY_ID, {"of": incident_id}).one_or_none()
-    return Incident(**row._mapping) if row is not None else None
-
-
-def open_for(conn: Connection, group_key: str) -> Incident | None:
-    """The open incident of a group."""
-    row = conn.execute(_OPEN_FOR, {"of": group_key}).one_or_none()
     return Incident(**row._mapping) if row is not None else None
 
 

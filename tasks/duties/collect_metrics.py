@@ -10,7 +10,6 @@ from forewatch.clock import micros
 from forewatch.config.models import Config
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
-from forewatch.incidents.events import Event
 from forewatch.runtime import Runtime
 from forewatch.store import points, rollups
 from forewatch.store.points import Point
@@ -111,30 +110,20 @@ class CollectMetrics:
             log.error("the sample cannot be stored: %s", error)
         await self._decider.retry()
         for event in await self._runtime.store.run(self._rules.tick, config, now):
-            await self._decide(event)
+            await self._decider.decide_alone(event)
         await self._judge_objectives(config, now)
 
     async def _judge_objectives(self, config: Config, now: int) -> None:
         """A fault of ours in it costs nothing that comes after."""
         try:
             for event in await self._runtime.store.run(self._objectives.tick, config, now):
-                await self._decide(event)
+                await self._decider.decide_alone(event)
             await self._runtime.store.run(self._objectives.look, now)
         except (Fenced, StoreUnavailable):
             raise
         except Exception as error:
             report(error, shift="collect-metrics")
             log.exception("an unexpected error while judging objectives")
-
-    async def _decide(self, event: Event) -> None:
-        """One event that cannot be decided costs none of the others."""
-        try:
-            await self._decider.decide(event)
-        except Fenced:
-            raise
-        except Exception as error:
-            report(error, shift="collect-metrics")
-            log.exception("what the rules said could not be decided upon: %s", event)
 
     def _store(self, sample: list[Point]) -> None:
         with self._runtime.store.measure() as conn:

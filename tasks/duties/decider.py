@@ -75,6 +75,19 @@ class Decider:
                 await self.page_directly(event, f"Forewatch failed to decide upon it ({type(error).__name__})")
             raise
 
+    async def decide_alone(self, event: Event) -> None:
+        """As `decide`, for one of many: what cannot be decided is reported, and costs none of the others.
+
+        Raises Fenced when the watch is over.
+        """
+        try:
+            await self.decide(event)
+        except Fenced:
+            raise
+        except Exception as error:
+            report(error, shift=self._fence.shift)
+            log.exception("an event could not be decided upon: %s", event)
+
     async def retry(self) -> None:
         """Decide what was kept, oldest first, as far as the store takes it. Call it now and then."""
         async with self._retrying:

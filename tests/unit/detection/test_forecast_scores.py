@@ -6,16 +6,27 @@ import numpy as np
 import pytest
 
 from forewatch.clock import MICROSECONDS, micros
+from forewatch.detection.trust import judge
 from forewatch.store import forecasts, models, points, series
 from forewatch.store.forecasts import Forecast
 from forewatch.store.points import Point
-from tasks.forecast_scores import score_due, trusts
+from tasks.forecast_scores import score_due
 
 pytestmark = pytest.mark.unit
 
 T0 = 1_767_225_600 * MICROSECONDS
 MINUTE = micros(60)
 HOUR = 60 * MINUTE
+
+
+def trusts(store):
+    """What the last forecasts of every series and horizon came to."""
+    with store.read_metrics() as conn:
+        known = models.get_all(conn)
+        return {
+            key: judge(found, key in known and known[key].demoted_at is not None)
+            for key, found in forecasts.coverages(conn).items()
+        }
 
 
 @pytest.fixture

@@ -42,14 +42,6 @@ def test_any_values_are_within_the_error_and_never_above_the_largest(values, sha
     assert found <= histogram.most == max(values)
 
 
-def test_two_merged_are_as_one_of_both():
-    rng = np.random.default_rng(4)
-    one, other = rng.lognormal(-4, 1, 500), rng.lognormal(-2, 1, 800)
-    merged = Histogram.of(one)
-    merged.merge(Histogram.of(other))
-    assert merged == Histogram.of([*one, *other])
-
-
 def test_it_goes_through_json_unchanged_and_small():
     made = Histogram.of(np.random.default_rng(5).lognormal(-3, 0.5, 100_000))
     text = json.dumps(made.as_json())
