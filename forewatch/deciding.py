@@ -27,8 +27,11 @@ from forewatch.incidents.outcome import (
     Dispatch,
     DropFlap,
     DropGroup,
+    DropLetters,
     DropMembers,
     Effect,
+    ForgetNamed,
+    MergeHeld,
     MoveNotices,
     Notify,
     Outcome,
@@ -36,14 +39,15 @@ from forewatch.incidents.outcome import (
     PutFlap,
     PutGroup,
     PutIncident,
+    PutLetter,
     PutNotice,
+    PutReceiver,
     PutRun,
     PutSilence,
     PutWithheld,
     RefreshAlerts,
-    ReleaseHeld,
+    Release,
     SetTimer,
-    TurnHeldIntoReport,
 )
 from forewatch.store import (
     alerts,
@@ -52,6 +56,8 @@ from forewatch.store import (
     flaps,
     groups,
     incidents,
+    letters,
+    naming,
     observations,
     outbox,
     runs,
@@ -83,7 +89,7 @@ def wake(home: Home, outcome: Outcome) -> None:
     """Wake those who have work from an outcome: the worker for a run, `page-people` for what is to be sent."""
     if any(isinstance(effect, Dispatch) for effect in outcome.effects):
         ring(home, "worker")
-    if any(isinstance(effect, Notify | ReleaseHeld | TurnHeldIntoReport) for effect in outcome.effects):
+    if any(isinstance(effect, Notify | Release) for effect in outcome.effects):
         ring(home, "page-people")
 
 
@@ -147,6 +153,17 @@ def _change(conn: Connection, change: Change, now: int) -> None:
             changes.add(conn, reported)
         case MoveNotices(incident_id, into):
             outbox.move(conn, incident_id, into)
+            letters.move(conn, incident_id, into)
+        case PutLetter(letter):
+            letters.put(conn, letter)
+            paged = letter.kind == "page"
+            naming.put(conn, letter.notifier, letter.named, paged=paged, at=now, notification_id=None)
+        case DropLetters(notifier):
+            letters.drop(conn, notifier)
+        case PutReceiver(receiver):
+            letters.put_receiver(conn, receiver)
+        case ForgetNamed(notification_id):
+            naming.forget(conn, notification_id)
         case _:
             assert_never(change)
 
@@ -155,10 +172,13 @@ def _store_effect(conn: Connection, effect: Effect, now: int) -> None:
     match effect:
         case Notify():
             outbox.add(conn, _notification(effect, now))
-        case ReleaseHeld(incident_id, because):
-            outbox.release_held(conn, incident_id, now, because)
-        case TurnHeldIntoReport(incident_id, content):
-            outbox.turn_held_into_report(conn, incident_id, content, now)
+            if not effect.held:
+                _name(conn, effect, effect.id, now)
+        case Release(notification_id, _, kind, content):
+            if outbox.release(conn, notification_id, kind, content, now):
+                _name(conn, effect, notification_id, now)
+        case MergeHeld(notification_ids):
+            outbox.merge(conn, notification_ids)
         case SetTimer(kind, subject, due_at):
             timers.add(conn, kind, subject, due_at, now)
         case CancelTimers(subject, kind):
@@ -167,6 +187,11 @@ def _store_effect(conn: Connection, effect: Effect, now: int) -> None:
             pass  # the run's own row, stored as `waiting`, is the order to the worker
         case _:
             assert_never(effect)
+
+
+def _name(conn: Connection, effect: Notify | Release, notification_id: str, now: int) -> None:
+    paged = effect.kind == "page"
+    naming.put(conn, effect.notifier, effect.named, paged=paged, at=now, notification_id=notification_id)
 
 
 def _notification(effect: Notify, now: int) -> Notification:

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any
 
 from forewatch.clock import iso
-from forewatch.incidents.outcome import Outcome, PutGroup, PutNotice, PutSilence
+from forewatch.incidents.outcome import Outcome, PutGroup, PutNotice, PutReceiver, PutSilence
 from forewatch.incidents.why import happening
 from forewatch.store import decision_log
 from forewatch.store.decision_log import DecisionRecord
@@ -30,6 +30,7 @@ class Judge:
         self._known = known
         self._made: set[str] = set()
         self._told: set[str] = set()
+        self._receivers: set[str] = set()
 
     def verdict(
         self, observation: Observation, outcome: Outcome | None, trouble: str, record: DecisionRecord | None
@@ -42,7 +43,7 @@ class Judge:
             return "before"
         if now == then and now is not None:
             return "same"
-        if not self._known.whole and self._untold_group(then):
+        if not self._known.whole and (self._untold_group(then) or self._untold_receiver(then)):
             return "before"
         where = f"Observation {observation.seq} ({iso(observation.at)}, {happening(observation.event)})"
         return f"{where}: {_difference(now, then, trouble)}"
@@ -58,6 +59,8 @@ class Judge:
                     self._made.add(group.key)
                 case PutNotice(key):
                     self._told.add(key)
+                case PutReceiver(receiver):
+                    self._receivers.add(receiver.notifier)
                 case _:
                     pass
 
@@ -72,6 +75,13 @@ class Judge:
         """Whether it is about a group that may have been told of something before the history."""
         keys = {change["group"] for change in (then or {}).get("changes", ()) if isinstance(change.get("group"), str)}
         return bool(keys - self._told)
+
+    def _untold_receiver(self, then: dict[str, Any] | None) -> bool:
+        """Whether it tells a receiver something that may have been told something else just before the history."""
+        parts = [*(then or {}).get("changes", ()), *(then or {}).get("effects", ())]
+        told = {part["notifier"] for part in parts if isinstance(part.get("notifier"), str)}
+        told |= {part[name]["notifier"] for part in parts for name in ("letter", "receiver") if name in part}
+        return bool(told - self._receivers)
 
 
 def _as_stored(outcome: Outcome) -> dict[str, Any]:

@@ -15,6 +15,8 @@ class Flap:
     fingerprint: str
     fired_at: tuple[int, ...]
     flapping_since: int | None
+    kinds: tuple[str, ...] = ()
+    """Kinds of failure that were told since it flaps."""
 
 
 def fired(flap: Flap | None, fingerprint: str, now: int, settings: Flapping) -> Flap:
@@ -26,7 +28,7 @@ def fired(flap: Flap | None, fingerprint: str, now: int, settings: Flapping) -> 
     since = known.flapping_since
     if since is None and len(times) >= settings.after:
         since = now
-    return Flap(fingerprint, times, since)
+    return Flap(fingerprint, times, since, known.kinds)
 
 
 def flaps(flap: Flap | None) -> bool:

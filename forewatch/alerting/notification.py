@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-NotificationState = Literal["held", "due", "claimed", "sent", "failed", "dead"]
+NotificationState = Literal["held", "due", "claimed", "sent", "failed", "dead", "merged"]
 
 
 @dataclass(frozen=True)
 class Notification:
     """`NT-n`, its idempotency key. Instants in microseconds UTC.
 
-    `held` waits for a remedy until `not_before`; `failed` waits for its next attempt until then; `dead` is given up.
+    `held` waits for a remedy until `not_before`; `failed` waits for its next attempt until then; `dead` is given up;
+    `merged` went out in another one.
     """
 
     id: str
@@ -20,7 +21,7 @@ class Notification:
     alert_id: str | None
     run_id: str | None
     kind: str
-    """page | report | resolved | failure | test"""
+    """page | update | report | resolved | failure | test"""
     severity: str
     notifier: str
     state: NotificationState

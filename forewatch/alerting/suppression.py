@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 SuppressionKind = Literal[
-    "silence", "maintenance", "inhibition", "dependency", "flapping", "mute_time_interval", "active_time_interval"
+    "silence",
+    "maintenance",
+    "inhibition",
+    "dependency",
+    "flapping",
+    "aftermath",
+    "mute_time_interval",
+    "active_time_interval",
 ]
 HOLDS_AUTOMATION: frozenset[SuppressionKind] = frozenset({"maintenance", "dependency"})
 """Where these hold, no remedy acts: people work on it, or the cause lies elsewhere."""

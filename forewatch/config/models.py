@@ -321,17 +321,41 @@ class Inhibition(Model):
 
 
 class Flapping(Model):
-    """An alert that fires `after` times `within` a while flaps: told once, then nothing until it is `calm` so long."""
+    """An alert that fires `after` times `within` a while flaps: told once, then quiet until it is `calm` so long.
+
+    Another kind of failure is told once all the same, and what stays down for `down` pages again.
+    """
 
     after: int = Field(default=5, ge=2)
     within: Annotated[Duration, Field(gt=0)] = 1800.0
     calm: Annotated[Duration, Field(gt=0)] = 900.0
+    down: Annotated[Duration, Field(gt=0)] = 120.0
 
 
 class Correlation(Model):
-    """Alerts of services joined by `depends_on` that come within this time of each other are one incident."""
+    """Which alerts are one incident: those of a service, and of services linked by `depends_on` that fail together.
+
+    An alert that ended longer than `ended` ago links nobody any more. What comes back within `follows` of an incident's
+    end opens a new one that names it. `within`: alerts without a service are one incident with those of their own name
+    that came within this time, and a dependency explains what began to fail at most so long before it. The `storm`-th
+    alert name of one source without a service `storm_within` a while, and all after it, join one incident.
+    """
 
     within: Duration = 300.0
+    ended: Duration = 10.0
+    follows: Duration = 1800.0
+    storm: int = Field(default=10, ge=2)
+    storm_within: Annotated[Duration, Field(gt=0)] = 60.0
+
+
+class Digest(Model):
+    """A receiver's first page leaves at once; what else is due to it `within` this time leaves as one notification.
+
+    Recoveries from what a digest told wait for one another, `ends_within` this time. `within: 0s` bundles nothing.
+    """
+
+    within: Duration = 5.0
+    ends_within: Duration = 60.0
 
 
 class Retention(Model):
@@ -387,6 +411,7 @@ class Config(Model):
     inhibitions: list[Inhibition] = Field(default_factory=list)
     flapping: Flapping = Flapping()
     correlation: Correlation = Correlation()
+    digest: Digest = Digest()
     sources: list[Source] = Field(default_factory=list)
     """Who may send us alerts, and in which form."""
     listen: str = "127.0.0.1"

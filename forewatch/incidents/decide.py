@@ -13,8 +13,10 @@ from forewatch.incidents.deciding.people import (
 )
 from forewatch.incidents.deciding.regrouping import incident_split, incidents_merged
 from forewatch.incidents.deciding.runs import run_acted, run_failed, run_requested, run_starting
+from forewatch.incidents.deciding.sending import send_posted
 from forewatch.incidents.deciding.silencing import silence_expired, silence_set
 from forewatch.incidents.deciding.timers import timer_due
+from forewatch.incidents.deciding.undelivered import undelivered
 from forewatch.incidents.events import (
     Acknowledged,
     AlertAcknowledged,
@@ -35,6 +37,7 @@ from forewatch.incidents.events import (
     SilenceExpired,
     SilenceSet,
     TimerDue,
+    Undelivered,
 )
 from forewatch.incidents.outcome import Outcome
 from forewatch.incidents.view import View
@@ -78,6 +81,8 @@ def decide(view: View, event: Event, now: int) -> Outcome:
             run_requested(draft, event)
         case TimerDue():
             timer_due(draft, event)
+        case Undelivered():
+            undelivered(draft, event)
         case Acknowledged():
             acknowledged(draft, event)
         case ResolvedByHand():
@@ -86,4 +91,5 @@ def decide(view: View, event: Event, now: int) -> Outcome:
             noted(draft, event)
         case _:
             raise TypeError(f"{type(event).__name__} is not an event that can be decided upon")
+    send_posted(draft)
     return draft.outcome()

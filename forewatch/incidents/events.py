@@ -184,7 +184,8 @@ class TimerDue(Event):
 
     `start`: a dispatched run has not started; `verification`: it acted, is it healed? `group`: a notification group's
     tick; `review`, `recheck`: look again at an alert nobody was told of; `reroute`: an alert has other routes now;
-    `calm`: a flapping alert may have calmed down; `silence-start`, `silence-warning`, `silence-end`: a silence begins,
+    `calm`: a flapping alert may have calmed down; `hold`: the hold of an incident's pages is over; `digest`: what waits
+    for a receiver leaves; `silence-start`, `silence-warning`, `silence-end`: a silence begins,
     is about to end, ended.
     """
 
@@ -192,6 +193,15 @@ class TimerDue(Event):
     timer_id: int
     kind: str
     subject: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Undelivered(Event):
+    """A notification was given up: its receiver could not be reached for a day, or will never take it."""
+
+    source: ClassVar[str] = "delivery"
+    notification_id: str
     at: int
 
 
@@ -241,7 +251,7 @@ _TYPES: dict[str, type[Event]] = {
     for kind in (
         AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
         RunRequested, AlertsRefreshed, AlertTimedOut, AlertAcknowledged, ChangeReported, SilenceSet, SilenceExpired,
-        IncidentsMerged, IncidentSplit,
+        IncidentsMerged, IncidentSplit, Undelivered,
     )
 }  # fmt: skip
 

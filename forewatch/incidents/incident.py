@@ -34,6 +34,8 @@ class Incident:
     mitigated_at: int | None = None
     resolved_at: int | None = None
     resolution: str | None = None
+    follows: str | None = None
+    """The incident of the same trouble that ended shortly before it."""
 
     @property
     def open(self) -> bool:

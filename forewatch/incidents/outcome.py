@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forewatch.alerting.alert import Alert
+from forewatch.alerting.digest import Receiver
 from forewatch.alerting.flapping import Flap
 from forewatch.alerting.group import Group
 from forewatch.alerting.grouping import Notice
+from forewatch.alerting.naming import Naming
 from forewatch.alerting.silence import Silence
 from forewatch.alerting.suppression import Withheld
 from forewatch.incidents.events import ChangeReported
@@ -136,6 +138,52 @@ class MoveNotices:
     into: str
 
 
+@dataclass(frozen=True)
+class Letter:
+    """What is to be told to one notifier, by itself or with what else is due to it.
+
+    `kind`: page | update | report | resolved | failure. `named`: the firing alerts it tells of.
+    """
+
+    notifier: str
+    kind: str
+    severity: str
+    content: dict[str, Any]
+    """What templates see: title, text, severity, service, incident_id, alert, reason; links are added on delivery."""
+    incident_id: str | None = None
+    alert_id: str | None = None
+    run_id: str | None = None
+    named: tuple[Naming, ...] = ()
+    at: int = 0
+    """Since when it waits."""
+
+
+@dataclass(frozen=True)
+class PutLetter:
+    """Keep a letter for its notifier's next digest. What it names counts as told."""
+
+    letter: Letter
+
+
+@dataclass(frozen=True)
+class DropLetters:
+    """All that waited for a notifier has left."""
+
+    notifier: str
+
+
+@dataclass(frozen=True)
+class PutReceiver:
+    receiver: Receiver
+
+
+@dataclass(frozen=True)
+class ForgetNamed:
+    """A notification told nobody after all."""
+
+    notification_id: str
+
+
 Change = (
     PutAlert
     | PutIncident
@@ -153,41 +201,51 @@ Change = (
     | DropFlap
     | AddChange
     | MoveNotices
+    | PutLetter
+    | DropLetters
+    | PutReceiver
+    | ForgetNamed
 )
 
 
 @dataclass(frozen=True)
 class Notify:
-    """Put a notification in the outbox. `held` waits until `not_before` for a remedy; otherwise it is due then."""
+    """Put a notification in the outbox. `held` waits until `not_before` for a remedy; otherwise it is due then.
+
+    What a held one names does not count as told before it is released.
+    """
 
     id: str
     kind: str
-    """page | report | resolved | failure"""
+    """page | update | report | resolved | failure"""
     severity: str
     notifier: str
     not_before: int
     held: bool
     content: dict[str, Any]
-    """What templates see: title, text, severity, service, incident_id, alert, reason, links are added on delivery."""
+    """As a letter's, with `named`, the ids of the firing alerts it tells of."""
     incident_id: str | None = None
     alert_id: str | None = None
     run_id: str | None = None
+    named: tuple[Naming, ...] = ()
 
 
 @dataclass(frozen=True)
-class ReleaseHeld:
-    """Held pages of an incident go out now, and say why: their content becomes `telling.released(content, because)`."""
+class Release:
+    """A held notification is due now, as this kind and with this content; what it names counts as told."""
 
-    incident_id: str
-    because: str = ""
-
-
-@dataclass(frozen=True)
-class TurnHeldIntoReport:
-    """Held pages of an incident become reports with this content; those already sent stay sent."""
-
-    incident_id: str
+    notification_id: str
+    notifier: str
+    kind: str
     content: dict[str, Any]
+    named: tuple[Naming, ...] = ()
+
+
+@dataclass(frozen=True)
+class MergeHeld:
+    """Held notifications go out in another one."""
+
+    notification_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -212,7 +270,7 @@ class CancelTimers:
     kind: str | None = None
 
 
-Effect = Notify | ReleaseHeld | TurnHeldIntoReport | Dispatch | SetTimer | CancelTimers
+Effect = Notify | Release | MergeHeld | Dispatch | SetTimer | CancelTimers
 
 
 @dataclass(frozen=True)

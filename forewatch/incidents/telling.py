@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from forewatch.alerting.alert import SEVERITIES, Alert, worst
-from forewatch.clock import iso
+from forewatch.alerting.alert import SEVERITIES, Alert, Severity, worst
+from forewatch.clock import iso, seconds
 from forewatch.incidents.incident import Incident
+from forewatch.incidents.outcome import Letter
+from forewatch.units import format_duration
 
 INSTANTS = 10**15
 """Whole numbers beyond this are instants in microseconds (2001 and later); nothing we count comes near it."""
@@ -91,6 +93,11 @@ def trouble(alert: Alert, incident_id: str, values: Mapping[str, Any], automatio
     )
 
 
+RESOLVED = "resolved"
+"""How an incident ends whose alerts all say that they are over."""
+DOWN = " is down"
+MOST_LINES = 5
+"""Lines of a digest, and names in its title."""
 MOST_SHOWN = 100
 """Alerts a notice of a group shows; how many more there are it says."""
 MOST_SAID = 10
@@ -218,6 +225,91 @@ def released(page: Mapping[str, Any], because: str) -> Content:
     if not because:
         return dict(page)
     return {**page, "text": joined(str(page.get("text", "")), because), "reason": because}
+
+
+def over(incident: Incident, how: str, ended: str) -> Content:
+    """The end of an incident. `how`: what ended it, as a clause; `ended`: `resolved`, or in which way it is over though
+    what raised it did not say so."""
+    lasted = span(incident.opened_at, incident.resolved_at if incident.resolved_at is not None else incident.opened_at)
+    if ended != RESOLVED:
+        title = f"{incident.title}: {ended}"
+    elif DOWN in incident.title:
+        title = f"{incident.service} is back after {lasted}"
+    else:
+        title = f"over after {lasted}: {incident.title}"
+    said = of_incident(incident, title, sentence(how))
+    return {**said, "ended": ended}
+
+
+def was_down(alert: Alert, page: Mapping[str, Any]) -> Content:
+    """The content of a page that had not left when the trouble was over."""
+    lasted = span(alert.starts_at, alert.ends_at if alert.ends_at is not None else alert.starts_at)
+    title = f"{summary(alert)}, over after {lasted}"
+    return {**page, "title": title, "text": sentence(title), "reason": "It was over before this left."}
+
+
+def severity_of(severity: str) -> Severity:
+    """As one of the three. One we do not know might be the worst, so it counts as that."""
+    return next((one for one in SEVERITIES if one == severity), "critical")
+
+
+def of_digest(
+    letters: Sequence[Letter], kind: str, severity: Severity, incidents: Sequence[str], firing: Sequence[Alert]
+) -> Content:
+    """Several letters to one receiver as one: how many, the worst five, what is over. It is of an incident where all of
+    them are, else of none."""
+    troubles = [letter for letter in letters if letter.kind != "resolved"]
+    ends = [letter for letter in letters if letter.kind == "resolved"]
+    worst_first = sorted(troubles, key=lambda letter: -SEVERITIES.index(severity_of(letter.severity)))
+    title = _digest_title(worst_first, ends)
+    lines = [_digest_line(letter) for letter in worst_first[:MOST_LINES]]
+    if len(troubles) > MOST_LINES:
+        lines.append(f"and {len(troubles) - MOST_LINES:,} more")
+    lines += [_digest_line(letter) for letter in ends[:MOST_LINES]]
+    if len(ends) > MOST_LINES:
+        lines.append(f"and {len(ends) - MOST_LINES:,} more are over")
+    services = list(dict.fromkeys(letter.content["service"] for letter in letters))
+    said = content(
+        title=title,
+        text="\n".join(lines),
+        severity=severity,
+        service=services[0] if len(services) == 1 else None,
+        reason=f"{len(letters)} messages that were due at the same time.",
+        incident_id=incidents[0] if len(incidents) == 1 else None,
+    )
+    more: Content = {
+        "incidents": list(incidents),
+        "update": all(letter.content.get("update", False) for letter in troubles) if troubles else False,
+        "alerts": [shown_alert(alert) for alert in firing],
+        "truncated_alerts": max(0, sum(len(letter.named) for letter in letters) - len(firing)),
+    }
+    if not troubles:
+        more["ended"] = RESOLVED if all(one.content.get("ended") == RESOLVED for one in ends) else "over"
+    return {**said, **more}
+
+
+def _digest_title(troubles: Sequence[Letter], ends: Sequence[Letter]) -> str:
+    if len(troubles) == 1:
+        return str(troubles[0].content["title"])
+    told = troubles or ends
+    services = list(dict.fromkeys(str(letter.content["service"]) for letter in told))
+    names = ", ".join(services[:MOST_LINES]) + (
+        f" and {len(services) - MOST_LINES:,} more" if len(services) > MOST_LINES else ""
+    )
+    if len(services) == 1:
+        return f"{services[0]}: {len(told)} problems" if troubles else f"{services[0]}: {len(told)} incidents are over"
+    return f"{len(services):,} services {'have problems' if troubles else 'are back'}: {names}"
+
+
+def _digest_line(letter: Letter) -> str:
+    where = f" ({letter.incident_id})" if letter.incident_id is not None else ""
+    word = str(letter.content.get("ended", RESOLVED)) if letter.kind == "resolved" else letter.severity
+    return f"{word.upper()} {letter.content['title']}{where}"
+
+
+def span(start: int, end: int) -> str:
+    """How long from one instant to another, as people say it."""
+    return format_duration(float(round(max(0.0, seconds(end - start)), 0 if end - start >= 10_000_000 else 1)))
 
 
 def measured(values: Mapping[str, Any]) -> str:

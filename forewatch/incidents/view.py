@@ -6,14 +6,17 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
 from forewatch.alerting.alert import Alert, Labels
+from forewatch.alerting.digest import Receiver
 from forewatch.alerting.flapping import Flap
 from forewatch.alerting.group import Group
 from forewatch.alerting.grouping import Notice
+from forewatch.alerting.naming import Heard, Named
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.silence import Silence
 from forewatch.alerting.suppression import Withheld
 from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
+from forewatch.incidents.outcome import Letter
 from forewatch.remedy.run import Run
 
 
@@ -41,6 +44,16 @@ class View(Protocol):
     def open_incidents_keyed(self, key: str, service: str) -> list[tuple[Incident, int]]:
         """Open incidents with alerts of `service` whose group key is `key`, or `key` and a slash and more, the oldest
         first: (incident, when the last such alert began)."""
+
+    def linked(self, services: Collection[str], since: int) -> list[tuple[Incident, str]]:
+        """Open incidents with an alert of one of `services` that fires or ended at `since` or later, the oldest first,
+        with that service."""
+
+    def names_lately(self, source: str, since: int) -> int:
+        """How many open incidents of alerts without a service a source has opened at `since` or later."""
+
+    def services_in(self, incident_id: str) -> int:
+        """How many services have a firing alert in an incident."""
 
     def firing_of(self, services: Collection[str]) -> list[Alert]:
         """What fires of some services, oldest first; at most a thousand."""
@@ -101,6 +114,31 @@ class View(Protocol):
 
         `remedy.limits.acted_or_may` says exactly which runs count and from when; more may be given, fewer may not.
         """
+
+    def named(self, alert_id: str) -> list[Named]:
+        """Which receivers were told of an alert."""
+
+    def heard(self, incident_id: str, alert: Alert, since: int = 0) -> dict[str, Heard]:
+        """What each receiver was told of an incident at `since` or later, apart from this alert, by notifier."""
+
+    def told_of(self, incident_id: str) -> list[str]:
+        """Who was told of a warning or worse in an incident."""
+
+    def told_before(self, incident_id: str, notifier: str) -> bool:
+        """Whether a notification of a warning or worse in an incident has left for a receiver."""
+
+    def open_for(self, notifier: str) -> bool:
+        """Whether a receiver was told of a firing alert of an incident that is open."""
+
+    def held_in(self, incident_id: str) -> list[Notification]:
+        """The notifications of an incident that are held for a remedy, oldest first."""
+
+    def notification(self, notification_id: str) -> Notification | None: ...
+
+    def receiver(self, notifier: str) -> Receiver | None: ...
+
+    def letters(self, notifier: str) -> list[Letter]:
+        """What waits for a receiver's next digest, oldest first."""
 
     def notifications_of(self, incident_id: str) -> list[Notification]:
         """All notifications of an incident, whatever their state, oldest first."""

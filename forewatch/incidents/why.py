@@ -33,6 +33,8 @@ _TIMERS = {
     "review": "It was time to look again at {}",
     "recheck": "It was time to look again at {}",
     "reroute": "Other routes lead from {} than when it fired",
+    "hold": "The hold of pages of {} was over",
+    "digest": "It was time to tell {} what waited",
     "calm": "The flapping alert {} may have calmed down",
     "silence-start": "The silence {} began",
     "silence-warning": "The silence {} was about to end",
@@ -173,6 +175,8 @@ def happening(event: dict[str, Any]) -> str:
             return f"{actor} split {', '.join(alert_ids)} off {incident}"
         case {"type": "TimerDue", "kind": kind, "subject": subject}:
             return _TIMERS.get(kind, f"The {kind} timer of {{}} ran out").format(subject)
+        case {"type": "Undelivered", "notification_id": notification_id}:
+            return f"{notification_id} was given up"
         case {"type": "Acknowledged", "actor": actor}:
             return f"{actor} acknowledged"
         case {"type": "ResolvedByHand", "actor": actor}:

@@ -16,8 +16,11 @@ from forewatch.incidents.outcome import (
     Dispatch,
     DropFlap,
     DropGroup,
+    DropLetters,
     DropMembers,
     Effect,
+    ForgetNamed,
+    MergeHeld,
     MoveNotices,
     Notify,
     Outcome,
@@ -25,14 +28,15 @@ from forewatch.incidents.outcome import (
     PutFlap,
     PutGroup,
     PutIncident,
+    PutLetter,
     PutNotice,
+    PutReceiver,
     PutRun,
     PutSilence,
     PutWithheld,
     RefreshAlerts,
-    ReleaseHeld,
+    Release,
     SetTimer,
-    TurnHeldIntoReport,
 )
 from forewatch.store.schema import decision_records, decision_subjects
 
@@ -98,7 +102,7 @@ def _subject(part: Change | Effect) -> str | None:
             return incident.id
         case PutRun(run):
             return run.id
-        case Notify(id) | AddEntry(id) | Dispatch(id) | ReleaseHeld(id) | TurnHeldIntoReport(id):
+        case Notify(id) | AddEntry(id) | Dispatch(id) | Release(id) | ForgetNamed(id):
             return id
         case PutSilence(silence):
             return silence.id
@@ -110,7 +114,11 @@ def _subject(part: Change | Effect) -> str | None:
             return key
         case MoveNotices(incident_id):
             return incident_id
+        case PutLetter(letter):
+            return letter.alert_id or letter.incident_id
         case SetTimer() | CancelTimers() | RefreshAlerts() | PutFlap() | DropFlap() | AddChange():
+            return None
+        case MergeHeld() | DropLetters() | PutReceiver():
             return None
         case _:
             assert_never(part)

@@ -6,6 +6,7 @@ Nearly all a decision looks at was put there by decisions before it. The rest is
     automation_stopped   what people and parts of our own had to say, where it was asked
     automation_down
     undelivered          of the notifications looked at, how those stood that were not sent: the delivery moves them on
+    held                 which were still held of an incident that was looked at: one too old leaves by itself
     runs                 of the runs looked at, what the worker and the run itself write: OUTSIDE, in this order
 
 `RecordingView` writes them down; `PlaybackView` shows them again.
@@ -68,6 +69,11 @@ class RecordingView(StoreView):
             self._under("undelivered").update(waiting)
         return found
 
+    def held_in(self, incident_id: str) -> list[Notification]:
+        found = super().held_in(incident_id)
+        self._under("held")[incident_id] = [one.id for one in found]
+        return found
+
     def automation_stopped(self) -> str | None:
         self.facts["automation_stopped"] = found = super().automation_stopped()
         return found
@@ -107,6 +113,12 @@ class PlaybackView(StoreView):
         found = super().notifications_of(incident_id)
         undelivered = self._facts.get("undelivered", {})
         return show(self._conn, [(one, undelivered.get(one.id, "sent")) for one in found])
+
+    def held_in(self, incident_id: str) -> list[Notification]:
+        found = super().held_in(incident_id)
+        held = self._facts.get("held", {}).get(incident_id, [])
+        shown = show(self._conn, [(one, "held" if one.id in held else "sent") for one in found])
+        return [one for one in shown if one.state == "held"]
 
     def automation_stopped(self) -> str | None:
         said: str | None = self._facts.get("automation_stopped")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, delete, select
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from forewatch.alerting.flapping import Flap
 from forewatch.store.schema import alerts, flaps, group_members
@@ -28,13 +30,13 @@ _DROP = delete(flaps).where(flaps.c.fingerprint == bindparam("of"))
 
 def get(conn: Connection, fingerprint: str) -> Flap | None:
     row = conn.execute(_OF, {"of": fingerprint}).one_or_none()
-    return Flap(row.fingerprint, tuple(row.fired_at), row.flapping_since) if row is not None else None
+    return _flap(row) if row is not None else None
 
 
 def of_group(conn: Connection, group: str) -> dict[str, Flap]:
     """The alerts of a notification group that flap, by fingerprint."""
     rows = conn.execute(_IN, {"of": group})
-    return {row.fingerprint: Flap(row.fingerprint, tuple(row.fired_at), row.flapping_since) for row in rows}
+    return {row.fingerprint: _flap(row) for row in rows}
 
 
 def of_incident(conn: Connection, incident_id: str) -> list[str]:
@@ -43,8 +45,12 @@ def of_incident(conn: Connection, incident_id: str) -> list[str]:
 
 
 def put(conn: Connection, flap: Flap) -> None:
-    upsert(conn, flaps, [{**vars(flap), "fired_at": list(flap.fired_at)}])
+    upsert(conn, flaps, [{**vars(flap), "fired_at": list(flap.fired_at), "kinds": list(flap.kinds)}])
 
 
 def drop(conn: Connection, fingerprint: str) -> None:
     conn.execute(_DROP, {"of": fingerprint})
+
+
+def _flap(row: Row[Any]) -> Flap:
+    return Flap(row.fingerprint, tuple(row.fired_at), row.flapping_since, tuple(row.kinds))

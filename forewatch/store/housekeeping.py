@@ -24,6 +24,8 @@ from forewatch.store.slices import BREATH, SLICE, Report, Unit, in_slices
 
 FINISHED = ("done", "failed", "cancelled", "refused")
 """States in which a run stays."""
+SETTLED = ("sent", "merged")
+"""States of a notification that nobody waits for."""
 
 _ROWS = 500  # rows a unit deletes
 _INCIDENTS = 10  # incidents a unit deletes, with all that is theirs
@@ -162,7 +164,7 @@ def _incident_is_over(before: int) -> ColumnElement[bool]:
         i.status == "resolved",
         i.resolved_at < before,
         ~exists().where(a.incident_id == i.id, a.status == "firing"),
-        ~exists().where(o.incident_id == i.id, o.state != "sent"),
+        ~exists().where(o.incident_id == i.id, o.state.not_in(SETTLED)),
         ~exists().where(r.incident_id == i.id, r.state.not_in(FINISHED)),
     )
 
@@ -197,7 +199,14 @@ def _conditions(before: int, yesterday: int) -> list[tuple[Table, ColumnElement[
     subjects = (schema.alerts, schema.incidents, schema.outbox, schema.runs)
     newer = exists().where(later.version > v.version, later.at < before)
     return [
-        (schema.outbox, and_(o.state == "sent", o.sent_at < before, _absent(schema.incidents, o.incident_id))),
+        (
+            schema.outbox,
+            and_(
+                o.state.in_(SETTLED),
+                func.coalesce(o.sent_at, o.created_at) < before,
+                _absent(schema.incidents, o.incident_id),
+            ),
+        ),
         (
             schema.runs,
             and_(
@@ -216,6 +225,7 @@ def _conditions(before: int, yesterday: int) -> list[tuple[Table, ColumnElement[
                 ~exists().where(schema.outbox.c.alert_id == a.id),
             ),
         ),
+        (schema.named, and_(schema.named.c.at < before, ~exists().where(a.id == schema.named.c.alert_id))),
         (
             schema.attachments,
             and_(at.at < before, _absent(schema.incidents, at.incident_id), _absent(schema.runs, at.run_id)),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, bindparam, case, delete, select, text
+from sqlalchemy import Connection, bindparam, case, delete, distinct, exists, func, or_, select, text, update
 
 from forewatch.incidents.incident import Incident
-from forewatch.store.schema import incident_services, incidents
+from forewatch.store.schema import alerts, incident_services, incidents
+from forewatch.store.series import chunks
 from forewatch.store.upsert import insert_for
+
+MOST_AT_ONCE = 500
 
 _WITH = (
     select(incidents, incident_services.c.service.label("of_service"), incident_services.c.last_at)
@@ -30,6 +33,35 @@ _KEYED = select(incidents, _LAST.label("last_at")).where(
     incidents.c.group_key < bindparam("after"),
     text("incidents.status <> 'resolved'"),
 )
+_FIRES = exists().where(
+    alerts.c.service == incident_services.c.service,
+    alerts.c.status == "firing",
+    alerts.c.incident_id == incident_services.c.incident_id,
+)
+_LINKED = (
+    select(incidents, incident_services.c.service.label("of_service"))
+    .join(incident_services, incident_services.c.incident_id == incidents.c.id)
+    .where(
+        incident_services.c.service.in_(bindparam("services", expanding=True)),
+        incidents.c.status != "resolved",
+        or_(incident_services.c.ended_at >= bindparam("since"), _FIRES),
+    )
+    .order_by(incidents.c.opened_at, incidents.c.id)
+)
+_ENDED = (
+    update(incident_services)
+    .where(incident_services.c.incident_id == bindparam("of"), incident_services.c.service == bindparam("which"))
+    .values(ended_at=bindparam("at"))
+)
+_NAMES_LATELY = select(func.count(distinct(incidents.c.id))).where(
+    incidents.c.opened_at >= bindparam("since"),
+    text("incidents.status <> 'resolved'"),
+    incidents.c.group_key.like("%:{alertname=%"),
+    exists().where(alerts.c.incident_id == incidents.c.id, alerts.c.source == bindparam("source")),
+)
+_SERVICES_IN = select(func.count(distinct(alerts.c.service))).where(
+    alerts.c.incident_id == bindparam("of"), alerts.c.status == "firing"
+)
 _FORGET = delete(incident_services).where(incident_services.c.incident_id == bindparam("of"))
 
 
@@ -40,6 +72,32 @@ def touch(conn: Connection, incident_id: str, service: str, at: int) -> None:
     before = incident_services.c.last_at
     later = case((before > fresh.excluded.last_at, before), else_=fresh.excluded.last_at)
     conn.execute(fresh.on_conflict_do_update(index_elements=["service", "incident_id"], set_={"last_at": later}))
+
+
+def ended(conn: Connection, incident_id: str, service: str, at: int) -> None:
+    """An alert of `service` in the incident is over since `at`."""
+    conn.execute(_ENDED, {"of": incident_id, "which": service, "at": at})
+
+
+def linked(conn: Connection, services: Collection[str], since: int) -> list[tuple[Incident, str]]:
+    """Open incidents with an alert of `services` that fires or ended at `since` or later, oldest first."""
+    found = []
+    for some in chunks(list(services), MOST_AT_ONCE):
+        for row in conn.execute(_LINKED, {"services": some, "since": since}):
+            fields = dict(row._mapping)
+            service = fields.pop("of_service")
+            found.append((Incident(**fields), service))
+    return sorted(found, key=lambda each: (each[0].opened_at, each[0].id))
+
+
+def names_lately(conn: Connection, source: str, since: int) -> int:
+    """Open incidents of alerts without a service that `source` opened at `since` or later."""
+    return int(conn.execute(_NAMES_LATELY, {"source": source, "since": since}).scalar_one())
+
+
+def firing_services(conn: Connection, incident_id: str) -> int:
+    """How many services have a firing alert in an incident."""
+    return int(conn.execute(_SERVICES_IN, {"of": incident_id}).scalar_one())
 
 
 def open_with(conn: Connection, services: Collection[str]) -> list[tuple[Incident, str, int]]:

@@ -1,9 +1,9 @@
 """The outbox: notifications on their way to people. None is ever lost; one may be sent twice, with the same id.
 
-    held ──(not_before passed, or released)──┐
-    due ─────────────────────────────────────┼─> claimed(term, until) ─> sent
-    failed ──(not_before passed)─────────────┘        │  └─> failed ─> ... ─> dead
-                                                      └─(30 s without an answer, or a later term)─> claimed again
+    held ──(released, or past not_before and nobody decided)──┐   held ──> merged: it went out in another one
+    due ──────────────────────────────────────────────────────┼─> claimed(term, until) ─> sent
+    failed ──(not_before passed)──────────────────────────────┘        │  └─> failed ─> ... ─> dead
+                                                                       └─(30 s, or a later term)─> claimed again
 
 A later term has begun because the sender handed over or died: what it left under way is taken at once, not after 30 s.
 
@@ -15,6 +15,7 @@ make a page dead.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -34,7 +35,6 @@ from sqlalchemy import (
 
 from forewatch.alerting.notification import Notification, NotificationState
 from forewatch.clock import micros
-from forewatch.incidents import telling
 from forewatch.store.schema import outbox
 
 CLAIM = 30.0
@@ -42,6 +42,9 @@ CLAIM = 30.0
 
 CLOCK_SLACK = 5.0
 """Seconds a row may be dated ahead of now before we say that the clock was set back."""
+
+DECIDED_WITHIN = 5.0
+"""Seconds after the end of a hold after which a page leaves though nobody has decided so."""
 
 LONGEST_BACK_OFF = 300.0
 """Seconds; the waits are 1, 2, 4, ... up to this."""
@@ -51,14 +54,22 @@ MOST_ATTEMPTS = 9 + round((86400 - 511) / LONGEST_BACK_OFF)
 
 _BY_ID = select(outbox).where(outbox.c.id == bindparam("of"))
 _OF_INCIDENT = select(outbox).where(outbox.c.incident_id == bindparam("of")).order_by(outbox.c.created_at, outbox.c.id)
+_HELD_IN = _OF_INCIDENT.where(outbox.c.state == "held")
+_RELEASE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("of"), outbox.c.state == "held")
+    .values({name: bindparam(f"new_{name}") for name in ("kind", "state", "not_before", "content")})
+)
 _INSERT = insert(outbox)
-_WAITING = ("held", "due", "failed")
+_WAITING = ("due", "failed")
 
 _NOW: BindParameter[int] = bindparam("now", type_=outbox.c.created_at.type)
 _TERM: BindParameter[int] = bindparam("term", type_=outbox.c.claimed_term.type)
 # May go out now: its time has come, its claim ran out, or its times are impossible (see above).
 _READY = or_(
     outbox.c.state.in_(_WAITING) & ((outbox.c.not_before <= _NOW) | (outbox.c.created_at > _NOW + micros(CLOCK_SLACK))),
+    (outbox.c.state == "held")
+    & ((outbox.c.not_before <= _NOW - micros(DECIDED_WITHIN)) | (outbox.c.created_at > _NOW + micros(CLOCK_SLACK))),
     (outbox.c.state == "failed") & (outbox.c.not_before > _NOW + micros(LONGEST_BACK_OFF + CLOCK_SLACK)),
     (outbox.c.state == "claimed")
     & ((outbox.c.claimed_until <= _NOW) | (outbox.c.claimed_until > _NOW + micros(CLAIM + CLOCK_SLACK))),
@@ -167,20 +178,24 @@ def mark_failed(
     return state
 
 
-def release_held(conn: Connection, incident_id: str, now: int, because: str = "") -> int:
-    """Held pages of an incident are due now, and say why; returns how many."""
-    held = conn.execute(select(outbox.c.id, outbox.c.content).where(_held(incident_id))).all()
-    for row in held:
-        values = {"state": "due", "not_before": now, "content": telling.released(row.content, because)}
-        conn.execute(update(outbox).where(outbox.c.id == row.id).values(values))
-    return len(held)
+def held_in(conn: Connection, incident_id: str) -> list[Notification]:
+    """What is held for a remedy on an incident, oldest first."""
+    return [Notification(**row._mapping) for row in conn.execute(_HELD_IN, {"of": incident_id})]
 
 
-def turn_held_into_report(conn: Connection, incident_id: str, content: dict[str, Any], now: int) -> int:
-    """Held pages of an incident go out now as reports with this content; returns how many were still held."""
-    return conn.execute(
-        update(outbox).where(_held(incident_id)).values(kind="report", state="due", not_before=now, content=content)
-    ).rowcount
+def release(conn: Connection, notification_id: str, kind: str, content: dict[str, Any], now: int) -> bool:
+    """A held notification is due now, with this content. False where it is not held any more."""
+    released = {"kind": kind, "state": "due", "not_before": now, "content": content}
+    return bool(
+        conn.execute(_RELEASE, {"of": notification_id, **{f"new_{k}": v for k, v in released.items()}}).rowcount
+    )
+
+
+def merge(conn: Connection, notification_ids: Sequence[str]) -> None:
+    """Held notifications go out in another one."""
+    conn.execute(
+        update(outbox).where(outbox.c.id.in_(notification_ids), outbox.c.state == "held").values(state="merged")
+    )
 
 
 def move(conn: Connection, incident_id: str, into: str) -> None:
@@ -199,7 +214,3 @@ def oldest_due(conn: Connection, now: int) -> int | None:
 
 def _claimed_by(notification_id: str, term: int) -> ColumnElement[bool]:
     return and_(outbox.c.id == notification_id, outbox.c.state == "claimed", outbox.c.claimed_term == term)
-
-
-def _held(incident_id: str) -> ColumnElement[bool]:
-    return and_(outbox.c.incident_id == incident_id, outbox.c.state == "held")

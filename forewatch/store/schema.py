@@ -226,6 +226,7 @@ flaps = Table(
     Column("fingerprint", String, primary_key=True),
     Column("fired_at", JSON, nullable=False),
     Column("flapping_since", BigInteger),
+    Column("kinds", JSON, nullable=False, server_default="[]"),  # of failure, told since it flaps
 )
 
 changes = Table(
@@ -247,7 +248,8 @@ incident_services = Table(
     # of open incidents only: the services they have alerts of
     Column("service", String, primary_key=True),
     Column("incident_id", String, primary_key=True),
-    Column("last_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),  # when its last alert there began
+    Column("ended_at", BigInteger),  # when the last one that is over ended, by our own clock
     Index("ix_incident_services_incident_id", "incident_id"),
 )
 
@@ -266,6 +268,7 @@ incidents = Table(
     Column("mitigated_at", BigInteger),
     Column("resolved_at", BigInteger),
     Column("resolution", Text),
+    Column("follows", String),  # the incident of the same trouble that ended shortly before
     Column("revision", BigInteger, nullable=False),  # raised by every change: the compare of compare-and-set
     Index("ix_incidents_opened_at", "opened_at"),
     Index(
@@ -297,10 +300,10 @@ outbox = Table(
     Column("incident_id", String),
     Column("alert_id", String),
     Column("run_id", String),
-    Column("kind", String, nullable=False),  # page | report | resolved | failure | test
+    Column("kind", String, nullable=False),  # page | update | report | resolved | failure | test
     Column("severity", String, nullable=False),
     Column("notifier", String, nullable=False),
-    Column("state", String, nullable=False),  # held | due | claimed | sent | failed | dead
+    Column("state", String, nullable=False),  # held | due | claimed | sent | failed | dead | merged
     Column("not_before", BigInteger, nullable=False),
     Column("content", JSON, nullable=False),  # what the templates see
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -312,6 +315,50 @@ outbox = Table(
     Column("receipt", JSON),
     Index("ix_outbox_state", "state", "not_before"),
     Index("ix_outbox_incident_id", "incident_id"),
+)
+
+named = Table(
+    "named",
+    decisions,
+    # which receiver was told of which alert, by a notification that is neither held nor dead, or by a digest that waits
+    Column("alert_id", String, primary_key=True),
+    Column("notifier", String, primary_key=True),
+    Column("notification_id", String),  # null while the digest waits
+    Column("name", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("paged", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_named_notification_id", "notification_id"),
+)
+
+receivers = Table(
+    "receivers",
+    decisions,
+    # when each notifier was sent something last, and when what waits for it leaves
+    Column("notifier", String, primary_key=True),
+    Column("told_at", BigInteger, nullable=False),
+    Column("paged_at", BigInteger, nullable=False),
+    Column("critical_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger),
+    Column("storm", Boolean, nullable=False),
+)
+
+letters = Table(
+    "letters",
+    decisions,
+    # what waits for its receiver's next digest
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("notifier", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("incident_id", String),
+    Column("alert_id", String),
+    Column("run_id", String),
+    Column("content", JSON, nullable=False),
+    Column("named", JSON, nullable=False),  # [[alert, alertname, severity], ...]
+    Column("at", BigInteger, nullable=False),
+    Index("ix_letters_notifier", "notifier", "id"),
+    sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
 
 runs = Table(

@@ -7,14 +7,17 @@ from collections.abc import Collection, Iterator, Mapping
 from sqlalchemy import Connection
 
 from forewatch.alerting.alert import Alert, Labels
+from forewatch.alerting.digest import Receiver
 from forewatch.alerting.flapping import Flap
 from forewatch.alerting.group import Group
 from forewatch.alerting.grouping import Notice
+from forewatch.alerting.naming import Heard, Named
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.silence import Silence, SilenceIndex
 from forewatch.alerting.suppression import Withheld
 from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
+from forewatch.incidents.outcome import Letter
 from forewatch.remedy.run import Run
 from forewatch.store import (
     alerts,
@@ -24,6 +27,8 @@ from forewatch.store import (
     ids,
     incident_services,
     incidents,
+    letters,
+    naming,
     outbox,
     runs,
     silences,
@@ -63,6 +68,15 @@ class StoreView:
 
     def alert_last(self, fingerprint: str) -> Alert | None:
         return alerts.latest(self._conn, fingerprint)
+
+    def linked(self, services: Collection[str], since: int) -> list[tuple[Incident, str]]:
+        return incident_services.linked(self._conn, services, since)
+
+    def names_lately(self, source: str, since: int) -> int:
+        return incident_services.names_lately(self._conn, source, since)
+
+    def services_in(self, incident_id: str) -> int:
+        return incident_services.firing_services(self._conn, incident_id)
 
     def firing_of(self, services: Collection[str]) -> list[Alert]:
         return alerts.firing_of(self._conn, services)
@@ -128,6 +142,33 @@ class StoreView:
 
     def runs_counted(self, remedy: str, since: int) -> list[Run]:
         return runs.counted(self._conn, remedy, since)
+
+    def named(self, alert_id: str) -> list[Named]:
+        return naming.of_alert(self._conn, alert_id)
+
+    def heard(self, incident_id: str, alert: Alert, since: int = 0) -> dict[str, Heard]:
+        return naming.heard(self._conn, incident_id, alert, since)
+
+    def told_of(self, incident_id: str) -> list[str]:
+        return naming.told_of(self._conn, incident_id)
+
+    def told_before(self, incident_id: str, notifier: str) -> bool:
+        return naming.told_before(self._conn, incident_id, notifier)
+
+    def open_for(self, notifier: str) -> bool:
+        return naming.open_for(self._conn, notifier)
+
+    def held_in(self, incident_id: str) -> list[Notification]:
+        return outbox.held_in(self._conn, incident_id)
+
+    def notification(self, notification_id: str) -> Notification | None:
+        return outbox.get(self._conn, notification_id)
+
+    def receiver(self, notifier: str) -> Receiver | None:
+        return letters.receiver(self._conn, notifier)
+
+    def letters(self, notifier: str) -> list[Letter]:
+        return letters.waiting(self._conn, notifier)
 
     def notifications_of(self, incident_id: str) -> list[Notification]:
         return outbox.of_incident(self._conn, incident_id)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from forewatch.bell import Bell, ring
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
-from forewatch.incidents.events import TimerDue
+from forewatch.incidents.events import TimerDue, Undelivered
 from forewatch.runtime import Runtime
 from forewatch.store import shifts, timers
 from forewatch.store.shifts import Fence
@@ -111,6 +111,8 @@ class PagePeople:
         delivered = await self._delivery.deliver_due(self._runtime.clock.now())
         self.sent += len(delivered.sent)
         self.failed += len(delivered.failed) + len(delivered.dead)
+        for notification_id in delivered.dead:
+            await self._decider.decide_alone(Undelivered(notification_id, self._runtime.clock.now()))
         for notification_id in (*delivered.failed, *delivered.dead):
             self._audit.record(f"{notification_id} not delivered", f"forewatch why {notification_id} tells more")
 

@@ -16,7 +16,7 @@ from forewatch.incidents.deciding.automation import end_healed, release_unattend
 from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, said_of
-from forewatch.incidents.deciding.placing import place
+from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.withholding import forget_withheld, look_again
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut
 from forewatch.incidents.incident import Incident
@@ -24,8 +24,6 @@ from forewatch.incidents.outcome import RefreshAlerts, SetTimer
 from forewatch.units import format_duration
 
 MOST_SHOWN = 10
-MOST_COMPARED = 200
-"""Alerts of an incident that a new one is compared with, to tell whether it is news."""
 UNNAMED_SERVICE = "host"
 """The service of an alert that names none: trouble of the machine itself."""
 
@@ -57,8 +55,7 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
     )
     alert, incident, opens = place(draft, alert, _seen(alert, event))
     flapping = said_of(draft) if count_firing(draft, alert) else ""
-    afresh = bool(flapping) or _breaks_through(draft, incident, alert)
-    announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=afresh)
+    announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=bool(flapping))
 
 
 def alert_cleared(draft: Draft, event: AlertCleared) -> None:
@@ -166,8 +163,8 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
     if incident is None or not incident.open:
         return
     draft.log(incident.id, "alert", text, alert=alert.id)
-    # An incident may have very many alerts: whether any still fires is all there is to know.
-    rest = [other for other in draft.view.firing_in(incident.id, MOST_SHOWN + 2) if other.id != alert.id]
+    # An incident may have very many alerts: the first few say enough.
+    rest = [other for other in draft.view.firing_in(incident.id, MOST_COMPARED) if other.id != alert.id]
     if rest:
         _go_on(draft, incident, alert, rest)
     elif flapping := draft.view.flapping_in(incident.id):
@@ -182,21 +179,11 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
         close_recovered(draft, incident, unwatched)
 
 
-def _breaks_through(draft: Draft, incident: Incident, alert: Alert) -> bool:
-    """Somebody took the incident on, and this they have not seen: it reaches another service, or something else of the
-    same one is critical. Another instance of what fires already is no news."""
-    if incident.status != "acknowledged":
-        return False
-    if not any(found.id == incident.id for found, _, _ in draft.view.open_incidents_with([alert.service])):
-        return True
-    known = (other.name for other in draft.view.firing_in(incident.id, MOST_COMPARED) if other.id != alert.id)
-    return alert.severity == "critical" and alert.name not in known
-
-
 def _go_on(draft: Draft, incident: Incident, over: Alert, rest: list[Alert]) -> None:
     """Some alerts still fire. A run whose own are over is done."""
     firing = ", ".join(alert.id for alert in rest[:MOST_SHOWN]) + (" and more" if len(rest) > MOST_SHOWN else "")
     draft.because("incident-goes-on", f"{incident.id} stays open, {firing} still firing.", incident.id)
+    incident = retitle(draft, incident, rest) if over.service == incident.service else incident
     release_unattended(draft, incident, *_end_runs_that_healed(draft, incident, over))
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from forewatch.alerting.alert import Alert
+from forewatch.alerting.alert import Alert, at_least
+from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.suppression import Suppression, Withheld
 from forewatch.incidents import telling
@@ -16,7 +17,7 @@ from forewatch.incidents.deciding.automation import Answer, hold_back, send_reme
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import said_of
 from forewatch.incidents.deciding.groups import join_group, join_new_groups
-from forewatch.incidents.deciding.paging import tell_of_trouble, was_told
+from forewatch.incidents.deciding.paging import tell_of_trouble
 from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import (
     flapping_of,
@@ -41,7 +42,7 @@ def announce(
     afresh: bool = False,
 ) -> None:
     """Answer a firing alert. `opens`: it opens the incident; `flapping`: a sentence, where it begins to flap; `afresh`:
-    tell those too who know of the incident."""
+    page those too who were told of it in the incident."""
     reasons, flaps = _reasons(draft, None if opens else incident, alert)
     answer = _answer(draft, alert, reasons)
     now_open = _spread(draft, alert, reasons)
@@ -121,9 +122,26 @@ def _reasons(draft: Draft, incident: Incident | None, alert: Alert) -> tuple[tup
     if flapping is None:
         return reasons, ""
     since, reason = flapping
-    if incident is not None and incident.open and was_told(draft, incident, alert.severity, since):
+    if incident is not None and incident.open and _told_that_it_flaps(draft, incident, alert, since):
         reasons = (*reasons, reason)
     return reasons, said_of(draft)
+
+
+def _told_that_it_flaps(draft: Draft, incident: Incident, alert: Alert, since: int) -> bool:
+    """Whether somebody was told of an episode of the alert in its incident, as severe as it is now, since it flaps."""
+    told = any(one.at >= since and at_least(one.severity, alert.severity) for one in draft.view.named(alert.id))
+    return told or any(
+        one.created_at >= since and at_least(one.severity, alert.severity)
+        for one in draft.view.notifications_of(incident.id)
+        if one.kind in ("page", "update", "report")
+        and one.state not in ("dead", "merged")
+        and _is_of(draft, one, alert)
+    )
+
+
+def _is_of(draft: Draft, notice: Notification, alert: Alert) -> bool:
+    about = draft.view.alert(notice.alert_id) if notice.alert_id is not None else None
+    return about is None or about.fingerprint == alert.fingerprint
 
 
 def _tell(

@@ -160,9 +160,8 @@ def end_in_failure(
     if incident is None:
         tell_of_failed_run(draft, run, text)
         return
-    if incident.open:
-        release(draft, incident, text, run.id)
-    tell_of_failure(draft, incident, run, text)
+    released = release(draft, incident, text, run.id) if incident.open else []
+    tell_of_failure(draft, incident, run, text, released=released)
 
 
 def end_before_acting(draft: Draft, run: Run, code: str, reason: str, *, state: str) -> None:

@@ -20,26 +20,28 @@ def close_recovered(draft: Draft, incident: Incident, unwatched: str = "") -> No
         if run.state == "acted":
             end_healed(draft, run)
     _call_off(draft, runs, f"{incident.id} recovered before")
-    _close(draft, incident, "incident-resolved", unwatched or _credit(runs))
+    _close(draft, incident, "incident-resolved", unwatched or _credit(runs), unwatched or telling.RESOLVED)
 
 
 def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> None:
     """A person says it is over. Its alerts keep their own truth; runs that have not begun are called off."""
     resolution = f"by {actor}: {reason}" if reason else f"by {actor}"
     _call_off(draft, draft.view.runs_of(incident.id), f"{actor} resolved {incident.id} before")
-    _close(draft, incident, "resolved-by-hand", resolution, actor=actor)
-    for alert in draft.view.firing_in(incident.id):
+    firing = draft.view.firing_in(incident.id)
+    ended = f"closed by {actor}, still failing" if firing else telling.RESOLVED
+    _close(draft, incident, "resolved-by-hand", resolution, ended, actor=actor)
+    for alert in firing:
         # Nobody has it before them any more, so elsewhere it explains nothing.
         look_again(draft, alert.id, outside=incident.id)
 
 
-def _close(draft: Draft, incident: Incident, code: str, resolution: str, *, actor: str = FOREWATCH) -> None:
-    text = telling.sentence(f"{incident.id} is resolved: {resolution}")
+def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: str, *, actor: str = FOREWATCH) -> None:
+    text = telling.sentence(f"{incident.id} is {'resolved' if ended == telling.RESOLVED else 'closed'}: {resolution}")
     closed = draft.change_incident(
         incident, "resolved", text, actor=actor, status="resolved", resolved_at=draft.now, resolution=resolution
     )
     draft.because(code, text, incident.id)
-    tell_of_recovery(draft, closed, text)
+    tell_of_recovery(draft, closed, text, ended)
 
 
 def _call_off(draft: Draft, runs: list[Run], reason: str) -> None:

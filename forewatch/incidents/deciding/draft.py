@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.suppression import Withheld
@@ -20,9 +20,13 @@ from forewatch.incidents.outcome import (
     PutRun,
     PutWithheld,
     Reason,
+    SetTimer,
 )
 from forewatch.incidents.view import View
 from forewatch.remedy.run import Run
+
+if TYPE_CHECKING:
+    from forewatch.incidents.deciding.sending import Post
 
 Result = TypeVar("Result")
 
@@ -40,6 +44,9 @@ class Draft:
         self._effects: list[Effect] = []
         self._reasons: list[Reason] = []
         self._looked_up: dict[Hashable, Any] = {}
+        self._posts: list[Post] = []
+        self._opened: set[str] = set()
+        self._holds: set[tuple[str | None, int]] = set()
 
     def once(self, key: Hashable, look: Callable[[], Result]) -> Result:
         """What a look-up answers, asked once: nothing changes in the view while a decision is taken."""
@@ -60,7 +67,12 @@ class Draft:
 
     def open_incident(self, incident: Incident, text: str) -> None:
         self._changes.append(PutIncident(incident))
+        self._opened.add(incident.id)
         self.log(incident.id, "opened", text)
+
+    def opened(self, incident_id: str) -> bool:
+        """Whether this decision has opened the incident: nobody was told of it yet."""
+        return incident_id in self._opened
 
     def change_incident(
         self, incident: Incident, kind: str, text: str, *, actor: str = FOREWATCH, **fields: Any
@@ -99,6 +111,19 @@ class Draft:
         changed = replace(run, **fields)
         self._changes.append(PutRun(changed, expected=run.state))
         return changed
+
+    def post(self, post: Post) -> None:
+        """Have a letter sent at the end of the decision, with all else that it tells the same receiver."""
+        self._posts.append(post)
+
+    def posted(self) -> list[Post]:
+        return self._posts
+
+    def hold_until(self, incident_id: str | None, until: int) -> None:
+        """Something of an incident is held till then: look at it in that moment, once."""
+        if incident_id is not None and (incident_id, until) not in self._holds:
+            self._holds.add((incident_id, until))
+            self.order(SetTimer("hold", incident_id, until))
 
     def outcome(self) -> Outcome:
         return Outcome(self._changes, self._effects, self._reasons)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from forewatch.alerting.alert import Alert, Severity, at_least
 from forewatch.alerting.group import Group
-from forewatch.alerting.notification import Notification
+from forewatch.alerting.naming import Named, naming, pages
 from forewatch.alerting.routing import Route, routes_for, routes_of
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.sending import CALLED, Post, release_one
 from forewatch.incidents.incident import Incident
-from forewatch.incidents.outcome import Notify, ReleaseHeld, TurnHeldIntoReport
+from forewatch.incidents.outcome import Letter, Notify
 from forewatch.remedy.run import Run
-from forewatch.units import format_duration
-
-_CALLED = {"page": "a page", "report": "a report", "failure": "word of a failure", "resolved": "word of the recovery"}
 
 
 def tell_of_trouble(
@@ -31,37 +29,63 @@ def tell_of_trouble(
     afresh: Collection[str] = (),
     heard_since: int | None = None,
 ) -> None:
-    """Page everybody the routes name who was not told yet at this severity; `info` is reported instead.
+    """Name the alert to every receiver of the routes it was not named to yet at this severity: by a page, or where that
+    is no news of the incident to them by an update; `info` is reported instead.
 
     `run` is the one just dispatched for this alert: only then may a page wait for the route's hold. `covered` says that
-    a run under way works on this alert too, so that a page held for it speaks for this alert as well. On the routes
+    a run under way works on this alert too: then it waits as long as the pages held for that, no longer. On the routes
     named in `afresh` those are told too who were told before `heard_since`, or ever where that is None.
     """
-    kind = "report" if alert.severity == "info" else "page"
-    notices = draft.view.notifications_of(incident.id)
-    told = _told(notices, alert.severity, held_counts=covered)
-    lately = [notice for notice in notices if heard_since is not None and notice.created_at >= heard_since]
-    told_lately = _told(lately, alert.severity, held_counts=covered)
-    if incident.status == "mitigated":
-        told, told_lately = set(), set()
+    named = {one.notifier: one for one in draft.view.named(alert.id)} if incident.status != "mitigated" else {}
+    heard = {} if draft.opened(incident.id) else draft.view.heard(incident.id, alert)
+    lately = draft.view.heard(incident.id, alert, heard_since) if heard and heard_since is not None else {}
+    held = {one.notifier: one for one in draft.view.held_in(incident.id) if alert.id in one.content.get("named", ())}
+    until = _held_until(draft, incident) if covered else None
+    done: set[str] = set()
     for route in routes:
         if not route.notify:
             draft.because("nobody-routed", f"{route.name} tells nobody of {alert.id}.", alert.id, incident.id)
+        again = route.name in afresh
         for notifier in route.notify:
-            if notifier in (told_lately if route.name in afresh else told):
-                text = f"{notifier} was told of {incident.id} at {alert.severity} or worse already."
+            if notifier in done:
+                continue
+            if _knows(named.get(notifier), alert.severity, heard_since if again else None, again):
+                text = f"{notifier} was told of {alert.id} already."
                 draft.because("told-already", text, alert.id, incident.id)
                 continue
-            hold = route.hold if run is not None and kind == "page" else 0.0
-            _send(draft, kind, notifier, said, incident=incident, alert=alert, run=run, hold=hold)
-            told.add(notifier)
-            told_lately.add(notifier)
+            if notifier in held and at_least(held[notifier].severity, alert.severity):
+                text = f"{held[notifier].id} waits for {notifier} already."
+                draft.because("told-already", text, alert.id, incident.id, held[notifier].id)
+                continue
+            done.add(notifier)
+            paging = pages(alert, (lately if again else heard).get(notifier))
+            kind = "report" if alert.severity == "info" else "page" if paging else "update"
+            update = notifier in heard and kind != "report"
+            letter = Letter(
+                notifier,
+                kind,
+                said["severity"],
+                {**said, "update": update},
+                incident.id,
+                alert.id,
+                run.id if run is not None else None,
+                (naming(alert),),
+                draft.now,
+            )
+            hold = until
+            if run is not None and kind == "page" and route.hold > 0:
+                hold = draft.now + micros(route.hold)
+            draft.post(Post(letter, until=hold))
 
 
-def was_told(draft: Draft, incident: Incident, severity: Severity, since: int) -> bool:
-    """Whether anybody was told of the incident at this severity or worse, or is about to be, since an instant."""
-    notices = draft.view.notifications_of(incident.id)
-    return bool(_told((one for one in notices if one.created_at >= since), severity, held_counts=True))
+def _knows(named: Named | None, severity: Severity, since: int | None, again: bool) -> bool:
+    if named is None or not at_least(named.severity, severity):
+        return False
+    return not again or (since is not None and named.at >= since)
+
+
+def _held_until(draft: Draft, incident: Incident) -> int | None:
+    return min((one.not_before for one in draft.view.held_in(incident.id)), default=None)
 
 
 def tell_group(
@@ -79,7 +103,7 @@ def tell_group(
             content={**said, "receiver": notifier},
         )
         draft.order(notice)
-        text = f"{notice.id}, {_CALLED[kind]} of the group {group.key}, goes to {notifier} now: {reason}"
+        text = f"{notice.id}, {CALLED[kind]} of the group {group.key}, goes to {notifier} now: {reason}"
         alerts = [alert["id"] for alert in said["alerts"]]
         incidents = dict.fromkeys(alert["incident_id"] for alert in said["alerts"])
         draft.because(reason.replace(" ", "-"), telling.sentence(text), notice.id, group.key, *alerts, *incidents)
@@ -104,19 +128,22 @@ def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], sai
         draft.because("silence-report", text, notice.id, silence_id)
 
 
-def release(draft: Draft, incident: Incident, because: str, *subjects: str) -> bool:
-    """Let the incident's held pages go now, saying why. Whether there were any."""
-    held = [notice.id for notice in draft.view.notifications_of(incident.id) if notice.state == "held"]
-    draft.order(ReleaseHeld(incident.id, because))
+def release(draft: Draft, incident: Incident, because: str, *subjects: str) -> list[str]:
+    """Let the incident's held pages go now, saying why. The notifiers they are for."""
+    held = draft.view.held_in(incident.id)
+    for notice in held:
+        release_one(draft, notice, telling.released(notice.content, because))
     if held:
-        text = f"Held pages go out now ({', '.join(held)}): {because}"
-        draft.because("pages-released", text, *held, incident.id, *subjects)
+        ids = ", ".join(notice.id for notice in held)
+        text = f"Held pages go out now ({ids}): {because}"
+        draft.because("pages-released", text, *(notice.id for notice in held), incident.id, *subjects)
         draft.log(incident.id, "page", text)
-    return bool(held)
+    return [notice.notifier for notice in held]
 
 
-def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str) -> None:
-    """A remedy did not work out: all who were told of the incident hear it at once.
+def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, released: Collection[str] = ()) -> None:
+    """A remedy did not work out: all who were told of the incident hear it at once, but for those whose held page was
+    `released` with that.
 
     Once the incident is over, or where it is no more than `info`, nobody needs to act on it: then it is a report.
     """
@@ -124,12 +151,13 @@ def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str) -> No
     kind = "failure" if incident.open and incident.severity != "info" else "report"
     title = f"{run.runbook} did not heal {incident.service}"
     said = telling.of_incident(incident, title, what, alert=alert, runbook=run.runbook)
-    told = [notice.notifier for notice in draft.view.notifications_of(incident.id)]
     routed: list[str] = []
     if alert is not None and not any(one.route == "" for one in draft.view.withheld(alert.id)):
         routed = [notifier for route in routes_of(draft.view.config, alert) for notifier in route.notify]
+    told = draft.view.told_of(incident.id) + [one.notifier for one in draft.view.notifications_of(incident.id)]
     for notifier in dict.fromkeys((*told, *routed)):
-        _send(draft, kind, notifier, said, incident=incident, alert=alert, run=run)
+        if notifier not in released:
+            _post(draft, kind, notifier, said, incident=incident, alert=alert, run=run)
 
 
 def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
@@ -146,70 +174,46 @@ def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
     )
     routed = [notifier for route in routes_for(draft.view.config, labels) for notifier in route.notify]
     for notifier in dict.fromkeys(routed):
-        _send(draft, "failure", notifier, said, incident=None, alert=None, run=run)
+        _post(draft, "failure", notifier, said, incident=None, alert=None, run=run)
 
 
-def tell_of_recovery(draft: Draft, incident: Incident, text: str) -> None:
-    """The incident is resolved: held pages become reports, those who were or may have been paged hear the good news."""
-    notices = draft.view.notifications_of(incident.id)
-    said = telling.of_incident(incident, f"Resolved: {incident.title}", text)
-    if held := [notice.id for notice in notices if notice.state == "held"]:
-        draft.order(TurnHeldIntoReport(incident.id, said))
-        why = f"Nobody needs to be paged any more, {', '.join(held)} became a report: {text}"
-        draft.because("page-became-report", why, *held, incident.id)
-        draft.log(incident.id, "report", why)
-    for notifier in _may_have_heard(notices):
-        _send(draft, "resolved", notifier, said, incident=incident, alert=None, run=None)
+def tell_of_recovery(draft: Draft, incident: Incident, text: str, ended: str) -> None:
+    """The incident is over: held pages become reports, those who were or may have been told hear how it ended."""
+    said = telling.over(incident, text, ended)
+    held = draft.view.held_in(incident.id)
+    for notice in held:
+        release_one(draft, notice, said, kind="report")
+    failed = [
+        one.notifier
+        for one in draft.view.notifications_of(incident.id)
+        if one.kind == "failure" and one.state not in ("held", "dead")
+    ]
+    for notifier in dict.fromkeys((*draft.view.told_of(incident.id), *failed)):
+        _post(draft, "resolved", notifier, said, incident=incident, alert=None, run=None)
 
 
-def _send(
+def _post(
     draft: Draft,
     kind: str,
     notifier: str,
-    said: telling.Content,
+    said: Mapping[str, object],
     *,
     incident: Incident | None,
     alert: Alert | None,
     run: Run | None,
-    hold: float = 0.0,
 ) -> None:
-    """Put one notification in the outbox, with its reason and its line on the timeline."""
-    notice = Notify(
-        id=draft.view.new_id("NT"),
-        kind=kind,
-        severity=said["severity"],
-        notifier=notifier,
-        not_before=draft.now + micros(hold),
-        held=hold > 0,
-        content=said,
-        incident_id=incident.id if incident is not None else None,
-        alert_id=alert.id if alert is not None else None,
-        run_id=run.id if run is not None else None,
-    )
-    draft.order(notice)
-    if run is not None and notice.held:
-        code, text = (
-            f"{kind}-held",
-            f"{notice.id}, {_CALLED[kind]} for {notifier}, waits {format_duration(hold)} for {run.id}",
+    draft.post(
+        Post(
+            Letter(
+                notifier,
+                kind,
+                str(said["severity"]),
+                dict(said),
+                incident.id if incident is not None else None,
+                alert.id if alert is not None else None,
+                run.id if run is not None else None,
+                (),
+                draft.now,
+            )
         )
-    else:
-        code, text = f"{kind}-due", f"{notice.id}, {_CALLED[kind]}, goes to {notifier} now"
-    why = telling.joined(f"{text} ({notice.severity})", said["reason"])
-    draft.because(code, why, notice.id, notice.alert_id, notice.incident_id, notice.run_id)
-    draft.log(notice.incident_id, kind, telling.sentence(text), notification=notice.id)
-
-
-def _told(notices: Iterable[Notification], severity: Severity, *, held_counts: bool) -> set[str]:
-    """Notifiers told of the trouble, or about to be, at `severity` or worse. A dead letter told nobody."""
-    silent = ("dead",) if held_counts else ("dead", "held")
-    return {
-        notice.notifier
-        for notice in notices
-        if notice.kind in ("page", "report") and notice.state not in silent and at_least(notice.severity, severity)
-    }
-
-
-def _may_have_heard(notices: Iterable[Notification]) -> list[str]:
-    """Notifiers that were paged or may have been: all but those whose pages were held back to the end."""
-    paged = (notice for notice in notices if notice.kind in ("page", "failure") and notice.state != "held")
-    return list(dict.fromkeys(notice.notifier for notice in paged))
+    )

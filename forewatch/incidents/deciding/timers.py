@@ -18,6 +18,7 @@ from forewatch.incidents.deciding.automation import (
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.groups import group_due
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.deciding.sending import digest_due, hold_due
 from forewatch.incidents.deciding.silencing import silence_due
 from forewatch.incidents.events import TimerDue
 from forewatch.incidents.incident import Incident
@@ -33,6 +34,10 @@ def timer_due(draft: Draft, event: TimerDue) -> None:
             reroute(draft, event.subject)
         case "review" | "recheck":
             review(draft, event.subject)
+        case "digest":
+            digest_due(draft, event.subject)
+        case "hold":
+            hold_due(draft, event.subject)
         case "calm":
             calm_due(draft, event.subject)
         case "silence-start" | "silence-warning" | "silence-end":

@@ -139,17 +139,26 @@ def over_since(draft: Draft, reasons: Iterable[Suppression]) -> int:
 
 
 def is_told(draft: Draft, alert: Alert) -> bool:
-    """Whether people hear of a firing alert and have it before them: its incident is open, and on one of its routes at
-    least it is not withheld for a reason of its own."""
+    """Whether people have a firing alert before them: its incident is open, nothing but a dependency of its own speaks
+    against it on all its routes, and it was named to somebody, is held for a remedy, or its group tells of it."""
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     if incident is None or not incident.open:
         return False
     hushed = {
         one.route for one in draft.view.withheld(alert.id) if any(reason.kind != "dependency" for reason in one.reasons)
     }
-    return "" not in hushed and any(
+    if "" in hushed:
+        return False
+    if draft.view.named(alert.id):
+        return True
+    if any(alert.id in one.content.get("named", ()) for one in draft.view.held_in(incident.id)):
+        return True
+    return any(
         # A group says what is mute on its ticks only, the calendar knows it before.
-        route.notify and route.name not in hushed and not route_suppressions(draft.view.config, route, draft.now)
+        route.group_by is not None
+        and route.notify
+        and route.name not in hushed
+        and not route_suppressions(draft.view.config, route, draft.now)
         for route in routes_of(draft.view.config, alert)
     )
 

@@ -6,12 +6,13 @@ fingerprint), so a decision that would break one fails the test that made it.
 
 from dataclasses import dataclass, replace
 
+from forewatch.alerting.alert import at_least
 from forewatch.alerting.classification import labels_for_routing
+from forewatch.alerting.naming import Heard, Named
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.silence import SilenceIndex
 from forewatch.clock import MICROSECONDS, micros
 from forewatch.config.models import Config
-from forewatch.incidents import telling
 from forewatch.incidents.decide import decide
 from forewatch.incidents.events import (
     Acknowledged,
@@ -34,21 +35,25 @@ from forewatch.incidents.outcome import (
     Dispatch,
     DropFlap,
     DropGroup,
+    DropLetters,
     DropMembers,
+    ForgetNamed,
+    MergeHeld,
     MoveNotices,
     Notify,
     PutAlert,
     PutFlap,
     PutGroup,
     PutIncident,
+    PutLetter,
     PutNotice,
+    PutReceiver,
     PutRun,
     PutSilence,
     PutWithheld,
     RefreshAlerts,
-    ReleaseHeld,
+    Release,
     SetTimer,
-    TurnHeldIntoReport,
 )
 from forewatch.remedy.run import UNDER_WAY
 
@@ -70,6 +75,7 @@ class MemoryView:
         self.timeline, self.timers, self.reasons, self.changes = [], [], [], []
         self.silences, self.held_back, self.hidden, self.flaps = {}, {}, {}, {}
         self.groups, self.group_members, self.notices = {}, {}, {}
+        self.namings, self.waiting, self.receivers = {}, {}, {}
         self.stopped = self.down = None
         self._ids = {}
         self._timers_set = 0
@@ -117,6 +123,79 @@ class MemoryView:
     def open_incidents_keyed(self, key, service):
         found = self.open_incidents_with([service])
         return [(one, at) for one, _, at in found if one.group_key == key or one.group_key.startswith(f"{key}/")]
+
+    def linked(self, services, since):
+        found = []
+        for alert in self.alerts.values():
+            incident = self.incidents.get(alert.incident_id)
+            lively = alert.status == "firing" or alert.updated_at >= since
+            if incident is not None and incident.open and alert.service in services and lively:
+                found.append((incident, alert.service))
+        return sorted(dict.fromkeys(found), key=lambda each: (each[0].opened_at, each[0].id))
+
+    def names_lately(self, source, since):
+        return len(
+            {
+                incident.id
+                for incident in self.incidents.values()
+                for alert in self.alerts_of(incident.id)
+                if incident.open
+                and ":{alertname=" in incident.group_key
+                and incident.opened_at >= since
+                and alert.source == source
+            }
+        )
+
+    def services_in(self, incident_id):
+        return len({alert.service for alert in self.firing_in(incident_id)})
+
+    def named(self, alert_id):
+        return [one for (of, _), (one, _) in sorted(self.namings.items()) if of == alert_id]
+
+    def heard(self, incident_id, alert, since=0):
+        found = {}
+        for (alert_id, notifier), (one, name) in self.namings.items():
+            other = self.alerts[alert_id]
+            if other.incident_id != incident_id or other.id == alert.id or one.at < since:
+                continue
+            before = found.get(notifier, Heard("info", False, False, False))
+            service = other.service == alert.service
+            alike = service and name == alert.name and other.classification == alert.classification
+            found[notifier] = Heard(
+                before.worst if at_least(before.worst, one.severity) else one.severity,
+                before.service or service,
+                before.kind or (alike and one.severity == "critical"),
+                before.episode or other.fingerprint == alert.fingerprint,
+            )
+        return found
+
+    def told_of(self, incident_id):
+        of = {alert.id for alert in self.alerts_of(incident_id)}
+        found = [one for one, _ in self.namings.values() if one.alert_id in of and one.severity != "info"]
+        return list(dict.fromkeys(one.notifier for one in sorted(found, key=lambda one: one.at)))
+
+    def told_before(self, incident_id, notifier):
+        of = {alert.id for alert in self.alerts_of(incident_id)}
+        return any(
+            one.alert_id in of and one.notifier == notifier and one.notification_id and one.severity != "info"
+            for one, _ in self.namings.values()
+        )
+
+    def open_for(self, notifier):
+        told = [self.alerts[one.alert_id] for one, _ in self.namings.values() if one.notifier == notifier]
+        return any(alert.status == "firing" and self.incidents[alert.incident_id].open for alert in told)
+
+    def held_in(self, incident_id):
+        return [one for one in self.notifications_of(incident_id) if one.state == "held"]
+
+    def notification(self, notification_id):
+        return self.outbox.get(notification_id)
+
+    def receiver(self, notifier):
+        return self.receivers.get(notifier)
+
+    def letters(self, notifier):
+        return list(self.waiting.get(notifier, ()))
 
     def silences_on(self, labels, now):
         return SilenceIndex(self.silences.values()).matching(labels, now)
@@ -188,6 +267,7 @@ class MemoryView:
         return self.down
 
     def apply(self, outcome, now):
+        self.now = now
         for change in outcome.changes:
             match change:
                 case PutAlert(alert):
@@ -249,6 +329,19 @@ class MemoryView:
             case MoveNotices(incident_id, into):
                 for notice in self.notifications_of(incident_id):
                     self.outbox[notice.id] = replace(notice, incident_id=into)
+            case PutLetter(letter):
+                self.waiting.setdefault(letter.notifier, []).append(letter)
+                self._name(letter.notifier, letter, None)
+            case DropLetters(notifier):
+                self.waiting.pop(notifier, None)
+            case PutReceiver(receiver):
+                self.receivers[receiver.notifier] = receiver
+            case ForgetNamed(notification_id):
+                self.namings = {
+                    key: (one, name)
+                    for key, (one, name) in self.namings.items()
+                    if one.notification_id != notification_id
+                }
             case _:
                 raise AssertionError(f"{change} is not known here")
 
@@ -268,13 +361,17 @@ class MemoryView:
                     effect.content,
                     now,
                 )
-            case ReleaseHeld(incident_id, because):
-                for page in self._held(incident_id):
-                    content = telling.released(page.content, because)
-                    self.outbox[page.id] = replace(page, state="due", not_before=now, content=content)
-            case TurnHeldIntoReport(incident_id, content):
-                for page in self._held(incident_id):
-                    self.outbox[page.id] = replace(page, kind="report", state="due", not_before=now, content=content)
+                if not effect.held:
+                    self._name(effect.notifier, effect, effect.id)
+            case Release(notification_id, _, kind, content):
+                held = self.outbox[notification_id]
+                assert held.state == "held", "released, though it is not held"
+                self.outbox[held.id] = replace(held, kind=kind, state="due", not_before=self.now, content=content)
+                self._name(effect.notifier, effect, notification_id)
+            case MergeHeld(notification_ids):
+                for one in notification_ids:
+                    assert self.outbox[one].state == "held", "merged, though it is not held"
+                    self.outbox[one] = replace(self.outbox[one], state="merged")
             case SetTimer(kind, subject, due_at):
                 self._timers_set += 1
                 self.timers.append(Timer(self._timers_set, kind, subject, due_at))
@@ -283,15 +380,18 @@ class MemoryView:
             case Dispatch(run_id):
                 assert self.runs[run_id].state == "waiting"
 
-    def _held(self, incident_id):
-        return [page for page in self.notifications_of(incident_id) if page.state == "held"]
+    def _name(self, notifier, letter, notification_id):
+        for one in letter.named:
+            named = Named(one.alert_id, notifier, one.severity, letter.kind == "page", self.now, notification_id)
+            self.namings[one.alert_id, notifier] = (named, one.name)
 
 
 class World:
     """Things happen, time passes, decisions are taken and applied."""
 
     def __init__(self, config=None, now=NINE_O_CLOCK):
-        self.view = MemoryView(Config.model_validate(config or {}))
+        # Each page by itself, where a test is not about digests.
+        self.view = MemoryView(Config.model_validate({"digest": {"within": "0s"}, **(config or {})}))
         self.now = now
         self.last = None
 
@@ -314,7 +414,7 @@ class World:
 
     def send(self):
         for page in self.view.outbox.values():
-            if page.state in ("held", "due") and page.not_before <= self.now:
+            if page.state == "due" and page.not_before <= self.now:
                 self.view.outbox[page.id] = replace(page, state="sent", sent_at=self.now)
 
     def fails(self, check="http", service="shop", severity="critical", summary=None, values=None, **labels):

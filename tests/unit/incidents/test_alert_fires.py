@@ -5,6 +5,7 @@ from memory_view import World, shop
 
 from forewatch.clock import micros
 from forewatch.incidents import telling
+from forewatch.incidents.events import Undelivered
 from forewatch.incidents.outcome import Dispatch, SetTimer
 
 pytestmark = pytest.mark.unit
@@ -219,12 +220,26 @@ class TestPaging:
         assert content["alert"]["labels"]["check"] == "http"
         assert content["runbook"] == "restart-service"
 
-    def test_a_second_alert_of_the_same_severity_does_not_page_again(self):
+    def test_another_check_of_the_service_is_an_update_that_does_not_page(self):
         world = World()
         world.fails("http")
         world.fails("tcp")
+        assert world.told() == [("page", "console", "due"), ("update", "console", "due")]
+        assert [notice.content["named"] for notice in world.view.outbox.values()] == [["AL-1"], ["AL-2"]]
+
+    def test_a_critical_alert_of_another_name_pages_though_somebody_acknowledged(self):
+        world = World()
+        world.fails("http")
+        world.ack()
+        world.fails("disk", alertname="DiskFull")
+        assert world.told() == [("page", "console", "due"), ("page", "console", "due")]
+        assert world.view.outbox["NT-2"].content["update"]
+
+    def test_what_fires_on_is_not_told_again(self):
+        world = World()
+        world.fails("http", severity="warning")
+        world.fails("http", severity="warning")
         assert world.told() == [("page", "console", "due")]
-        assert "told-already" in world.codes()
 
     def test_a_second_alert_of_a_higher_severity_pages_again(self):
         world = World()
@@ -237,13 +252,24 @@ class TestPaging:
         world = World(shop(autonomy="shadow", routes=routes))
         world.fails("http")
         world.fails("tcp")
-        assert world.told() == [("page", "ops", "due"), ("page", "web", "due")]
+        assert world.told() == [("page", "ops", "due"), ("update", "ops", "due"), ("page", "web", "due")]
 
-    def test_a_page_held_for_a_run_speaks_for_a_second_alert_the_run_works_on(self):
+    def test_a_second_alert_the_run_works_on_is_held_with_the_first_and_no_longer(self):
         world = World(shop(hold="30s"))
         world.fails("http")
+        world.wait(5)
         world.fails("tcp")
-        assert world.told() == [("page", "ops", "held")]
+        assert world.told() == [("page", "ops", "held"), ("page", "ops", "held")]
+        assert len({notice.not_before for notice in world.view.outbox.values()}) == 1
+
+    def test_what_is_held_leaves_in_one_page_when_the_hold_ends(self):
+        world = World(shop(hold="8s"))
+        world.fails("http")
+        world.wait(5)
+        world.fails("tcp")
+        world.wait(3)
+        assert world.told() == [("page", "ops", "sent"), ("page", "ops", "merged")]
+        assert world.view.outbox["NT-1"].content["named"] == ["AL-1", "AL-2"]
 
     def test_a_page_held_for_a_run_does_not_silence_an_alert_nobody_works_on(self):
         world = World(shop(hold="30s"))
@@ -255,6 +281,7 @@ class TestPaging:
         world = World()
         world.fails("http")
         world.view.outbox["NT-1"] = replace(world.view.outbox["NT-1"], state="dead")
+        world.decide(Undelivered("NT-1", world.now))
         world.fails("tcp")
         assert world.told() == [("page", "console", "dead"), ("page", "console", "due")]
 

@@ -110,7 +110,7 @@ def test_a_held_page_becomes_a_report_of_what_happened():
     world = healed_world(hold="60s")
     assert world.told() == [("report", "ops", "due")]
     report = world.view.outbox["NT-1"]
-    assert report.content["title"] == "Resolved: http of shop fails: connection refused"
+    assert report.content["title"] == "over after 5s: http of shop fails: connection refused"
     assert "INC-1 is resolved: healed by RUN-1 (restart-service)." in report.content["text"]
     assert "page-became-report" in world.codes()
 
@@ -155,10 +155,10 @@ class TestSomeAlertsStillFire:
         world.acted()
         world.recovers("http")
         assert world.view.runs["RUN-1"].state == "acted"
-        assert world.told() == [("page", "ops", "held")]
+        assert world.told() == [("page", "ops", "held"), ("page", "ops", "held")]
         world.recovers("tcp")
         assert world.view.runs["RUN-1"].verified == "healed"
-        assert world.told() == [("report", "ops", "due")]
+        assert world.told() == [("report", "ops", "due"), ("page", "ops", "merged")]
 
     def test_a_run_is_not_blamed_for_an_alert_of_another_kind(self):
         world = World(shop(hold="60s"))

@@ -118,7 +118,7 @@ def test_what_is_silenced_in_an_incident_resolved_by_hand_opens_another_in_the_e
 
 def test_a_silence_over_very_many_alerts_is_no_long_decision_and_one_page_an_incident(store, monkeypatch):
     monkeypatch.setattr("forewatch.incidents.deciding.silencing.COVERED_AT_ONCE", 3)
-    world = StoredWorld(store, shop(autonomy="shadow"))
+    world = StoredWorld(store, shop(autonomy="shadow") | {"digest": {"within": "5s"}})
     for number in range(8):
         world.fails(f"check{number}")
     world.now += micros(1)

@@ -112,10 +112,10 @@ class Promises(RuleBasedStateMachine):
             heard = [
                 n
                 for n in self.view.notifications_of(alert.incident_id)
-                if n.kind in ("page", "report") and at_least(n.severity, alert.severity)
+                if alert.id in n.content.get("named", ()) and n.state != "dead" and at_least(n.severity, alert.severity)
             ]
             assert heard
-            assert alert.severity == "info" or any(n.kind == "page" for n in heard)
+            assert alert.severity == "info" or any(n.kind in ("page", "update") for n in heard)
 
     @invariant()
     def a_page_waits_only_while_a_run_is_at_work(self):

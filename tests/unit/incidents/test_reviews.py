@@ -61,7 +61,7 @@ def test_what_fires_on_in_a_resolved_incident_is_told_when_it_gets_worse():
 
 
 def test_the_alerts_one_silence_hid_of_an_incident_are_one_page_when_it_ends():
-    world = World(shop(autonomy="shadow"))
+    world = World(shop(autonomy="shadow") | {"digest": {"within": "5s"}})
     for number in range(5):
         world.fails(f"check{number}")
     world.wait(1)
@@ -138,8 +138,8 @@ def test_what_got_worse_out_of_its_silence_is_told_once():
 def test_a_cause_that_is_resolved_by_hand_hushes_nobody_elsewhere_any_more():
     world = World(chain(correlation={"within": "5m"}))
     world.fails(service="stock")
-    world.wait(HOUR)
     world.fails(service="storefront")
+    world.decide(IncidentSplit("INC-1", ["AL-2"], "ana", world.now))
     assert withheld(world) == [("AL-2", "", "dependency")]
     assert world.view.alerts["AL-2"].incident_id == "INC-2"
     world.resolve("INC-1")

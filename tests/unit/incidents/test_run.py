@@ -161,6 +161,14 @@ class TestFailed:
         world.starting()
         world.failed(reason="the command ./start.sh exited with 1")
         assert world.view.runs["RUN-1"].state == "failed"
+        assert world.told() == [("page", "ops", "due")]
+        page = world.view.outbox["NT-1"].content
+        assert "RUN-1 (restart-service) failed: the command ./start.sh exited with 1." in page["text"]
+
+    def test_those_who_were_paged_before_hear_of_it(self):
+        world = dispatched(hold="0s")
+        world.starting()
+        world.failed(reason="the command ./start.sh exited with 1")
         assert world.told() == [("page", "ops", "due"), ("failure", "ops", "due")]
         failure = world.view.outbox["NT-2"].content
         assert failure["title"] == "restart-service did not heal shop"

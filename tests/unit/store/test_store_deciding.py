@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from store_rows import HOUR, NOW, SECOND, alert, incident, run
 
 from forewatch import deciding
+from forewatch.alerting.naming import Named, Naming
 from forewatch.config.models import Config
 from forewatch.errors import Fenced, TransitionRefused
 from forewatch.incidents.events import AlertRaised, Event, Noted, TimerDue
@@ -21,15 +23,15 @@ from forewatch.incidents.outcome import (
     PutIncident,
     PutRun,
     Reason,
-    ReleaseHeld,
+    Release,
     SetTimer,
-    TurnHeldIntoReport,
 )
 from forewatch.incidents.view import View
 from forewatch.store import (
     alerts,
     decision_log,
     incidents,
+    naming,
     observations,
     outbox,
     runs,
@@ -106,15 +108,27 @@ def test_a_decision_is_found_by_all_it_speaks_of_and_changes(store: Store, answe
 def test_held_pages_are_released_or_become_reports(store: Store, answer) -> None:
     answer(Outcome(effects=[HELD]))
     decide(store)
-    answer(Outcome(effects=[ReleaseHeld("INC-1", "the restart failed")]))
+    answer(Outcome(effects=[Release("NT-1", "terminal", "page", {"title": "down"})]))
     decide(store)
     with store.read() as conn:
         [page] = outbox.of_incident(conn, "INC-1")
         assert (page.state, page.kind, page.not_before) == ("due", "page", NOW)
-    answer(Outcome(effects=[TurnHeldIntoReport("INC-1", {"title": "healed"})]))
+    answer(Outcome(effects=[Release("NT-1", "terminal", "report", {"title": "healed"})]))
     decide(store)
     with store.read() as conn:
         assert outbox.of_incident(conn, "INC-1") == [page]
+
+
+def test_what_a_held_page_names_counts_as_told_once_it_is_released(store: Store, answer) -> None:
+    named = (Naming("AL-1", "CheckFailing", "critical"),)
+    answer(Outcome([PutAlert(alert())], [replace(HELD, named=named)]))
+    decide(store)
+    with store.read() as conn:
+        assert naming.of_alert(conn, "AL-1") == []
+    answer(Outcome(effects=[Release("NT-1", "terminal", "page", {"title": "down"}, named)]))
+    decide(store)
+    with store.read() as conn:
+        assert naming.of_alert(conn, "AL-1") == [Named("AL-1", "terminal", "critical", True, NOW, "NT-1")]
 
 
 def test_timers_are_called_off(store: Store, answer) -> None:

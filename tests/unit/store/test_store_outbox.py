@@ -148,18 +148,33 @@ def test_a_clock_that_is_trimmed_by_a_second_releases_nothing_early(conn: Connec
     assert claimed(conn, NOW - SECOND) == []
 
 
-def test_held_pages_of_an_incident_are_released(conn: Connection) -> None:
+def test_a_held_page_is_released_and_the_others_stay_held(conn: Connection) -> None:
     outbox.add(conn, notification("NT-1", state="held", not_before=NOW + HOUR))
     outbox.add(conn, notification("NT-2", state="held", not_before=NOW + HOUR, incident_id="INC-2"))
-    assert outbox.release_held(conn, "INC-1", NOW) == 1
+    assert [one.id for one in outbox.held_in(conn, "INC-1")] == ["NT-1"]
+    assert outbox.release(conn, "NT-1", "page", {"title": "down"}, NOW)
+    assert not outbox.release(conn, "NT-1", "report", {"title": "healed"}, NOW)
     assert claimed(conn, NOW) == ["NT-1"]
+
+
+def test_a_held_page_that_goes_out_in_another_one_is_never_claimed(conn: Connection) -> None:
+    outbox.add(conn, notification("NT-1", state="held", not_before=NOW + SECOND))
+    outbox.merge(conn, ["NT-1"])
+    assert claimed(conn, NOW + HOUR) == []
+
+
+def test_a_held_page_leaves_by_itself_where_nobody_decides_when_its_hold_is_over(conn: Connection) -> None:
+    outbox.add(conn, notification("NT-1", state="held", not_before=NOW + SECOND))
+    assert claimed(conn, NOW + 5 * SECOND) == []
+    assert claimed(conn, NOW + 7 * SECOND) == ["NT-1"]
 
 
 def test_held_pages_become_reports_but_claimed_ones_stay_pages(conn: Connection) -> None:
     outbox.add(conn, notification("NT-1", not_before=NOW))
     assert claimed(conn, NOW) == ["NT-1"]
     outbox.add(conn, notification("NT-2", state="held", not_before=NOW + HOUR))
-    assert outbox.turn_held_into_report(conn, "INC-1", {"title": "storefront is healed"}, NOW) == 1
+    assert outbox.release(conn, "NT-2", "report", {"title": "storefront is healed"}, NOW)
+    assert not outbox.release(conn, "NT-1", "report", {"title": "storefront is healed"}, NOW)
     page, report = outbox.of_incident(conn, "INC-1")
     assert (page.id, page.kind, page.state) == ("NT-1", "page", "claimed")
     assert (report.kind, report.state, report.content) == ("report", "due", {"title": "storefront is healed"})
