@@ -42,6 +42,9 @@ class Judge:
         if not self._known.whole and self._reaches_back(observation, then):
             return "before"
         if now == then and now is not None:
+            # Only where both told the same at the same time is it known what a receiver waits for.
+            told = [one.receiver.notifier for one in outcome.changes if isinstance(one, PutReceiver)] if outcome else []
+            self._receivers.update(told)
             return "same"
         if not self._known.whole and (self._untold_group(then) or self._untold_receiver(then)):
             return "before"
@@ -59,8 +62,6 @@ class Judge:
                     self._made.add(group.key)
                 case PutNotice(key):
                     self._told.add(key)
-                case PutReceiver(receiver):
-                    self._receivers.add(receiver.notifier)
                 case _:
                     pass
 

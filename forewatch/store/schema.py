@@ -268,8 +268,8 @@ incidents = Table(
     Column("mitigated_at", BigInteger),
     Column("resolved_at", BigInteger),
     Column("resolution", Text),
-    Column("follows", String),  # the incident of the same trouble that ended shortly before
     Column("revision", BigInteger, nullable=False),  # raised by every change: the compare of compare-and-set
+    Column("follows", String),  # the incident of the same trouble that ended shortly before
     Index("ix_incidents_opened_at", "opened_at"),
     Index(
         "uq_incidents_open",

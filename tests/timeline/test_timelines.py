@@ -16,15 +16,27 @@ def test_groups_are_told_as_alertmanager_tells_them(name: str) -> None:
     line.check(simulated(line))
 
 
-def test_without_group_by_each_incident_is_told_once_and_its_end() -> None:
-    line = Timeline(group_by=None)
+def test_without_group_by_each_alert_is_told_and_the_end_of_the_incident() -> None:
+    line = Timeline(group_by=None, length=40)
     http, tcp = alert("Down", service="shop", check="http"), alert("Down", service="shop", check="tcp")
     line.push(at(1), http.active(1))
-    line.push(at(3), tcp.active(3))
-    line.push(at(5), http.active(1, 5))
-    line.push(at(6), tcp.active(3, 6))
+    line.push(at(10), tcp.active(10))
+    line.push(at(20), http.active(1, 20))
+    line.push(at(30), tcp.active(10, 30))
     line.want(between(1, 1.2), notice(firing=[http], kind="page"))
-    line.want(between(6, 6.2), notice(kind="resolved"))
+    line.want(between(10, 10.2), notice(firing=[tcp], kind="update"))
+    line.want(between(30, 30.2), notice(kind="resolved"))
+    line.check(simulated(line))
+
+
+def test_what_is_due_within_five_seconds_of_a_page_leaves_as_one() -> None:
+    line = Timeline(group_by=None)
+    first, *more = [alert("Down", service=f"shop{n}") for n in range(4)]
+    line.push(at(1), first.active(1))
+    for late, one in enumerate(more, start=2):
+        line.push(at(late), one.active(late))
+    line.want(between(1, 1.2), notice(firing=[first], kind="page"))
+    line.want(between(6, 6.2), notice(firing=more, kind="page"))
     line.check(simulated(line))
 
 
@@ -40,7 +52,7 @@ def test_a_route_is_mute_in_its_times_and_tells_afterwards() -> None:
 
 def test_a_flapping_alert_is_told_until_it_flaps_and_again_once_it_is_calm() -> None:
     flapping = {"after": 3, "within": "60s", "calm": "20s"}
-    line = Timeline(group_by=None, config={"flapping": flapping}, length=60)
+    line = Timeline(group_by=None, config={"flapping": flapping, "digest": {"within": "0s"}}, length=60)
     flaky = alert("Down", service="shop")
     for begins in (1, 5, 9, 13):
         line.push(at(begins), flaky.active(begins))

@@ -47,12 +47,6 @@ def test_a_due_one_is_claimed_once(conn: Connection) -> None:
     assert claimed(conn, NOW + 29 * SECOND) == []
 
 
-def test_a_held_one_goes_out_when_its_time_has_come(conn: Connection) -> None:
-    outbox.add(conn, notification(state="held", not_before=NOW + 60 * SECOND))
-    assert claimed(conn, NOW + 59 * SECOND) == []
-    assert claimed(conn, NOW + 60 * SECOND) == ["NT-1"]
-
-
 def test_the_most_severe_go_first(conn: Connection) -> None:
     outbox.add(conn, notification("NT-1", severity="info"))
     outbox.add(conn, notification("NT-2", severity="warning"))
