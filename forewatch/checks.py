@@ -148,9 +148,15 @@ def cleared(monitor: Monitor, state: CheckState, result: ProbeResult, now: int) 
     return AlertCleared(dict(monitor.labels), now, _values(state, result))
 
 
+def relabelled(monitor: Monitor, state: CheckState, before: Labels, now: int) -> AlertRaised:
+    """The event of a check that fails on under other labels."""
+    event = raised(monitor, state, ProbeResult(False, 0.0, state.reason), state.since or now)
+    return replace(event, before=dict(before))
+
+
 def dropped(labels: Labels, now: int) -> AlertCleared:
-    """The event of a failing check that is no longer configured, or no longer under these labels."""
-    return AlertCleared(dict(labels), now, {"reason": "the check is no longer configured"}, unwatched=True)
+    """The event of a failing check that is no longer configured."""
+    return AlertCleared(dict(labels), now, {"reason": "no longer watched (last: down)"}, unwatched=True)
 
 
 def _values(state: CheckState, result: ProbeResult) -> dict[str, Any]:
@@ -165,8 +171,9 @@ def _values(state: CheckState, result: ProbeResult) -> dict[str, Any]:
 
 def take_over(
     watched: Iterable[Monitor], states: Mapping[CheckKey, CheckState], firing: Iterable[Labels]
-) -> tuple[dict[CheckKey, CheckState], list[Labels]]:
-    """The states a new watch starts from, and the labels of alerts that nothing watched would ever clear.
+) -> tuple[dict[CheckKey, CheckState], list[Labels], dict[CheckKey, Labels]]:
+    """The states a new watch starts from, the labels of alerts that nothing watched would ever clear, and of checks
+    that fail under other labels than they have now, those.
 
     The alerts tell which checks are down, the state rows tell the rest: an alert is stored before its row, so after a
     crash the rows may lag behind. A row that says `down` without an alert counts as unknown, and is raised once more.
@@ -174,13 +181,18 @@ def take_over(
     by_key = {monitor.key: monitor for monitor in watched}
     down: set[CheckKey] = set()
     orphans: list[Labels] = []
+    moved: dict[CheckKey, Labels] = {}
     for labels in _of_checks(firing):
         key = CheckKey(labels["service"], labels["check"], labels["instance"])
         monitor = by_key.get(key)
-        if monitor is not None and dict(monitor.labels) == dict(labels):
-            down.add(key)
-        else:
+        if monitor is None:
             orphans.append(labels)
+            continue
+        down.add(key)
+        if dict(monitor.labels) == dict(labels):
+            moved.pop(key, None)
+        else:
+            moved.setdefault(key, labels)
     taken: dict[CheckKey, CheckState] = {}
     for key in by_key:
         state = states.get(key, CheckState())
@@ -189,7 +201,7 @@ def take_over(
         elif key not in down and state.status == "down":
             state = replace(state, status="unknown")
         taken[key] = state
-    return taken, orphans
+    return taken, orphans, moved
 
 
 def _of_checks(firing: Iterable[Labels]) -> Iterator[Labels]:

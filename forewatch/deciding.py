@@ -48,6 +48,7 @@ from forewatch.incidents.outcome import (
     RefreshAlerts,
     Release,
     SetTimer,
+    Unname,
 )
 from forewatch.store import (
     alerts,
@@ -164,6 +165,8 @@ def _change(conn: Connection, change: Change, now: int) -> None:
             letters.put_receiver(conn, receiver)
         case ForgetNamed(notification_id):
             naming.forget(conn, notification_id)
+        case Unname(alert_id, notifier):
+            naming.unname(conn, alert_id, notifier)
         case _:
             assert_never(change)
 

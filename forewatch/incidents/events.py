@@ -38,6 +38,8 @@ class AlertRaised(Event):
     until: int | None = None
     """It is over then unless heard of again. `timeout`: that is our patience, the sender named no end."""
     timeout: bool = False
+    before: Labels | None = None
+    """The labels under which it fired until now, where a new configuration gives it others: the episode goes on."""
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,14 @@ class ForgetNamed:
     notification_id: str
 
 
+@dataclass(frozen=True)
+class Unname:
+    """An alert is a receiver's no longer: what it was told of it is settled."""
+
+    alert_id: str
+    notifier: str
+
+
 Change = (
     PutAlert
     | PutIncident
@@ -205,6 +213,7 @@ Change = (
     | DropLetters
     | PutReceiver
     | ForgetNamed
+    | Unname
 )
 
 

@@ -37,6 +37,7 @@ from forewatch.incidents.outcome import (
     RefreshAlerts,
     Release,
     SetTimer,
+    Unname,
 )
 from forewatch.store.schema import decision_records, decision_subjects
 
@@ -102,7 +103,7 @@ def _subject(part: Change | Effect) -> str | None:
             return incident.id
         case PutRun(run):
             return run.id
-        case Notify(id) | AddEntry(id) | Dispatch(id) | Release(id) | ForgetNamed(id):
+        case Notify(id) | AddEntry(id) | Dispatch(id) | Release(id) | ForgetNamed(id) | Unname(id):
             return id
         case PutSilence(silence):
             return silence.id

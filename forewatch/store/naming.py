@@ -66,6 +66,7 @@ _OPEN_FOR = (
     .where(named.c.notifier == bindparam("to"), alerts.c.status == "firing", incidents.c.status != "resolved")
     .limit(1)
 )
+_UNNAME = delete(named).where(named.c.alert_id == bindparam("of"), named.c.notifier == bindparam("to"))
 _FORGET = delete(named).where(named.c.notification_id == bindparam("of"))
 
 
@@ -123,6 +124,11 @@ def told_before(conn: Connection, incident_id: str, notifier: str) -> bool:
 def open_for(conn: Connection, notifier: str) -> bool:
     """Whether a receiver was told of a firing alert of an open incident."""
     return conn.execute(_OPEN_FOR, {"to": notifier}).first() is not None
+
+
+def unname(conn: Connection, alert_id: str, notifier: str) -> None:
+    """The alert is this receiver's no longer."""
+    conn.execute(_UNNAME, {"of": alert_id, "to": notifier})
 
 
 def forget(conn: Connection, notification_id: str) -> None:

@@ -34,6 +34,7 @@ from forewatch.checks import (
     dropped,
     monitors,
     raised,
+    relabelled,
     take_over,
 )
 from forewatch.clock import Clock, SystemClock, seconds
@@ -139,7 +140,7 @@ class CheckEngine:
         self._random = rng or random.Random()
         self._context = ProbeContext(folder, calls)
         self._planned = monitors(config)
-        self._taken, self._orphans = take_over(self._planned, states, firing)
+        self._taken, self._orphans, self._moved = take_over(self._planned, states, firing)
         self._watched: dict[CheckKey, _Watched] = {}
         self._heap: list[tuple[float, int, _Watched]] = []
         self._order = itertools.count()
@@ -187,11 +188,13 @@ class CheckEngine:
         kept = {watched.monitor.key: watched.state for watched in gone}
         for watched in gone:
             successor = planned.get(watched.monitor.key)
-            if successor is not None and dict(successor.labels) == dict(watched.monitor.labels):
-                continue
-            kept.pop(watched.monitor.key)
-            if watched.state.status == "down":
-                self._orphans.append(watched.monitor.labels)
+            down = watched.state.status == "down"
+            if successor is None:
+                kept.pop(watched.monitor.key)
+                if down:
+                    self._orphans.append(self._moved.pop(watched.monitor.key, watched.monitor.labels))
+            elif down and dict(successor.labels) != dict(watched.monitor.labels):
+                self._moved.setdefault(watched.monitor.key, watched.monitor.labels)
         for key, monitor in planned.items():
             if key not in self._watched:
                 self._watch(monitor, kept.get(key, CheckState()))
@@ -290,7 +293,13 @@ class CheckEngine:
         taken = True
         if transition is not None:
             event = (raised if transition == "failing" else cleared)(monitor, state, result, now)
+            old = self._moved.get(monitor.key)
+            if old is not None and isinstance(event, AlertCleared):
+                # It fires under these still.
+                event = replace(event, labels=dict(old))
             taken = await self._hand_over(event)
+            if taken:
+                self._moved.pop(monitor.key, None)
             if not taken:
                 state = replace(state, status=before.status, since=before.since)
         watched.state = state
@@ -311,6 +320,12 @@ class CheckEngine:
         for labels in orphans:
             if not await self._hand_over(dropped(labels, self._clock.now())):
                 self._orphans.append(labels)
+        for key, before in list(self._moved.items()):
+            watched = self._watched.get(key)
+            if watched is None or watched.state.status != "down":
+                continue
+            if await self._hand_over(relabelled(watched.monitor, watched.state, before, self._clock.now())):
+                self._moved.pop(key, None)
 
     async def _end_rounds(self, watched: Iterable[_Watched]) -> None:
         """Cancel what is probing; wait for what is being handed over, since a decision is not to be torn."""
@@ -329,7 +344,7 @@ class CheckEngine:
                 async with asyncio.timeout(BATCH):
                     await self._stopping.wait()
             await self._flush()
-            if self._orphans:
+            if self._orphans or self._moved:
                 await self._clear_orphans()
 
     async def _flush(self) -> None:

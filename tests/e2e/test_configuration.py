@@ -103,7 +103,7 @@ def test_the_alert_of_a_removed_service_ends_with_a_reason(
     changed = time.monotonic()
     forewatch.write_config(configuration_of(victim.watched(), receiver))
     wait_in_force("the incident to end", lambda: forewatch.incidents("other")[0].status == "resolved", changed)
-    assert "no longer configured" in " ".join(forewatch.timeline(incident.id))
+    assert "no longer watched" in " ".join(forewatch.timeline(incident.id))
     other.fault("none")
 
 

@@ -127,7 +127,7 @@ class CheckHealth:
             _, config = self._runtime.configuration.current()
             monitors = checks.monitors(config)
             if first:
-                states, orphans = checks.take_over(monitors, states, firing)
+                states, orphans, _ = checks.take_over(monitors, states, firing)
                 for labels in orphans:
                     await self._decider.decide(checks.dropped(labels, self._runtime.clock.now()))
                 first = False

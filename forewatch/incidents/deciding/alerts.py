@@ -8,6 +8,7 @@ from forewatch.alerting.alert import SEVERITIES, Alert, Labels, Severity, at_lea
 from forewatch.alerting.arrival import merged_end
 from forewatch.alerting.classification import classify, labels_for_routing
 from forewatch.alerting.fingerprint import fingerprint
+from forewatch.alerting.flapping import calm_at, flaps
 from forewatch.alerting.routing import routes_of
 from forewatch.clock import iso, seconds
 from forewatch.incidents import telling
@@ -20,7 +21,7 @@ from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.withholding import forget_withheld, look_again
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut
 from forewatch.incidents.incident import Incident
-from forewatch.incidents.outcome import RefreshAlerts, SetTimer
+from forewatch.incidents.outcome import CancelTimers, DropFlap, PutFlap, RefreshAlerts, SetTimer
 from forewatch.units import format_duration
 
 MOST_SHOWN = 10
@@ -33,6 +34,9 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
     mark = fingerprint(event.identity if event.identity is not None else event.labels)
     if (firing := draft.view.firing_alert(mark)) is not None:
         _bring_up_to_date(draft, firing, event)
+        return
+    if event.before is not None and (known := draft.view.firing_alert(fingerprint(event.before))) is not None:
+        _relabel(draft, known, mark, event)
         return
     service = event.service or event.labels.get("service") or UNNAMED_SERVICE
     alert = Alert(
@@ -102,11 +106,12 @@ def calm_due(draft: Draft, mark: str) -> None:
             close_recovered(draft, incident)
 
 
-def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised) -> None:
+def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: str | None = None) -> None:
     """Newer labels and annotations win, the earlier start and the later end stay. Worse severity is news."""
     until, timeout = merged_end(firing.until, firing.timeout, event.until, event.timeout)
     fresh = replace(
         firing,
+        fingerprint=mark if mark is not None else firing.fingerprint,
         labels=event.labels,
         annotations=event.annotations,
         severity=_severity(event.labels),
@@ -137,6 +142,19 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised) -> None:
     else:
         incident = draft.change_incident(incident, "severity", text, severity=fresh.severity)
     announce(draft, incident, fresh, event.values)
+
+
+def _relabel(draft: Draft, firing: Alert, mark: str, event: AlertRaised) -> None:
+    """A new configuration gives a firing alert other labels: its episode, incident and what was told stay."""
+    text = f"{telling.named(firing)} has other labels by a new configuration and fires on."
+    draft.because("relabelled", text, firing.id, firing.incident_id)
+    draft.log(firing.incident_id, "alert", text, alert=firing.id)
+    if (flap := draft.view.flap(firing.fingerprint)) is not None:
+        draft.change(DropFlap(firing.fingerprint), PutFlap(replace(flap, fingerprint=mark)))
+        draft.order(CancelTimers(firing.fingerprint, "calm"))
+        if flaps(flap):
+            draft.order(SetTimer("calm", mark, calm_at(flap, draft.view.config.flapping)))
+    _bring_up_to_date(draft, firing, event, mark=mark)
 
 
 def _follow_labels(draft: Draft, before: Alert, now: Alert) -> None:

@@ -17,7 +17,7 @@ from forewatch.incidents.deciding.automation import Answer, hold_back, send_reme
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import said_of
 from forewatch.incidents.deciding.groups import join_group, join_new_groups
-from forewatch.incidents.deciding.paging import tell_of_trouble
+from forewatch.incidents.deciding.paging import tell_of_trouble, tell_who_hears_no_more
 from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import (
     flapping_of,
@@ -62,6 +62,8 @@ def reroute(draft: Draft, alert_id: str) -> None:
         draft.because("timer-pointless", f"{alert_id} is over: it needs no routes any more.", alert_id)
         return
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    if incident is not None and incident.open:
+        tell_who_hears_no_more(draft, incident, alert)
     reasons, _ = _reasons(draft, incident, alert)
     now_open = _spread(draft, alert, reasons)
     if now_open and incident is not None and incident.open:

@@ -13,7 +13,7 @@ from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.sending import CALLED, Post, release_one
 from forewatch.incidents.incident import Incident
-from forewatch.incidents.outcome import Letter, Notify
+from forewatch.incidents.outcome import Letter, Notify, Unname
 from forewatch.remedy.run import Run
 
 
@@ -175,6 +175,27 @@ def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
     routed = [notifier for route in routes_for(draft.view.config, labels) for notifier in route.notify]
     for notifier in dict.fromkeys(routed):
         _post(draft, "failure", notifier, said, incident=None, alert=None, run=run)
+
+
+def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> None:
+    """Receivers that were told of an alert and that no route leads to now: they hear once that it is not theirs."""
+    routed = {notifier for route in routes_of(draft.view.config, alert) for notifier in route.notify}
+    now = ", ".join(sorted(routed)) or "nobody"
+    for one in draft.view.named(alert.id):
+        if one.notifier in routed:
+            continue
+        draft.change(Unname(alert.id, one.notifier))
+        text = f"{alert.id} is told to {now} now, by the routes of the configuration in force."
+        said = telling.of_incident(incident, f"{telling.summary(alert)}: no longer yours", text, alert=alert)
+        _post(
+            draft,
+            "resolved",
+            one.notifier,
+            {**said, "ended": "no longer yours"},
+            incident=incident,
+            alert=alert,
+            run=None,
+        )
 
 
 def tell_of_recovery(draft: Draft, incident: Incident, text: str, ended: str) -> None:

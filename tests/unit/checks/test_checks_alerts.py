@@ -75,18 +75,19 @@ def test_a_new_watch_believes_the_alerts_about_what_is_down():
     watched = monitors(SHOP)
     a, b, db = (monitor.key for monitor in watched)
     rows = {a: CheckState("up", successes=4, at=9), b: CheckState("down", failures=7, at=9)}
-    states, orphans = take_over(watched, rows, [watched[0].labels])
+    states, orphans, _ = take_over(watched, rows, [watched[0].labels])
     assert orphans == []
     assert (states[a].status, states[a].at) == ("down", 9)  # the crash came between the alert and its row
     assert (states[b].status, states[b].failures) == ("unknown", 7)  # no alert: raised again at the next failure
     assert states[db] == CheckState()
 
 
-def test_alerts_of_checks_that_are_gone_or_relabelled_are_orphans():
+def test_alerts_of_checks_that_are_gone_are_orphans_and_relabelled_ones_fail_on():
     watched = monitors(SHOP)
     relabelled = {**watched[0].labels, "severity": "critical"}
     gone = {**watched[0].labels, "check": "old"}
     others = {"alertname": "DiskFilling", "service": "host"}
-    states, orphans = take_over(watched, {}, [relabelled, gone, others])
-    assert orphans == [relabelled, gone]
-    assert states[CheckKey("shop", "http", "a")].status == "unknown"
+    states, orphans, moved = take_over(watched, {}, [relabelled, gone, others])
+    assert orphans == [gone]
+    assert moved == {CheckKey("shop", "http", "a"): relabelled}
+    assert states[CheckKey("shop", "http", "a")].status == "down"

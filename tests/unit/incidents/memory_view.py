@@ -54,6 +54,7 @@ from forewatch.incidents.outcome import (
     RefreshAlerts,
     Release,
     SetTimer,
+    Unname,
 )
 from forewatch.remedy.run import UNDER_WAY
 
@@ -336,6 +337,8 @@ class MemoryView:
                 self.waiting.pop(notifier, None)
             case PutReceiver(receiver):
                 self.receivers[receiver.notifier] = receiver
+            case Unname(alert_id, notifier):
+                self.namings.pop((alert_id, notifier), None)
             case ForgetNamed(notification_id):
                 self.namings = {
                     key: (one, name)

@@ -290,7 +290,7 @@ def test_a_failing_check_whose_url_changes_stays_down_until_it_passes():
     assert run(scene()).kinds() == ["AlertRaised", "AlertCleared"]
 
 
-def test_a_failing_check_whose_labels_change_is_cleared_under_the_old_and_raised_under_the_new():
+def test_a_failing_check_whose_labels_change_fails_on_under_the_new_ones():
     async def scene():
         watch = Watch(config(http("c")))
         watch.world["c"] = False
@@ -298,11 +298,42 @@ def test_a_failing_check_whose_labels_change_is_cleared_under_the_old_and_raised
         await asyncio.sleep(2)
         await watch.engine.reconfigure(config(http("c", severity="warning")))
         await asyncio.sleep(2)
+        watch.world["c"] = True
+        await asyncio.sleep(2)
         await watch.engine.stop()
         return watch
 
-    told = [(type(event).__name__, event.labels["severity"]) for _, event in run(scene()).told]
-    assert told == [("AlertRaised", "critical"), ("AlertCleared", "critical"), ("AlertRaised", "warning")]
+    events = [event for _, event in run(scene()).told]
+    told = [(type(event).__name__, event.labels["severity"]) for event in events]
+    assert told == [("AlertRaised", "critical"), ("AlertRaised", "warning"), ("AlertCleared", "warning")]
+    assert events[1].before == events[0].labels
+    assert events[1].annotations == events[0].annotations
+
+
+def test_a_check_that_recovers_before_its_new_labels_were_taken_is_cleared_under_the_old():
+    async def scene():
+        watch = Watch(config(http("c")))
+        watch.world["c"] = False
+        await watch.engine.start()
+        await asyncio.sleep(2)
+
+        async def refuse_labels(event):
+            if getattr(event, "before", None) is not None:
+                raise RuntimeError("the store is away")
+            watch.told.append((0.0, event))
+
+        watch.engine._on_transition = refuse_labels
+        await watch.engine.reconfigure(config(http("c", severity="warning")))
+        watch.world["c"] = True
+        await asyncio.sleep(2)
+        await watch.engine.stop()
+        return watch
+
+    events = [event for _, event in run(scene()).told]
+    assert [(type(event).__name__, event.labels["severity"]) for event in events] == [
+        ("AlertRaised", "critical"),
+        ("AlertCleared", "critical"),
+    ]
 
 
 def test_stopping_ends_probes_at_once_but_lets_a_decision_be_made():

@@ -1,0 +1,70 @@
+"""A new configuration changes the labels of what fires: the episode, its incident and what was told stay."""
+
+import pytest
+from memory_view import World, shop
+
+from forewatch.incidents.events import AlertCleared, AlertRaised
+
+pytestmark = pytest.mark.unit
+
+BEFORE = {"alertname": "CheckFailing", "service": "shop", "check": "http", "severity": "critical"}
+AFTER = {**BEFORE, "tier": "1", "owner": "web"}
+
+
+def relabel(world, before=BEFORE, after=AFTER):
+    annotations = {"summary": "http of shop fails: connection refused"}
+    world.decide(AlertRaised(after, annotations, world.now, {}, before=before))
+
+
+def test_a_label_added_to_a_service_that_is_down_is_no_end_and_no_page():
+    world = World(shop(autonomy="shadow"))
+    world.fails()
+    world.wait(10)
+    relabel(world)
+    world.wait(60)
+    assert world.told() == [("page", "ops", "sent")]
+    assert [alert.id for alert in world.view.alerts.values()] == ["AL-1"]
+    assert world.view.alerts["AL-1"].labels == AFTER
+    assert "relabelled" in [reason.code for reason in world.view.reasons]
+
+
+def test_it_ends_under_its_new_labels_and_those_who_were_told_hear_of_it():
+    world = World(shop(autonomy="shadow"))
+    world.fails()
+    relabel(world)
+    world.wait(10)
+    world.decide(AlertCleared(AFTER, world.now))
+    assert [kind for kind, _, _ in world.told()] == ["page", "resolved"]
+    assert not world.view.incidents["INC-1"].open
+
+
+def test_a_receiver_no_route_leads_to_any_more_hears_once_that_it_is_not_theirs():
+    routes = [{"match": {"tier": "1"}, "notify": ["web"]}, {"notify": ["ops"]}]
+    world = World(shop(autonomy="shadow", routes=routes))
+    world.fails()
+    world.wait(10)
+    relabel(world)
+    world.wait(10)
+    assert world.told() == [("page", "ops", "sent"), ("resolved", "ops", "sent"), ("page", "web", "sent")]
+    assert world.view.outbox["NT-2"].content["ended"] == "no longer yours"
+    world.decide(AlertCleared(AFTER, world.now))
+    assert [(kind, notifier) for kind, notifier, _ in world.told()][3:] == [("resolved", "web")]
+
+
+def test_what_flapped_flaps_on():
+    flapping = {"after": 2, "within": "10m", "calm": "5m"}
+    world = World(shop(autonomy="shadow") | {"flapping": flapping})
+    for _ in range(2):
+        world.fails()
+        world.recovers()
+    world.fails()
+    relabel(world)
+    mark = world.view.alerts["AL-3"].fingerprint
+    assert world.view.flaps[mark].flapping_since is not None
+    assert [timer.subject for timer in world.view.timers if timer.kind == "calm"] == [mark]
+
+
+def test_where_nothing_fired_under_the_old_labels_it_is_raised_as_new():
+    world = World(shop(autonomy="shadow"))
+    relabel(world)
+    assert world.told() == [("page", "ops", "due")]
