@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from forewatch.alerting.alert import Labels
+from forewatch.alerting.failures import failure_of
 from forewatch.config.models import Check, Config, Instance, Service
 from forewatch.incidents.events import AlertCleared, AlertRaised
 
@@ -162,6 +163,7 @@ def dropped(labels: Labels, now: int) -> AlertCleared:
 def _values(state: CheckState, result: ProbeResult) -> dict[str, Any]:
     return {
         "reason": result.reason,
+        "failure": "" if result.ok else failure_of(result.reason),
         "duration": result.duration,
         "failures": state.failures,
         "successes": state.successes,

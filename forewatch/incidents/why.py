@@ -33,6 +33,7 @@ _TIMERS = {
     "review": "It was time to look again at {}",
     "recheck": "It was time to look again at {}",
     "reroute": "Other routes lead from {} than when it fired",
+    "flap-down": "It was time to see whether the flapping {} stays down",
     "hold": "The hold of pages of {} was over",
     "digest": "It was time to tell {} what waited",
     "calm": "The flapping alert {} may have calmed down",

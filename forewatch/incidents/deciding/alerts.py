@@ -16,7 +16,7 @@ from forewatch.incidents.deciding.announcing import announce
 from forewatch.incidents.deciding.automation import end_healed, release_unattended, unhealed
 from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.flapping import calm_down, count_firing, said_of
+from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
 from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.withholding import forget_withheld, look_again
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut
@@ -58,7 +58,7 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
         classification=classify(event.labels, event.annotations, str(event.values.get("metric") or "") or None),
     )
     alert, incident, opens = place(draft, alert, _seen(alert, event))
-    flapping = said_of(draft) if count_firing(draft, alert) else ""
+    flapping = count_firing(draft, alert, str(event.values.get("failure", "")))
     announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=bool(flapping))
 
 
@@ -104,6 +104,22 @@ def calm_due(draft: Draft, mark: str) -> None:
     for incident, _, _ in draft.view.open_incidents_with([alert.service]):
         if not draft.view.firing_in(incident.id, 1) and draft.view.flapping_in(incident.id) == [mark]:
             close_recovered(draft, incident)
+
+
+def flapping_stays_down(draft: Draft, alert_id: str) -> None:
+    """A flapping alert has fired for long enough to be told again."""
+    alert = draft.view.alert(alert_id)
+    flap = draft.view.flap(alert.fingerprint) if alert is not None else None
+    incident = draft.view.incident(alert.incident_id) if alert is not None and alert.incident_id is not None else None
+    if alert is None or alert.status != "firing" or flap is None or not flaps(flap) or incident is None:
+        draft.because("timer-pointless", f"{alert_id} is over or does not flap: nothing to do.", alert_id)
+        return
+    if not incident.open:
+        alert, incident, _ = place(draft, alert, telling.summary(alert))
+    lasts = format_duration(seconds(draft.now - alert.starts_at))
+    text = f"It flapped and stays down now, since {lasts}."
+    draft.because("stays-down", f"{telling.named(alert)}: {text}", alert.id, incident.id)
+    announce(draft, incident, alert, {}, flapping=text, afresh=True)
 
 
 def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: str | None = None) -> None:
@@ -186,7 +202,14 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
     if rest:
         _go_on(draft, incident, alert, rest)
     elif flapping := draft.view.flapping_in(incident.id):
-        flaps = draft.view.alert_last(flapping[0]) or alert
+        last = [draft.view.alert_last(mark) or alert for mark in flapping]
+        if all(one.service != incident.service for one in last):
+            # Its own services are well; what flaps beside them is a trouble of its own.
+            for one in last:
+                move_away(draft, incident, one)
+            close_recovered(draft, incident, unwatched)
+            return
+        flaps = last[0]
         text = f"{incident.id} stays open: {telling.named(flaps)} flaps, and may fire again."
         draft.because("waits-for-calm", text, incident.id, alert.id)
         draft.log(incident.id, "alert", text, alert=alert.id)

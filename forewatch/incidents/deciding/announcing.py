@@ -43,7 +43,8 @@ def announce(
 ) -> None:
     """Answer a firing alert. `opens`: it opens the incident; `flapping`: a sentence, where it begins to flap; `afresh`:
     page those too who were told of it in the incident."""
-    reasons, flaps = _reasons(draft, None if opens else incident, alert)
+    # What is told of its flapping now is not kept back because it flaps.
+    reasons, flaps = _reasons(draft, None if opens or flapping else incident, alert)
     answer = _answer(draft, alert, reasons)
     now_open = _spread(draft, alert, reasons)
     if not reasons and any(one.route == "" for one in draft.view.withheld(alert.id)):

@@ -2,38 +2,85 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.flapping import calm_at, calmed, fired, flaps
+from forewatch.clock import iso, micros
 from forewatch.incidents import telling
+from forewatch.incidents.deciding.correlating import group_key_for
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, DropFlap, PutFlap, SetTimer
 from forewatch.units import format_duration
 
 
-def count_firing(draft: Draft, alert: Alert) -> bool:
-    """Count a new episode. Whether the alert begins to flap with it."""
+def count_firing(draft: Draft, alert: Alert, kind: str) -> str:
+    """Count a new episode, of a kind of failure. What people are to be told of its flapping now, if anything.
+
+    Told is that it begins to flap, and each kind of failure that was not told since.
+    """
     settings = draft.view.config.flapping
     before = draft.view.flap(alert.fingerprint)
     flap = fired(before, alert.fingerprint, draft.now, settings)
-    draft.change(PutFlap(flap))
     if not flaps(flap):
-        return False
+        draft.change(PutFlap(flap))
+        return ""
+    begins = before is None or not flaps(before)
+    news = bool(kind) and kind not in flap.kinds
+    draft.change(PutFlap(replace(flap, kinds=(*flap.kinds, kind)) if news else flap))
     draft.order(CancelTimers(alert.fingerprint, "calm"), SetTimer("calm", alert.fingerprint, calm_at(flap, settings)))
-    if before is not None and flaps(before):
-        return False
-    text = f"{telling.named(alert)}: {said_of(draft)}"
-    draft.because("flaps", text, alert.id, alert.incident_id)
+    draft.order(SetTimer("flap-down", alert.id, draft.now + micros(_stays_down(draft, alert))))
+    if not begins and not news:
+        return ""
+    said = said_of(draft) if begins else f"It flaps, and this failure ({kind}) is new."
+    text = f"{telling.named(alert)}: {said}"
+    draft.because("flaps" if begins else "flaps-otherwise", text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "alert", text, alert=alert.id)
-    return True
+    return said
+
+
+def _stays_down(draft: Draft, alert: Alert) -> float:
+    """Seconds after which a flapping alert that still fires is told again: at least two rounds of its check."""
+    service = draft.view.config.service(alert.service)
+    checks = service.checks if service is not None else []
+    every = next((check.every for check in checks if check.label == alert.labels.get("check")), 0.0)
+    return max(draft.view.config.flapping.down, 2 * every)
 
 
 def said_of(draft: Draft) -> str:
-    """What people are told of an alert that flaps, and then nothing more."""
+    """What people are told of an alert that flaps, before it is quiet."""
     settings = draft.view.config.flapping
+    until = iso(draft.now + micros(settings.calm))[11:16]
     return (
-        f"It flaps: it fired {settings.after} times within {format_duration(settings.within)}, and nothing more is "
-        f"told of it until it has been calm for {format_duration(settings.calm)}."
+        f"It flaps: it fired {settings.after} times within {format_duration(settings.within)}. Quiet until it has been "
+        f"calm for {format_duration(settings.calm)} ({until} UTC at the earliest), unless it fails in another way or "
+        f"stays down for {format_duration(settings.down)}."
     )
+
+
+def move_away(draft: Draft, incident: Incident, alert: Alert) -> None:
+    """A flapping alert of another service leaves an incident that is over, quietly, for one of its own."""
+    new_id = draft.view.new_id("INC")
+    moved = replace(alert, incident_id=new_id, updated_at=draft.now)
+    text = f"{telling.named(alert)} flaps, and moves from {incident.id} to {new_id}, for {incident.service} is well."
+    new = Incident(
+        id=new_id,
+        group_key=group_key_for(draft, moved, new_id),
+        service=alert.service,
+        title=telling.summary(alert),
+        severity=alert.severity,
+        status=incident.status,
+        opened_at=draft.now,
+        revision=1,
+        acknowledged_at=incident.acknowledged_at,
+        acknowledged_by=incident.acknowledged_by,
+        follows=incident.id,
+    )
+    draft.open_incident(new, text)
+    draft.put_alert(moved)
+    draft.log(incident.id, "alert", text, alert=alert.id)
+    draft.because("flapping-moved", text, alert.id, incident.id, new_id)
 
 
 def calm_down(draft: Draft, mark: str) -> bool:

@@ -5,7 +5,7 @@ A timer that has become pointless is recorded and nothing else: it must never ho
 
 from __future__ import annotations
 
-from forewatch.incidents.deciding.alerts import calm_due
+from forewatch.incidents.deciding.alerts import calm_due, flapping_stays_down
 from forewatch.incidents.deciding.announcing import reroute, review
 from forewatch.incidents.deciding.automation import (
     START_WITHIN,
@@ -38,6 +38,8 @@ def timer_due(draft: Draft, event: TimerDue) -> None:
             digest_due(draft, event.subject)
         case "hold":
             hold_due(draft, event.subject)
+        case "flap-down":
+            flapping_stays_down(draft, event.subject)
         case "calm":
             calm_due(draft, event.subject)
         case "silence-start" | "silence-warning" | "silence-end":

@@ -121,7 +121,11 @@ def test_labels_that_lead_an_alert_to_another_route_let_that_route_tell_of_it():
     for level in ("low", "high"):
         world.decide(AlertRaised({**identity, "level": level}, {}, world.now, {}, identity=identity))
         world.wait(1)
-    assert [page.notifier for page in world.view.outbox.values()] == ["web", "ops"]
+    assert [(page.notifier, page.kind) for page in world.view.outbox.values()] == [
+        ("web", "page"),
+        ("web", "resolved"),
+        ("ops", "page"),
+    ]
 
 
 def test_what_got_worse_out_of_its_silence_is_told_once():

@@ -1,0 +1,35 @@
+"""What kind of failure a check's reason speaks of: another kind is news, also of what flaps, and sounds different."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Failure = Literal["refused", "time-out", "status", "body", "slow", "certificate", "process", "other"]
+
+_KINDS: tuple[tuple[Failure, re.Pattern[str]], ...] = (
+    ("certificate", re.compile(r"\bcertificate\b|\bTLS\b")),
+    ("slow", re.compile(r"^\d{3} after .*expected at most|\bslow(er)?\b|, expected under ")),
+    ("status", re.compile(r"^\d{3} after ")),
+    ("refused", re.compile(r"^refused by |^connection reset by |^no route to |hung up without")),
+    ("time-out", re.compile(r"^no (answer|connection|response|reply|headers?|body|[a-z ]+) (within|to|from)\b")),
+    ("process", re.compile(r"^pid file |^process |^no process ")),
+    ("body", re.compile(r"^(body|json|header) ")),
+)
+
+HEADLINES: dict[Failure, str] = {
+    "refused": "is down",
+    "time-out": "does not answer",
+    "status": "answers with errors",
+    "body": "answers wrongly",
+    "slow": "is slow",
+    "certificate": "has a certificate problem",
+    "process": "is not running",
+    "other": "fails",
+}
+"""What a service does whose check fails so."""
+
+
+def failure_of(reason: str) -> Failure:
+    """The kind of failure of a check's reason; `other` where no word is known."""
+    return next((kind for kind, words in _KINDS if words.search(reason)), "other")
