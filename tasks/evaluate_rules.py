@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.clock import micros, seconds
 from forewatch.config.models import Config
+from forewatch.detection.aftermath import is_aftermath, since_recovery
 from forewatch.detection.band import Forecast
 from forewatch.detection.episode import Episode
 from forewatch.detection.rules import (
@@ -30,7 +31,7 @@ from forewatch.detection.statistics import Sample
 from forewatch.detection.trust import Trust, as_ticket
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.store import alerts, anomalies, forecasts, models, points, rule_states
+from forewatch.store import alerts, anomalies, check_states, forecasts, models, points, rule_states
 from forewatch.store.engine import Store
 from forewatch.units import format_duration
 from tasks.rule_targets import Target, Targets, alert_of
@@ -72,6 +73,7 @@ class RuleEngine:
         self._store = store
         self._states: dict[str, RuleState] | None = None
         self._targets = Targets()
+        self._recovery_told: dict[str, tuple[int, bool]] = {}
 
     def tick(self, config: Config, now: int) -> list[RuleEvent]:
         """The alerts raised and cleared by what is stored up to `now`.
@@ -86,8 +88,9 @@ class RuleEngine:
             self._targets.find(conn, config)
             samples = self._samples(conn, now)
             beside = self._beside(conn, now)
+            recovered = _recoveries(conn)
         before = dict(self._states)
-        events = self._judge(samples, beside, now)
+        events = self._judge(samples, beside, recovered, now)
         events += self._forget(now)
         if first:
             events += self._disagreements(events, now)
@@ -135,7 +138,9 @@ class RuleEngine:
                     return made
         return None
 
-    def _judge(self, samples: Mapping[int, list[Sample]], beside: _Beside, now: int) -> list[RuleEvent]:
+    def _judge(
+        self, samples: Mapping[int, list[Sample]], beside: _Beside, recovered: Mapping[str, int], now: int
+    ) -> list[RuleEvent]:
         states = self._known()
         events = []
         for target in self._targets:
@@ -152,10 +157,36 @@ class RuleEngine:
             if judgement.evidence.note and state.firing and seconds(now - state.at) > GONE_AFTER:
                 judgement = _gone(judgement, now)
             event = rule_event(target.rule, target.series.labels, target.series.service, judgement, now)
+            event = self._after_recovery(target, judgement, samples, recovered, event, now)
             if event is not None:
                 events.append(beside.trusted(event, target))
             states[target.key] = judgement.state
         return events
+
+    def _after_recovery(
+        self,
+        target: Target,
+        judgement: Judgement,
+        samples: Mapping[int, list[Sample]],
+        recovered: Mapping[str, int],
+        event: RuleEvent | None,
+        now: int,
+    ) -> RuleEvent | None:
+        """The event with what the rule sees since its service's checks recovered. One that fires already says so once
+        after each recovery, and again where that sight changes."""
+        found = samples.get(target.series.id, ())
+        since = since_recovery(target.rule, found, recovered.get(_service(target)), now)
+        if since is None or isinstance(event, AlertCleared) or not judgement.state.firing:
+            return event
+        values = {**judgement.evidence.as_json(target.rule), **since.as_json()}
+        told = (since.recovered_at, is_aftermath(values, now))
+        if event is None and self._recovery_told.get(target.key) != told:
+            raised = judgement._replace(transition="raised")
+            event = rule_event(target.rule, target.series.labels, target.series.service, raised, now)
+        if not isinstance(event, AlertRaised):
+            return event
+        self._recovery_told[target.key] = told
+        return replace(event, values=values)
 
     def _forget(self, now: int) -> list[RuleEvent]:
         """Drop the states of rules and series that are no more; what fired of them ends, with the reason."""
@@ -215,6 +246,22 @@ class RuleEngine:
     def _known(self) -> dict[str, RuleState]:
         assert self._states is not None, "tick reads the states first"
         return self._states
+
+
+def _recoveries(conn: Connection) -> dict[str, int]:
+    """When the checks of each service recovered last, where all of them pass now."""
+    found: dict[str, int] = {}
+    failing: set[str] = set()
+    for one in check_states.get_all(conn):
+        if one.status == "up":
+            found[one.service] = max(found.get(one.service, 0), one.since)
+        elif one.status == "down":
+            failing.add(one.service)
+    return {service: at for service, at in found.items() if service not in failing}
+
+
+def _service(target: Target) -> str:
+    return target.rule.service or target.series.labels.get("service", "") or target.series.service
 
 
 def _stored(state: RuleState) -> bool:

@@ -42,6 +42,8 @@ class Heard:
     """Of a critical alert of the same service, name and classification."""
     episode: bool
     """Of the same alert, in this episode or one before."""
+    paged_at: int = 0
+    """By a page, last."""
 
 
 def naming(alert: Alert) -> Naming:

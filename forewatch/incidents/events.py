@@ -209,6 +209,8 @@ class Undelivered(Event):
 
 @dataclass(frozen=True)
 class Acknowledged(Event):
+    """A person takes an incident on; `incident_id` may be a notification, `NT-n`: then all that it was about."""
+
     source: ClassVar[str] = "person"
     incident_id: str
     actor: str

@@ -36,6 +36,7 @@ _HEARD = (
             )
         ),
         _any(alerts.c.fingerprint == bindparam("fingerprint")),
+        func.max(case((named.c.paged, named.c.at), else_=0)),
     )
     .join(alerts, alerts.c.id == named.c.alert_id)
     .where(_IN, alerts.c.id != bindparam("alert"), named.c.at >= bindparam("since"))
@@ -106,8 +107,8 @@ def heard(conn: Connection, incident_id: str, alert: Alert, since: int = 0) -> d
         "since": since,
     }
     return {
-        notifier: Heard(SEVERITIES[worst], bool(service), bool(kind), bool(episode))
-        for notifier, worst, service, kind, episode in conn.execute(_HEARD, asked)
+        notifier: Heard(SEVERITIES[worst], bool(service), bool(kind), bool(episode), paged_at)
+        for notifier, worst, service, kind, episode, paged_at in conn.execute(_HEARD, asked)
     }
 
 

@@ -10,8 +10,10 @@ from forewatch.alerting.classification import classify, labels_for_routing
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.flapping import calm_at, flaps
 from forewatch.alerting.routing import routes_of
+from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, seconds
 from forewatch.incidents import telling
+from forewatch.incidents.deciding.aftermath import set_aside, sets_aside
 from forewatch.incidents.deciding.announcing import announce
 from forewatch.incidents.deciding.automation import end_healed, release_unattended, unhealed
 from forewatch.incidents.deciding.closing import close_recovered
@@ -57,6 +59,9 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
         timeout=event.timeout,
         classification=classify(event.labels, event.annotations, str(event.values.get("metric") or "") or None),
     )
+    if sets_aside(draft, event):
+        set_aside(draft, alert, event)
+        return
     alert, incident, opens = place(draft, alert, _seen(alert, event))
     flapping = count_firing(draft, alert, str(event.values.get("failure", "")))
     announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=bool(flapping))
@@ -69,7 +74,7 @@ def alert_cleared(draft: Draft, event: AlertCleared) -> None:
     if alert is None:
         draft.because("not-firing", f"No alert with the fingerprint {mark} fires, so there is nothing to resolve.")
         return
-    unwatched = str(event.values.get("reason") or "nobody looks any more") if event.unwatched else ""
+    unwatched = str(event.values.get("reason") or "no longer watched") if event.unwatched else ""
     _end(draft, alert, event.at, unwatched)
 
 
@@ -80,8 +85,8 @@ def alert_timed_out(draft: Draft, event: AlertTimedOut) -> None:
         text = f"The alert {event.fingerprint} does not fire, or was heard of again: it does not time out."
         draft.because("not-timed-out", text, alert.id if alert is not None else None)
         return
-    said = f"{alert.source or 'its source'} has not sent it again" if alert.timeout else "its sender said so"
-    _end(draft, alert, alert.until, f"{said} by {iso(alert.until)}")
+    silent = f"no longer reported ({alert.source or 'its source'} silent since {iso(alert.updated_at)})"
+    _end(draft, alert, alert.until, silent if alert.timeout else "")
 
 
 def alerts_refreshed(draft: Draft, event: AlertsRefreshed) -> None:
@@ -137,6 +142,15 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
         until=until,
         timeout=timeout,
     )
+    if sets_aside(draft, event) and firing.incident_id is not None:
+        _leave_aside(draft, fresh, event)
+        return
+    if firing.incident_id is None and "aftermath_until" in event.values and not sets_aside(draft, event):
+        # The service is back and fails this all the same: no aftermath.
+        draft.put_withheld(Withheld(firing.id, "", draft.now, ()), None)
+        fresh, its, opens = place(draft, fresh, _seen(fresh, event))
+        announce(draft, its, fresh, event.values, opens=opens)
+        return
     if labels_for_routing(fresh) != labels_for_routing(firing):
         _follow_labels(draft, firing, fresh)
     if at_least(firing.severity, fresh.severity):
@@ -158,6 +172,19 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
     else:
         incident = draft.change_incident(incident, "severity", text, severity=fresh.severity)
     announce(draft, incident, fresh, event.values)
+
+
+def _leave_aside(draft: Draft, alert: Alert, event: AlertRaised) -> None:
+    """An alert of an incident looks back on an outage that is over: it keeps the incident open no longer."""
+    incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    set_aside(draft, alert, event)
+    if incident is None or not incident.open:
+        return
+    rest = [other for other in draft.view.firing_in(incident.id, MOST_COMPARED) if other.id != alert.id]
+    if rest:
+        retitle(draft, incident, rest)
+    elif not draft.view.flapping_in(incident.id):
+        close_recovered(draft, incident)
 
 
 def _relabel(draft: Draft, firing: Alert, mark: str, event: AlertRaised) -> None:
@@ -188,8 +215,8 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
     over = replace(alert, status="resolved", ends_at=max(at, alert.starts_at), updated_at=draft.now)
     draft.put_alert(over)
     lasted = format_duration(seconds(max(0, at - alert.starts_at)))
-    since = f", since {unwatched}" if unwatched else ""
-    text = f"{alert.id} is resolved after {lasted}{since}: {telling.summary(alert)}."
+    how = f"ended, {unwatched}," if unwatched else "is resolved"
+    text = f"{alert.id} {how} after {lasted}: {telling.summary(alert)}."
     draft.because("alert-resolved", text, alert.id, alert.incident_id)
     forget_withheld(draft, alert)
     look_again(draft, alert.id)

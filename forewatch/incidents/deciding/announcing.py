@@ -82,8 +82,14 @@ def review(draft: Draft, alert_id: str) -> None:
         return
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     reasons, flapping = _reasons(draft, incident, alert)
-    if reasons:
-        withhold(draft, alert, "", reasons)
+    aside = [reason for one in before for reason in one.reasons if reason.kind == "aftermath"]
+    if reasons or any(reason.until is not None and reason.until > draft.now for reason in aside):
+        withhold(draft, alert, "", (*reasons, *aside))
+        return
+    if alert.incident_id is None:
+        draft.put_withheld(Withheld(alert.id, "", draft.now, ()), None)
+        alert, incident, opens = place(draft, alert, telling.summary(alert))
+        announce(draft, incident, alert, {}, opens=opens)
         return
     names = {route.name for route in routes_of(draft.view.config, alert)}
     join_new_groups(draft, routes_of(draft.view.config, alert), alert)

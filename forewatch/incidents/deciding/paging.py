@@ -10,11 +10,15 @@ from forewatch.alerting.naming import Named, naming, pages
 from forewatch.alerting.routing import Route, routes_for, routes_of
 from forewatch.clock import micros
 from forewatch.incidents import telling
+from forewatch.incidents.deciding.correlating import is_storm
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.sending import CALLED, Post, release_one
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter, Notify, Unname
 from forewatch.remedy.run import Run
+
+STORM_PAGES_EVERY = 60.0
+"""Seconds between two pages of an acknowledged storm of alerts that name no service."""
 
 
 def tell_of_trouble(
@@ -37,7 +41,7 @@ def tell_of_trouble(
     named in `afresh` those are told too who were told before `heard_since`, or ever where that is None.
     """
     named = {one.notifier: one for one in draft.view.named(alert.id)} if incident.status != "mitigated" else {}
-    heard = {} if draft.opened(incident.id) else draft.view.heard(incident.id, alert)
+    heard = {} if draft.opened(incident.id) or incident.status == "mitigated" else draft.view.heard(incident.id, alert)
     lately = draft.view.heard(incident.id, alert, heard_since) if heard and heard_since is not None else {}
     held = {one.notifier: one for one in draft.view.held_in(incident.id) if alert.id in one.content.get("named", ())}
     until = _held_until(draft, incident) if covered else None
@@ -59,6 +63,9 @@ def tell_of_trouble(
                 continue
             done.add(notifier)
             paging = pages(alert, (lately if again else heard).get(notifier))
+            if paging and notifier in heard and is_storm(incident) and incident.status == "acknowledged":
+                # Who works on a storm is told of each new name, but woken once a minute at most.
+                paging = heard[notifier].paged_at <= draft.now - micros(STORM_PAGES_EVERY)
             kind = "report" if alert.severity == "info" else "page" if paging else "update"
             update = notifier in heard and kind != "report"
             letter = Letter(

@@ -13,8 +13,31 @@ from forewatch.incidents.outcome import AddChange
 
 
 def acknowledged(draft: Draft, event: Acknowledged) -> None:
-    """A person takes it on. What is to be delivered still is. Raises NotFound, TransitionRefused."""
-    incident = _incident(draft, event.incident_id)
+    """A person takes it on, or all that a notification was about. What is to be delivered still is.
+
+    Raises NotFound, TransitionRefused.
+    """
+    if event.incident_id.startswith("NT-"):
+        _acknowledge_all(draft, event)
+        return
+    _acknowledge(draft, _incident(draft, event.incident_id), event)
+
+
+def _acknowledge_all(draft: Draft, event: Acknowledged) -> None:
+    """Of a digest every incident that still waits for somebody."""
+    notice = draft.view.notification(event.incident_id)
+    if notice is None:
+        raise NotFound(f"there is no notification {event.incident_id} (forewatch incidents show lists them)")
+    ids = notice.content.get("incidents") or ([notice.incident_id] if notice.incident_id is not None else [])
+    found = [draft.view.incident(one) for one in ids]
+    waiting = [one for one in found if one is not None and one.status in ("triggered", "mitigated")]
+    if not waiting:
+        draft.because("nothing-to-acknowledge", f"No incident of {notice.id} waits to be acknowledged.", notice.id)
+    for incident in waiting:
+        _acknowledge(draft, incident, event)
+
+
+def _acknowledge(draft: Draft, incident: Incident, event: Acknowledged) -> None:
     text = f"{event.actor} acknowledged {incident.id}."
     draft.change_incident(
         incident,

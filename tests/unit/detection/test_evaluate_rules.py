@@ -7,7 +7,7 @@ from forewatch.config.models import Config
 from forewatch.deciding import decide
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.store import forecasts, points, rule_states, series
+from forewatch.store import check_states, forecasts, points, rule_states, series
 from forewatch.store.points import Point
 from tasks.evaluate_rules import RuleEngine
 
@@ -183,3 +183,55 @@ def test_states_that_cannot_be_stored_do_not_silence_a_rule(store, monkeypatch, 
     assert len(world.tick(1)) == 1
     assert world.tick(2) == []
     assert "kept in memory only: metrics.db: the disk is full" in caplog.text
+
+
+SLOW = {
+    "alert": "Slow",
+    "metric": "check.duration",
+    "statistic": "mean",
+    "window": "5m",
+    "above": 0.5,
+    "service": "shop",
+}
+
+
+def recovered(store, second):
+    with store.measure() as conn:
+        row = check_states.CheckState("shop", "http", "default", "up", 0, 5, T0 + micros(second), T0, 0.1, "200")
+        check_states.put_many(conn, [row])
+
+
+def test_a_rule_that_looks_back_says_what_it_sees_since_the_service_recovered(store):
+    world = World(store, SLOW)
+    for second in range(0, 60, 10):
+        world.put(second, 2.0, "check.duration", service="shop")
+    recovered(store, 60)
+    (raised,) = world.tick(61)
+    assert raised.values["since_recovery"] is None
+    assert raised.values["aftermath_until"] == T0 + micros(360)
+    assert raised.values["recovered_at"] == T0 + micros(60)
+
+
+def test_a_rule_that_fires_already_says_so_once_after_a_recovery_and_again_where_the_sight_changes(store):
+    world = World(store, SLOW)
+    for second in range(0, 60, 10):
+        world.put(second, 2.0, "check.duration", service="shop")
+    (raised,) = world.tick(50)
+    assert "since_recovery" not in raised.values
+    recovered(store, 60)
+    (again,) = world.tick(61)
+    assert (again.labels, again.values["since_recovery"]) == (raised.labels, None)
+    assert world.tick(62) == []
+    for second in range(70, 100, 10):
+        world.put(second, 3.0, "check.duration", service="shop")
+    (slow,) = world.tick(101)
+    assert slow.values["since_recovery"] == 3.0
+    assert world.tick(102) == []
+
+
+def test_a_rule_on_something_else_than_answers_has_no_aftermath(store):
+    world = World(store, {**FULL, "window": "5m"})
+    world.put(0, 0.95, service="shop")
+    recovered(store, 1)
+    (raised,) = world.tick(2)
+    assert "since_recovery" not in raised.values

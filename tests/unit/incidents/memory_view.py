@@ -167,6 +167,7 @@ class MemoryView:
                 before.service or service,
                 before.kind or (alike and one.severity == "critical"),
                 before.episode or other.fingerprint == alert.fingerprint,
+                max(before.paged_at, one.at if one.paged else 0),
             )
         return found
 

@@ -47,7 +47,7 @@ def test_an_alert_that_nobody_watches_any_more_ends_without_word_of_a_recovery()
     world.decide(AlertCleared(labels, world.now, {"reason": "the check is no longer configured"}, unwatched=True))
     incident = world.view.incidents["INC-1"]
     assert (incident.status, incident.resolution) == ("resolved", "the check is no longer configured")
-    assert any("since the check is no longer configured" in entry.text for _, entry in world.view.timeline)
+    assert any("ended, the check is no longer configured," in entry.text for _, entry in world.view.timeline)
 
 
 def test_an_alert_cannot_end_before_it_began_even_if_the_clock_was_set_back():
