@@ -79,6 +79,8 @@ class Check(Model):
     body: str | None = None
     follow_redirects: bool = False
     verify_tls: bool = True
+    ca: str | None = None
+    """Of an http check: a PEM file of authorities to trust instead of this machine's."""
     expect: Expectation = Expectation()
 
     every: Annotated[Duration, Field(ge=1)] = 10.0
@@ -116,6 +118,12 @@ class Check(Model):
             raise ValueError(f"needs exactly one of {', '.join(CHECK_KINDS)}")
         if self.command is not None and not self.command:
             raise ValueError("command needs at least the program's name")
+        if self.ca is not None and self.http is None:
+            raise ValueError("ca is for http checks (a tls check takes it below tls: {address: HOST:PORT, ca: FILE})")
+        if self.ca is not None and not self.verify_tls:
+            raise ValueError(
+                "verify_tls: false trusts every certificate, so ca has no effect; leave one of the two out"
+            )
         return self
 
 
@@ -165,6 +173,11 @@ class Service(Model):
     """Names of `times` of planned maintenance: its alerts tell nobody then, and no remedy acts."""
     objectives: list[Objective] = Field(default_factory=list)
     benchmarks: list[Benchmark] = Field(default_factory=list)
+
+    @property
+    def alert_labels(self) -> dict[str, str]:
+        """What every alert of ours about it carries: its labels, and its owner unless a label says otherwise."""
+        return {"owner": self.owner, **self.labels} if self.owner else self.labels
 
 
 class Rule(Model):
@@ -424,6 +437,11 @@ class Config(Model):
 
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)
+
+    def alert_labels(self, service: str) -> dict[str, str]:
+        """What every alert of ours about a service carries; nothing of one that is not configured."""
+        found = self.service(service)
+        return found.alert_labels if found is not None else {}
 
     def notifier(self, name: str) -> Notifier | None:
         return next((notifier for notifier in self.notifiers if notifier.name == name), None)
