@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.times import within
 from forewatch.clock import iso, micros
+from forewatch.config.defaults import REGRESSION
 from forewatch.config.detection import Benchmark
 from forewatch.config.graph import Graph
 from forewatch.config.models import Config
@@ -32,7 +33,7 @@ from forewatch.store.benchmark_runs import BenchmarkRun
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
 
-ALERT = "PerformanceRegression"
+ALERT = REGRESSION
 DURATION, THROUGHPUT, ERRORS = "benchmark.duration", "benchmark.throughput", "benchmark.errors.ratio"
 REPEAT_AFTER = 3600.0
 """A run that stands out, or measured nothing, is repeated after this long at the latest, to see whether it was the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,8 @@ import typer
 from forewatch import __version__
 from forewatch.clock import seconds
 from forewatch.commands.common import HomeOption, home_of, local, opened, out, settings_of, table
+from forewatch.config.remedy import RemedyOff
+from forewatch.incidents.telling import sentence
 from forewatch.orchestration.readiness import assess
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, check_states, components, config_versions, incidents, outbox, runs, shifts, switches
@@ -65,6 +68,7 @@ def read_status(runtime: Runtime) -> dict[str, Any]:
             "url": settings.url,
             "prefect_url": settings.prefect_url,
             "config": {"file": settings.config, "version": version.version if version else None},
+            "remedies_off": [asdict(one) for one in (version.remedies_off if version else ())],
             "automation": "stopped" if stopped is not None and stopped.state == "off" else "on",
             "shifts": [
                 {"shift": row.shift, "term": row.term, "holder": row.holder, "beat_age": seconds(now - row.beat_at)}
@@ -111,6 +115,8 @@ def _print(found: dict[str, Any]) -> None:
         if part["state"] != "ok" and part["name"] not in ("prefect", "worker"):
             out.print(f"{part['name']}: {part['reason']}", markup=False)
     out.print(f"Configuration version {found['config']['version']}, automation {found['automation']}.", markup=False)
+    for one in found["remedies_off"]:
+        out.print(sentence(str(RemedyOff(**one))), markup=False)
     out.print()
     table(
         ("SHIFT", "TERM", "HOLDER", "LAST BEAT"),

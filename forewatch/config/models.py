@@ -1,7 +1,7 @@
 """What a configuration may say: the shape of `forewatch.yaml` as pydantic models.
 
 Durations are seconds, quantities plain floats in base units (ratio 0-1, seconds, bytes). Cross references (services,
-runbooks, notifiers, duplicates, cycles) are checked in `problems.py`, which knows the lines.
+runbooks, notifiers, duplicates, cycles) are checked in `crosscheck.py`, which knows the lines.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ from pydantic import (
 
 from forewatch.config.base import Duration, Matchers, Model, Name, Quantity, Severity
 from forewatch.config.detection import Anomalies, Benchmark, Capacity, Holidays, Objective
+from forewatch.config.remedy import Autonomy as Autonomy
+from forewatch.config.remedy import Limits as Limits
+from forewatch.config.remedy import Remedy as Remedy
+from forewatch.config.remedy import RemedyOff as RemedyOff
+from forewatch.config.remedy import Verify as Verify
 from forewatch.config.secrets import Secret
 from forewatch.config.sources import Source
 from forewatch.config.targets import DnsTarget, HeartbeatTarget, SqlTarget, SystemdTarget, TlsTarget
+from forewatch.config.targets import ProcessTarget as ProcessTarget
 
-Autonomy = Literal["shadow", "approve", "auto"]
 Statistic = Literal["mean", "max", "min", "p50", "p95", "p99", "rate", "sum", "count", "last", "ratio"]
 
 
@@ -41,20 +46,6 @@ class Expectation(Model):
     rows: int | None = Field(default=None, ge=0)
     state: str | list[str] | None = None
     """Of a systemd unit (`ActiveState`)."""
-
-
-class ProcessTarget(Model):
-    """A process named by exactly one of its name, its pid file or the local port it listens on."""
-
-    name: str | None = None
-    pidfile: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
-
-    @model_validator(mode="after")
-    def _one(self) -> ProcessTarget:
-        if sum(value is not None for value in (self.name, self.pidfile, self.port)) != 1:
-            raise ValueError("needs exactly one of name, pidfile, port")
-        return self
 
 
 CHECK_KINDS = ("http", "tcp", "process", "command", "dns", "tls", "sql", "systemd", "heartbeat")
@@ -133,30 +124,6 @@ class Instance(Model):
     name: Name
     address: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
-
-
-class Limits(Model):
-    """How often a remedy may act on a service."""
-
-    per_hour: int = Field(default=3, ge=1)
-    cooldown: Duration = 60.0
-
-
-class Verify(Model):
-    """How long the service's own checks get to turn green after a remedy acted."""
-
-    within: Annotated[Duration, Field(gt=0)] = 60.0
-
-
-class Remedy(Model):
-    """Binds alerts to a runbook, with how far it may go on its own."""
-
-    on: Matchers
-    runbook: Name
-    inputs: dict[str, Any] = Field(default_factory=dict, alias="with")
-    autonomy: Autonomy = "shadow"
-    limits: Limits = Limits()
-    verify: Verify = Verify()
 
 
 class Service(Model):
@@ -404,6 +371,10 @@ class Shifts(Model):
     spares: int = Field(default=2, ge=1, le=16)
 
 
+SET_BY_LOADER = ("folder", "remedies_off")
+"""Fields of a configuration that nobody writes."""
+
+
 class Config(Model):
     """A whole configuration."""
 
@@ -434,6 +405,9 @@ class Config(Model):
     """How people reach the Prefect UI from elsewhere; default http://127.0.0.1:<prefect port>."""
     folder: str = "."
     """Of the main YAML file, absolute; set by the loader. Relative paths of checks, remedies, secrets start there."""
+
+    remedies_off: list[RemedyOff] = Field(default_factory=list)
+    """Remedies that are wrong; set by the loader, which takes them out of their services."""
 
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)

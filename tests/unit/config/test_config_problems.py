@@ -117,5 +117,5 @@ def test_aliases_that_stand_for_billions_are_refused(problems):
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
-    assert check_file(tmp_path / "none.yaml") == ["none.yaml:1:1: there is no such file"]
-    assert check_file(tmp_path) == [f"{tmp_path}:1:1: is not a plain file"]
+    assert check_file(tmp_path / "none.yaml").problems == ["none.yaml:1:1: there is no such file"]
+    assert check_file(tmp_path).problems == [f"{tmp_path}:1:1: is not a plain file"]
