@@ -81,6 +81,9 @@ def _sentence(problem: ErrorDetails, form: type[BaseModel]) -> str:
         return "there is no such parameter" + (f" (did you mean {near[0]}?)" if near else "")
     if kind == "missing":
         return "is missing"
+    if kind == "too_short":
+        fewest = problem["ctx"]["min_length"]
+        return "must not be empty" if fewest == 1 else f"must have at least {fewest} items"
     if kind == "literal_error":
         return f"must be one of {str(problem['ctx']['expected']).replace(' or ', ', ')}".replace("'", "")
     family, _, what = kind.partition("_")

@@ -64,7 +64,8 @@ def answer(forms: Forms, folders: Sequence[str], asked: Iterable[tuple[str, Mapp
             continue
         why = _why_missing(name, folders, forms.problems)
         left = [problem for problem in left if problem not in why]
-        verdicts.append([(["runbook"], f"this runbook does not load: {'; '.join(why) or 'nobody knows why'}")])
+        said = f"this runbook does not load: {'; '.join(why)}" if why else "no file declares this runbook"
+        verdicts.append([(["runbook"], said)])
     return {"verdicts": verdicts, "problems": left}
 
 

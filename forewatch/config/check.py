@@ -22,6 +22,7 @@ class Checked:
     faults: list[str] = field(default_factory=list)
     """For which remedies are off, and of runbooks that do not load."""
     warnings: list[str] = field(default_factory=list)
+    """None of a configuration with problems: they may be the very reason."""
     off: list[RemedyOff] = field(default_factory=list)
     unneeded: list[str] = field(default_factory=list)
     """Those of the faults that are of runbook files alone."""
@@ -31,14 +32,15 @@ def check(files: ConfigFiles, known_runbooks: RunbookNames | None = None, judge:
     """All there is to say of a configuration. Looks at the disk and the environment for the warnings."""
     found = examine(files, known_runbooks=known_runbooks, judge=judge)
     faults = [fault for fault in found.faults if not fault.warning]
+    if found.config is None or found.problems:
+        return Checked(found.lines(found.problems), found.lines(faults))
     warnings = [fault for fault in found.faults if fault.warning]
-    if found.config is not None:
-        warnings += doubts(found.config, found.top, found.wrong)
+    warnings += doubts(found.config, found.top, found.wrong)
     return Checked(
-        found.lines(found.problems),
+        [],
         found.lines(faults),
         found.lines(warnings),
-        [] if found.config is None or found.problems else found.working().remedies_off,
+        found.working().remedies_off,
         found.lines([fault for fault in found.files if not fault.warning]),
     )
 

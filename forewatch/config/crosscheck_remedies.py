@@ -82,7 +82,9 @@ def _at(way: Way, spot: Spot, what: str) -> str:
             break
         spot, depth = spot.children[step], depth + 1
     left = ".".join(map(str, way[depth:]))
-    return f"{left}: {what}" if left else what
+    if not left:
+        return what
+    return f"{left} {what}" if what.startswith("is ") else f"{left}: {what}"
 
 
 def _wrong(remedy: Remedy, place: Spot, known_runbooks: Collection[str] | None) -> Iterator[Problem]:

@@ -138,7 +138,7 @@ def _leaks(config: Config, top: Spot) -> Iterator[Problem]:
             yield top.at("rules", index, "window").warning(
                 f"a window of {format_duration(rule.window)} holds {count} samples of {rule.metric} (one every "
                 f"{format_duration(every)}), and a trend needs {SAMPLES}, or {FEWEST} over {format_duration(SPAN)}: "
-                f"make it at least {format_duration(shortest_window(every))}"
+                f"make it at least {format_duration(shortest_window(every)).replace(' ', '')}"
             )
 
 
