@@ -14,8 +14,9 @@ from forewatch.config.files import fingerprint_of
 from forewatch.config.runbook_names import files_of
 from forewatch.runbook_forms import WITH_PREFECT
 
-TIMEOUT = 60.0
-"""Seconds one look at the runbooks may take: with Prefect, on a busy machine, ten."""
+TIMEOUT = 30.0
+"""Seconds one look at the runbooks may take: a second, with Prefect five, much longer on a busy machine. `forewatch up`
+waits for it, so a file that never ends must not keep the watch from beginning."""
 _LAST_WORDS = 200
 
 

@@ -15,6 +15,10 @@ from pydantic import (
 
 from forewatch.config.base import Duration, Matchers, Model, Name, Quantity, Severity
 from forewatch.config.detection import Anomalies, Benchmark, Capacity, Holidays, Objective
+from forewatch.config.notifier import NOTIFIER_KINDS as NOTIFIER_KINDS
+from forewatch.config.notifier import Console as Console
+from forewatch.config.notifier import Notifier as Notifier
+from forewatch.config.notifier import Webhook as Webhook
 from forewatch.config.remedy import Autonomy as Autonomy
 from forewatch.config.remedy import Limits as Limits
 from forewatch.config.remedy import Remedy as Remedy
@@ -200,45 +204,6 @@ class Rule(Model):
     def against_forecast(self) -> bool:
         """Whether it is held against the band of the series' forecast."""
         return "forecast" in (self.above, self.below, self.outside)
-
-
-class Console(Model):
-    """Writes one line a notification to the terminal of `forewatch up`."""
-
-
-class Webhook(Model):
-    """POSTs JSON; with a secret, signed (`X-Forewatch-Signature`: see docs/operations/notifications.md)."""
-
-    url: str | Secret
-    secret: Secret | None = None
-    headers: dict[str, str | Secret] = Field(default_factory=dict)
-    timeout: Annotated[Duration, Field(gt=0)] = 10.0
-    format: Literal["forewatch", "alertmanager"] = "forewatch"
-    """`alertmanager`: the body Alertmanager's webhooks have (version 4), for receivers made for those."""
-    max_alerts: int = Field(default=0, ge=0)
-    """Alerts in one body; how many more there are it says. 0: as many as there are, at most a hundred."""
-
-
-class Notifier(Model):
-    """A channel that tells people. Exactly one kind; `template` is a Jinja2 text for the message."""
-
-    name: Name
-    console: Console | None = None
-    webhook: Webhook | None = None
-    template: str | None = None
-
-    @property
-    def kind(self) -> str:
-        return next(kind for kind in NOTIFIER_KINDS if getattr(self, kind) is not None)
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Notifier:
-        if sum(getattr(self, kind) is not None for kind in NOTIFIER_KINDS) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(NOTIFIER_KINDS)}")
-        return self
-
-
-NOTIFIER_KINDS = ("console", "webhook")
 
 
 class Route(Model):
