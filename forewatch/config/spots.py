@@ -47,7 +47,8 @@ class Spot:
         return Problem(self.file, self.line, self.column, self.where, what)
 
     def warning(self, what: str) -> Problem:
-        return Problem(self.file, self.line, self.column, self.where, what, warning=True)
+        # It may speak of values beside its own, which came from a variable.
+        return Problem(self.file, self.line, self.column, self.where, redact(what), warning=True)
 
     def at(self, *way: str | int) -> Spot:
         """The spot that `way` leads to, or the last one on it that stands in the file."""

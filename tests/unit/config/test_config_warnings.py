@@ -255,3 +255,14 @@ def test_with_senders_a_severity_is_doubted_only_where_it_looks_misspelled(warni
 
 def test_a_configuration_in_order_is_given_no_warning(warnings):
     assert warnings(service(remedy("{alertname: CheckFailing}"))) == []
+
+
+def test_what_a_variable_stands_for_is_in_no_warning(warnings, monkeypatch):
+    monkeypatch.setenv("TOKEN", "a-value-that-nobody-may-see")
+    text = service(remedy('{alertname: "${TOKEN}"}', inputs="{command: [no-such-program]}")) + """\
+rules: [{alert: A, metric: process.memory.usage, match: {service: "${TOKEN}"}, above: 1}]
+routes: [{match: {team: "${TOKEN}"}, routes: [{match: {team: web}}]}]
+"""
+    said = warnings(text)
+    assert len(said) == 4
+    assert "a-value-that-nobody-may-see" not in " ".join(said)
