@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from forewatch.config.check import check_file
+from forewatch.guard import redact
 
 pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(monkeypatch):
+    """Values of variables of other tests would be masked."""
+    monkeypatch.setattr(redact, "_remembered", {})
+    monkeypatch.setattr(redact, "_longest_first", ())
 
 
 @pytest.fixture
@@ -259,10 +267,13 @@ def test_a_configuration_in_order_is_given_no_warning(warnings):
 
 def test_what_a_variable_stands_for_is_in_no_warning(warnings, monkeypatch):
     monkeypatch.setenv("TOKEN", "a-value-that-nobody-may-see")
-    text = service(remedy('{alertname: "${TOKEN}"}', inputs="{command: [no-such-program]}")) + """\
+    text = (
+        service(remedy('{alertname: "${TOKEN}"}', inputs="{command: [no-such-program]}"))
+        + """\
 rules: [{alert: A, metric: process.memory.usage, match: {service: "${TOKEN}"}, above: 1}]
 routes: [{match: {team: "${TOKEN}"}, routes: [{match: {team: web}}]}]
 """
+    )
     said = warnings(text)
     assert len(said) == 4
     assert "a-value-that-nobody-may-see" not in " ".join(said)

@@ -15,6 +15,9 @@ from forewatch.store import engine, schema
 from forewatch.store.migrate import alembic_config
 from forewatch.store.revisions import REVISIONS, File
 
+_COMMA = re.compile(r", ?(?![^()]*\))")
+"""Between the columns and constraints of a table, not within one."""
+
 pytestmark = pytest.mark.unit
 
 TABLES: list[tuple[File, MetaData]] = [
@@ -49,6 +52,13 @@ def test_the_revisions_in_the_code_are_those_of_the_scripts(file: File) -> None:
     assert tuple(oldest_first) == REVISIONS[file]
 
 
-def _definitions(rows: object) -> dict[str, str]:
-    """Name to definition, regardless of white space, which a column added later has before its comma."""
-    return {name: re.sub(r" (?=[,)])", "", " ".join(sql.split())) for name, sql in rows}  # type: ignore[attr-defined]
+def _definitions(rows: object) -> dict[str, list[str]]:
+    """Name to definition, regardless of white space and order: a column that was added later stands at the end."""
+    plain = {name: re.sub(r" (?=[,)])", "", " ".join(sql.split())) for name, sql in rows}  # type: ignore[attr-defined]
+    return {name: _parts(sql) for name, sql in plain.items()}
+
+
+def _parts(sql: str) -> list[str]:
+    head, _, rest = sql.partition("(")
+    body, _, tail = rest.rpartition(")")
+    return sorted([head, tail, *_COMMA.split(body)])
