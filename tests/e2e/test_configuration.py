@@ -142,30 +142,6 @@ def test_a_broken_file_is_refused_loudly_and_the_last_good_one_stays(
     wait_for("the mended file", lambda: component(forewatch)[0] == "ok", timeout=8)
 
 
-def test_a_wrong_remedy_is_off_and_everything_else_comes_into_force(
-    forewatch: Forewatch, victim: Victim, receiver: Receiver
-) -> None:
-    good = configuration_of(victim.restarted(autonomy="shadow"), receiver)
-    forewatch.write_config(good.replace("command: [", "comand: [") + RULE.replace("0.001%", "99.999%"))
-    off = "the remedy restart-service of victim is off: "
-    wait_for("the remedy to be off", lambda: off in forewatch.output, timeout=40)
-    [said] = {line.partition(off)[2] for line in forewatch.output.splitlines() if off in line}
-    assert "services[0].remedies[0].with: command is missing (and 1 more)" in said
-    status = json.loads(forewatch.cli("status", "--json").stdout)
-    assert [(one["service"], one["name"]) for one in status["remedies_off"]] == [("victim", "restart-service")]
-    assert "The remedy restart-service of victim is off" in forewatch.cli("status").stdout
-    doctor = forewatch.cli("doctor")
-    assert (doctor.returncode, "remedy victim/restart-service" in doctor.stdout) == (1, True)
-    assert component(forewatch)[0] == "ok"
-
-    forewatch.write_config(good)
-    wait_for(
-        "the remedy to be on",
-        lambda: json.loads(forewatch.cli("status", "--json").stdout)["remedies_off"] == [],
-        timeout=40,
-    )
-
-
 def test_secrets_are_nowhere_to_be_read(forewatch: Forewatch, folder: Path, victim: Victim, receiver: Receiver) -> None:
     dead = free_port()
     guarded = GUARDED.format(port=dead)
