@@ -13,7 +13,6 @@ from forewatch import __version__
 from forewatch.clock import seconds
 from forewatch.commands.common import HomeOption, home_of, local, opened, out, settings_of, table
 from forewatch.config.remedy import RemedyOff
-from forewatch.incidents.telling import sentence
 from forewatch.orchestration.readiness import assess
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, check_states, components, config_versions, incidents, outbox, runs, shifts, switches
@@ -116,7 +115,8 @@ def _print(found: dict[str, Any]) -> None:
             out.print(f"{part['name']}: {part['reason']}", markup=False)
     out.print(f"Configuration version {found['config']['version']}, automation {found['automation']}.", markup=False)
     for one in found["remedies_off"]:
-        out.print(sentence(str(RemedyOff(**one))), markup=False)
+        off = str(RemedyOff(**one))
+        out.print(off[:1].upper() + off[1:], markup=False)
     out.print()
     table(
         ("SHIFT", "TERM", "HOLDER", "LAST BEAT"),
