@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from forewatch.alerting.alert import Labels
-from forewatch.alerting.failures import failure_of
+from forewatch.alerting.failures import HEADLINES, failure_of
 from forewatch.config.models import Check, Config, Instance, Service
 from forewatch.incidents.events import AlertCleared, AlertRaised
 
@@ -137,8 +137,10 @@ def raised(monitor: Monitor, state: CheckState, result: ProbeResult, now: int) -
     """The event of a check that began to fail."""
     key = monitor.key
     where = "" if key.instance == DEFAULT_INSTANCE else f" on {key.instance}"
+    # A check without a name of its own is named after its kind, which tells nobody more.
+    check = f"{monitor.check.name} " if monitor.check.name else ""
     annotations = {
-        "summary": f"{key.service}: check {key.check} fails{where}: {result.reason}",
+        "summary": f"{key.service} {HEADLINES[failure_of(result.reason)]}{where}: {check}{result.reason}",
         "reason": result.reason,
     }
     return AlertRaised(dict(monitor.labels), annotations, now, _values(state, result))

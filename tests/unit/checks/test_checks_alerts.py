@@ -63,7 +63,7 @@ def test_events_say_what_is_wrong_and_survive_storage():
     monitor = monitors(SHOP)[0]
     result = ProbeResult(False, 0.25, "refused by 10.0.0.1:80", {"addresses": ["10.0.0.1"]})
     event = raised(monitor, CheckState("down", failures=3), result, 5)
-    assert event.annotations["summary"] == "shop: check http fails on a: refused by 10.0.0.1:80"
+    assert event.annotations["summary"] == "shop is down on a: refused by 10.0.0.1:80"
     assert event.annotations["reason"] == "refused by 10.0.0.1:80"
     assert event.values["failures"] == 3
     assert from_json(event.as_json()) == event
