@@ -18,6 +18,8 @@ from forewatch.config.models import Config
 from forewatch.config.secrets import Secret
 from forewatch.console import webhooks
 from forewatch.console.admission import Admission
+from forewatch.console.own_names import OwnNames
+from forewatch.console.refusals import Refusals
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import from_json
@@ -80,13 +82,14 @@ async def writer(runtime):
 async def app(runtime, writer, monkeypatch):
     monkeypatch.setenv("SENTRY_CLIENT_SECRET", CLIENT_SECRET)
     app = FastAPI()
-    app.include_router(webhooks.router(runtime, Admission(runtime), writer))
+    admission = Admission(runtime, OwnNames(runtime, 4280), Refusals(runtime, writer))
+    app.include_router(webhooks.router(runtime, admission, writer))
     return app
 
 
 def client_of(app, address="127.0.0.1"):
     transport = httpx.ASGITransport(app, client=(address, 4711))
-    return httpx.AsyncClient(transport=transport, base_url="http://forewatch")
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4280")
 
 
 @pytest.fixture
