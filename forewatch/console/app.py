@@ -52,6 +52,7 @@ def make_app(runtime: Runtime) -> FastAPI:
     app.add_exception_handler(StoreUnavailable, store_unavailable)
     app.state.posting = posting
     app.state.home = runtime.home
+    app.state.refusals = refusals
     return app
 
 

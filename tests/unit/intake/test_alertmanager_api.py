@@ -26,7 +26,8 @@ SILENCES = "/api/v2/silences"
 async def client(world):
     app = make_app(world.runtime)
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4280") as client:
+    http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4280")
+    async with app.router.lifespan_context(app), http as client:
         yield client
 
 
