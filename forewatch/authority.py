@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ class Authority(NamedTuple):
         return name if self.port is None else f"{name}:{self.port}"
 
 
+@lru_cache(maxsize=256)
 def authority(text: str) -> Authority:
     """`name`, `name:port`, `192.0.2.1:port` or `[2001:db8::1]:port`. Raises ValueError for anything else."""
     found = _AUTHORITY.fullmatch(text) if len(text) <= LONGEST else None
