@@ -27,7 +27,7 @@ from forewatch.store import config_versions, shifts
 from forewatch.store.engine import Store
 
 ALERTMANAGER = "prometheus-alertmanager"
-_CONFIG = "services:\n  - name: host\nsources:\n  - name: bench\n    alertmanager: {}\n"
+_CONFIG = "hosts: [bench]\nservices:\n  - name: host\nsources:\n  - name: bench\n    alertmanager: {}\n"
 _AM_CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 _STOP = 10.0
 

@@ -35,14 +35,14 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def doctor(home: HomeOption = None) -> None:
-        """Examine the installation: versions, ports, stores, Prefect, clock, permissions, notifiers."""
+        """Examine the installation: versions, ports, stores, Prefect, clock, permissions, notifiers, sources."""
         # Imported here: httpx need not stay in the memory of `forewatch up`, which is this same program.
         from forewatch.doctor import examine
 
         findings = examine(home_of(home))
         table(
             ("", "WHAT", "FOUND"),
-            (("ok" if found.ok else "BAD", found.what, found.text) for found in findings),
+            ((found.mark, found.what, found.text) for found in findings),
             "Nothing to examine.",
         )
         if not all(found.ok for found in findings):

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from forewatch import __version__
+from forewatch.config import open_sources
 from forewatch.config.follow import Changed, ConfigWatcher
 from forewatch.config.starter import STARTER
 from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
@@ -35,6 +36,7 @@ from forewatch.orchestration.progress import Progress, follow_notifications
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
 from forewatch.runtime import Runtime, open_runtime
+from forewatch.safe_files import create
 from forewatch.store import ballast, components, switches
 from forewatch.store.engine import Store
 
@@ -81,7 +83,7 @@ class Supervisor:
             jobs = [
                 asyncio.create_task(self._keep_at(job))
                 for job in (
-                    lambda: self._follow_configuration(watcher),
+                    lambda: self._follow_configuration(runtime, watcher),
                     lambda: self._follow_code(runtime),
                     self._keep_logs_small,
                     lambda: follow_notifications(self._home, self._say),
@@ -147,7 +149,7 @@ class Supervisor:
     def _prepare(self) -> tuple[Runtime, ConfigWatcher]:
         config = Path(self._settings.config)
         if not config.exists():
-            config.write_text(STARTER, encoding="utf-8")
+            write_starter(config)
             self._say(f"No configuration yet: wrote {config}, which watches this machine and Forewatch itself.")
         ended = 0
         for role in ROLES:
@@ -161,6 +163,7 @@ class Supervisor:
         watcher = ConfigWatcher(config, runtime.store, runtime.clock)
         version = watcher.load_first()
         self._say(f"Configuration {config}, version {version}.")
+        self._warn_of_open_sources(runtime)
         ballast.ensure(self._home)
         with runtime.store.decide() as conn:
             switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
@@ -210,7 +213,11 @@ class Supervisor:
             progress.show(readiness)
             await asyncio.sleep(0.5)
 
-    async def _follow_configuration(self, watcher: ConfigWatcher) -> None:
+    def _warn_of_open_sources(self, runtime: Runtime) -> None:
+        for name, sentence in open_sources.warnings(runtime.configuration.current()[1]):
+            self._say(f"Warning: source {name} {sentence}.")
+
+    async def _follow_configuration(self, runtime: Runtime, watcher: ConfigWatcher) -> None:
         while True:
             await asyncio.sleep(CONFIG_EVERY)
             try:
@@ -220,6 +227,7 @@ class Supervisor:
                 continue
             if isinstance(change, Changed):
                 self._say(f"Configuration version {change.version} is in force.")
+                self._warn_of_open_sources(runtime)
             elif change is not None:
                 self._say("The changed configuration is refused, the last good one stays in force:")
                 for problem in change.problems:
@@ -283,6 +291,19 @@ class Silence:
         if pid != self._pid or answers or pid is None:
             self._pid, self._heard = pid, now
         return now - self._heard > HUNG_AFTER
+
+
+def write_starter(config: Path) -> None:
+    """Write the first configuration. Raises StoreUnavailable where it cannot be, or a link stands in its place."""
+    try:
+        with os.fdopen(create(config), "w", encoding="utf-8") as file:
+            file.write(STARTER)
+    except FileExistsError as error:
+        raise StoreUnavailable(
+            f"{config} is a link to a file that is not there; remove it, or make the file"
+        ) from error
+    except OSError as error:
+        raise StoreUnavailable(f"{config} cannot be written: {error.strerror}; name another with --config") from error
 
 
 def empty_log(path: Path) -> None:

@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 
 from forewatch.errors import StoreBusy, StoreError, StoreTooNew, StoreUnavailable
 from forewatch.home import Home
+from forewatch.safe_files import create
 from forewatch.store.revisions import REVISIONS, File
 
 P = ParamSpec("P")
@@ -225,6 +226,7 @@ class Store:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"{path.parent}: cannot make the state folder: {error.strerror}") from error
+        _make_private_file(path)
         with explained(path), self._engines[file].connect() as conn:
             conn.detach()  # its long time-out must not come back from the pool
             _prepare_file(conn)
@@ -311,6 +313,17 @@ def explain(error: BaseException | None, path: Path) -> StoreUnavailable | None:
     sentence, permanent = _TROUBLE[code]
     kind = StoreBusy if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else StoreUnavailable
     return kind(f"{path}: {sentence}", permanent=permanent)
+
+
+def _make_private_file(path: Path) -> None:
+    """Where there is no file yet, an empty one for us alone: SQLite would let others read it and what it writes beside
+    it. What cannot be made SQLite says itself."""
+    try:
+        os.close(create(path, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: cannot be made: {error.strerror}") from error
 
 
 def _prepare_file(conn: Connection) -> None:

@@ -11,6 +11,7 @@ from forewatch.config.models import Remedy
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.deciding.vouching import not_vouched_for
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, Dispatch, SetTimer
 from forewatch.remedy.choose import choose, remedy_key
@@ -56,7 +57,7 @@ def send_remedy(draft: Draft, alert: Alert) -> Answer:
     if remedy is None:
         missing = Refused("no-remedy", f"no remedy of {alert.service} is bound to this alert")
         return Answer(None, hold_back(draft, alert, missing))
-    verdict = judge(draft, alert, remedy)
+    verdict = not_vouched_for(draft.view.config, alert) or judge(draft, alert, remedy)
     if isinstance(verdict, Refused):
         return Answer(None, hold_back(draft, alert, verdict), covered=_at_work_on(draft, alert, remedy))
     down = draft.view.automation_down()
