@@ -38,7 +38,8 @@ from forewatch.runtime import Runtime, open_runtime
 from forewatch.store import ballast, components, switches
 from forewatch.store.engine import Store
 
-CONFIG_EVERY = 1.0
+CONFIG_EVERY = 0.5
+"""Seconds between two looks at the configuration's files; a change is taken up when it has stood still for one."""
 CODE_EVERY = 5.0
 JOB_AGAIN = 5.0
 """Seconds until a job of the supervisor that broke off begins anew."""
