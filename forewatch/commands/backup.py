@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def backup(
-        to: Annotated[Path | None, typer.Option("--to", help="The folder; default backups/ of the state folder.")] = None,
+        to: Annotated[Path | None, typer.Option("--to", help="Default backups/ of the state folder.")] = None,
         home: HomeOption = None,
     ) -> None:
         """Copy the three stores now, while Forewatch goes on, and check each copy."""

@@ -124,12 +124,10 @@ def local(at: int | None) -> str:
 
 def incidents_table(found: Iterable[dict[str, Any]], empty: str) -> None:
     """Incidents as `glance.incidents` has them."""
+    keys = ("id", "status", "severity", "service", "services")
     table(
         ("INCIDENT", "STATUS", "SEVERITY", "SERVICE", "SERVICES", "SINCE", "TITLE"),
-        (
-            (row["id"], row["status"], row["severity"], row["service"], row["services"], local(row["opened_at"]), row["title"])
-            for row in found
-        ),
+        ((*(row[key] for key in keys), local(row["opened_at"]), row["title"]) for row in found),
         empty,
     )
 

@@ -28,6 +28,10 @@ class Plain(RuntimeParam):
             return Path(value)
         if kind in (str, int, float, bool) and type(value) is kind:
             return value
+        if kind is int and isinstance(value, str) and value.isascii() and value.isdecimal():
+            low, high = self.parameter_info.min, self.parameter_info.max
+            if (low is None or low <= int(value)) and (high is None or int(value) <= high):
+                return int(value)
         if kind == list[str] and all(isinstance(one, str) for one in value):
             return list(value)
         return build_runtime_param(self.descriptor)._coerce_value(value, param=param, ctx=ctx)
@@ -35,7 +39,7 @@ class Plain(RuntimeParam):
 
 def install() -> None:
     """Let every parameter of this process's commands take plain values without pydantic."""
-    core._TyperParameter.get_runtime_param = _plain  # type: ignore[method-assign]
+    setattr(core._TyperParameter, "get_runtime_param", _plain)  # noqa: B010 - a method in place of one
 
 
 def _plain(parameter: Any) -> RuntimeParam:

@@ -1,7 +1,7 @@
 """A configuration that was parsed once, kept for the other processes of the same Forewatch.
 
-With 2,000 services parsing takes a second of CPU and leaves its process 20 MB larger, in each of some eight processes at
-the same moment. So the supervisor, which validates, leaves the result beside the store, and the others load it in a
+With 2,000 services parsing takes a second of CPU and leaves its process 20 MB larger, in each of some eight processes
+at the same moment. So the supervisor, which validates, leaves the result beside the store, and the others load it in a
 twentieth of a second. What cannot be loaded is parsed, as if there were no such file.
 
 Only texts without `${VARIABLE}` are kept: what a variable stands for depends on the process, and may be a secret that

@@ -71,9 +71,7 @@ def shifts(conn: sqlite3.Connection) -> list[Shift]:
 
 
 def parts(conn: sqlite3.Connection) -> list[Part]:
-    return [
-        Part(*row) for row in conn.execute("SELECT name, state, reason, since, at FROM components ORDER BY name")
-    ]
+    return [Part(*row) for row in conn.execute("SELECT name, state, reason, since, at FROM components ORDER BY name")]
 
 
 def configuration_version(conn: sqlite3.Connection) -> int | None:
