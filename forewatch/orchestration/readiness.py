@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,19 +36,31 @@ class Readiness:
         return not self.problems
 
 
-def assess(runtime: Runtime) -> Readiness:
+Signs = Mapping[str, tuple[int, int]]
+"""Term and beat of shifts, as they were seen before this start: with these, or without any beat, nobody stands yet."""
+
+
+def assess(runtime: Runtime, unproved: Signs | None = None) -> Readiness:
     """Read the store and judge. Blocks for a millisecond; raises StoreUnavailable."""
     from forewatch.store import components, shifts
 
     with runtime.store.read() as conn:
         rows, parts = shifts.listing(conn), components.listing(conn)
-    return judge(rows, parts, runtime.home.root, runtime.clock.now())
+    return judge(rows, parts, runtime.home.root, runtime.clock.now(), unproved)
 
 
 def judge(
-    shifts: Iterable[ShiftRow | Shift], components: Iterable[Component | Part], folder: Path, now: int
+    shifts: Iterable[ShiftRow | Shift],
+    components: Iterable[Component | Part],
+    folder: Path,
+    now: int,
+    unproved: Signs | None = None,
 ) -> Readiness:
-    """By the rows of the shifts and of our own parts, and the room on the disk of the state folder."""
+    """By the rows of the shifts and of our own parts, and the room on the disk of the state folder.
+
+    Shifts that are `unproved` stand when they have shown life since: a row of an earlier start says nothing.
+    """
+    before = unproved or {}
     rows = {row.shift: row for row in shifts}
     parts = {part.name: part for part in components}
     standing, problems = [], []
@@ -56,7 +68,7 @@ def judge(
         problems.append(f"the disk of {folder} is full; free some space")
     for shift in SHIFTS:
         row = rows.get(shift)
-        if row is None:
+        if row is None or (shift in before and (row.beat == 0 or before[shift] == (row.term, row.beat))):
             problems.append(f"{shift}: nobody has stood watch yet")
         elif abs(seconds(now - row.beat_at)) > BEAT_WITHIN:
             problems.append(f"{shift}: {_silence('no beat', seconds(now - row.beat_at))}")

@@ -33,6 +33,7 @@ class Shift:
     shift: str
     term: int
     holder: str
+    beat: int
     beat_at: int
 
 
@@ -67,7 +68,7 @@ def incidents(conn: sqlite3.Connection, *, open_only: bool, limit: int) -> list[
 
 
 def shifts(conn: sqlite3.Connection) -> list[Shift]:
-    return [Shift(*row) for row in conn.execute("SELECT shift, term, holder, beat_at FROM shifts ORDER BY shift")]
+    return [Shift(*row) for row in conn.execute("SELECT shift, term, holder, beat, beat_at FROM shifts ORDER BY shift")]
 
 
 def parts(conn: sqlite3.Connection) -> list[Part]:
