@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def show(incident: IncidentArgument, home: HomeOption = None) -> None:
-        """One incident: its alerts, with why somebody is not told of them, and its timeline."""
+        """One incident: its alerts, with why somebody is not notified of them, and its timeline."""
         from forewatch.explaining import incident_story
 
         with opened(home) as runtime, runtime.store.read() as conn:

@@ -241,7 +241,7 @@ class Supervisor:
             now = await asyncio.to_thread(code_digest, runtime.configuration.current()[1].runbook_folders)
             if now != seen:
                 seen = now
-                self._say("Code or runbooks have changed: the worker starts anew, the watch goes on.")
+                self._say("Code or runbooks have changed: the worker is restarted, the watch goes on.")
                 self._parts["worker"].restart()
 
     async def _mind_server(self) -> None:
