@@ -21,7 +21,6 @@ from forewatch.commands.common import (
     table,
 )
 from forewatch.errors import NotFound
-from forewatch.incidents import telling
 from forewatch.incidents.events import Acknowledged, Event, IncidentsMerged, IncidentSplit, Noted, ResolvedByHand
 from forewatch.store import glance
 
@@ -52,6 +51,7 @@ def register(app: typer.Typer) -> None:
     def show(incident: IncidentArgument, home: HomeOption = None) -> None:
         """One incident: its alerts, with why somebody is not notified of them, and its timeline."""
         from forewatch.explaining import incident_story
+        from forewatch.incidents import telling
 
         with opened(home) as runtime, runtime.store.read() as conn:
             story = incident_story(conn, incident)
