@@ -1,4 +1,4 @@
-"""`forewatch doctor`: looks at everything an installation stands on, and says what is wrong and what to do."""
+"""`forewatch doctor`: looks at everything an installation rests on, and says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _store(home: Home) -> Iterator[Finding]:
             problems = runtime.store.integrity(file)
             yield Finding(not problems, f"{file}.db", "; ".join(problems) or "intact")
         readiness = assess(runtime)
-        yield Finding(readiness.ready, "watch", "; ".join(readiness.problems) or "all shifts stand")
+        yield Finding(readiness.ready, "watch", "; ".join(readiness.problems) or "all shifts are on watch")
         number, config = runtime.configuration.current()
         yield Finding(True, "configuration", f"version {number}")
         yield from _clock(runtime.clock.now)

@@ -100,7 +100,8 @@ def show(shop: Shop, home: Path, options: argparse.Namespace, forewatch: subproc
     say(f"Ask it: forewatch why {incident} --home {home}")
     if options.once:
         return 0
-    say("Break more: curl http://127.0.0.1:8001/fault/hang (or slow, errors, leak, die). Ctrl-C ends the demo.")
+    fault = f"http://127.0.0.1:{shop.port(options.service)}/fault/hang"
+    say(f"Break more: curl {fault} (or slow, errors, leak, die). Ctrl-C ends the demo.")
     try:
         forewatch.wait()
     except KeyboardInterrupt:

@@ -28,8 +28,8 @@ def check_alerts(config: Config, top: Spot) -> Iterator[Problem]:
 def _sources(config: Config, top: Spot) -> Iterator[Problem]:
     spots = [top.at("sources", index) for index in range(len(config.sources))]
     yield from twice("source", [(each.name, spot.at("name")) for each, spot in zip(config.sources, spots, strict=True)])
-    services = {name: name for name in IMPLICIT_SERVICES}
-    services |= {each.name: top.at("services", i, "name").quote() for i, each in enumerate(config.services)}
+    services: dict[str, str | Spot] = {name: name for name in IMPLICIT_SERVICES}
+    services |= {each.name: top.at("services", i, "name") for i, each in enumerate(config.services)}
     tokens: dict[tuple[str, str | Secret], Spot] = {}
     for index, (source, spot) in enumerate(zip(config.sources, spots, strict=True)):
         yield from dangling("service", source.default_service, spot.at("default_service"), services)

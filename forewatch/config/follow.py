@@ -14,6 +14,7 @@ from pathlib import Path
 from forewatch.clock import Clock, SystemClock
 from forewatch.config.defaults import effective
 from forewatch.config.files import ConfigFiles, Reading, Sight, read_tree
+from forewatch.config.kept import keep, parsed
 from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.config.runbook_names import runbook_names
@@ -22,7 +23,7 @@ from forewatch.store import components, config_versions
 from forewatch.store.engine import Store
 
 COMPONENT = "configuration"
-LOOK_EVERY = 1.0
+LOOK_EVERY = 0.5
 """Seconds between two looks at the newest stored version."""
 
 _TRIES = 20
@@ -45,7 +46,7 @@ class Configuration:
         """Why the newest stored version is not the one in force here; None while it is."""
 
     def current(self) -> tuple[int, Config]:
-        """(version, configuration with what is implied). Looks into the store at most once a second.
+        """(version, configuration with what is implied). Looks into the store at most every `LOOK_EVERY`.
 
         A version this process cannot parse, or a store that does not answer, leaves the last good one in force.
         Raises NotFound where none is stored yet; ConfigError or StoreUnavailable where there is no good one at all.
@@ -87,7 +88,7 @@ class Configuration:
             if stored is None:
                 continue
             try:
-                found = version, effective(parse(ConfigFiles.from_json(stored.files)))
+                found = version, effective(parsed(self._store.home, ConfigFiles.from_json(stored.files)))
                 break
             except ConfigError as error:
                 refused = refused or error
@@ -175,7 +176,7 @@ class ConfigWatcher:
                 reading.sight.watch(os.path.join(glob.escape(folder), "*.py"))
             return runbook_names(folders)
 
-        parse(files, known_runbooks=known)
+        keep(self._store.home, files, parse(files, known_runbooks=known))
         with self._store.decide() as conn:
             before = config_versions.newest_version(conn)
             version = config_versions.add(conn, files.files, self._clock.now())

@@ -10,12 +10,11 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.orchestration.watch import DEAD_AFTER
 from forewatch.store.shifts import ShiftRow
 
 log = logging.getLogger("forewatch.stand_in")
-
-SHIFTS = ("check-health", "collect-metrics", "page-people")
 
 
 @dataclass

@@ -35,12 +35,14 @@ from forewatch.orchestration.prefect_settings import environment
 from forewatch.orchestration.progress import Progress, follow_notifications
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
+from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.runtime import Runtime, open_runtime
 from forewatch.safe_files import create
-from forewatch.store import ballast, components, switches
+from forewatch.store import ballast, components, shifts, switches
 from forewatch.store.engine import Store
 
-CONFIG_EVERY = 1.0
+CONFIG_EVERY = 0.5
+"""Seconds between two looks at the configuration's files; a change is taken up when it has stood still for one."""
 CODE_EVERY = 5.0
 JOB_AGAIN = 5.0
 """Seconds until a job of the supervisor that broke off begins anew."""
@@ -69,6 +71,7 @@ class Supervisor:
         self._asked_at: float | None = None
         self._lock: IO[str] | None = None
         self._parts: dict[str, Managed] = {}
+        self._unproved: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> int:
         """Until Ctrl-C or SIGTERM; returns the exit code. Raises ForewatchError where it cannot start."""
@@ -166,6 +169,9 @@ class Supervisor:
         self._warn_of_open_sources(runtime)
         ballast.ensure(self._home)
         with runtime.store.decide() as conn:
+            self._unproved = dict.fromkeys(SHIFTS, (0, 0)) | {
+                row.shift: (row.term, row.beat) for row in shifts.listing(conn)
+            }
             switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
             for name in ("prefect", "worker"):
                 components.report(conn, name, "down", "it is starting", runtime.clock.now())
@@ -209,7 +215,9 @@ class Supervisor:
         """Progress until everything stands, then a line at every change for the worse or the better."""
         progress = Progress(self._say, self._settings.port, self._settings.prefect_port)
         while True:
-            readiness = await runtime.store.run(assess, runtime)
+            readiness = await runtime.store.run(assess, runtime, self._unproved)
+            for shift in readiness.standing:
+                self._unproved.pop(shift, None)
             progress.show(readiness)
             await asyncio.sleep(0.5)
 
@@ -241,7 +249,7 @@ class Supervisor:
             now = await asyncio.to_thread(code_digest, runtime.configuration.current()[1].runbook_folders)
             if now != seen:
                 seen = now
-                self._say("Code or runbooks have changed: the worker starts anew, the watch goes on.")
+                self._say("Code or runbooks have changed: the worker is restarted, the watch goes on.")
                 self._parts["worker"].restart()
 
     async def _mind_server(self) -> None:
