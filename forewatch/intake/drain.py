@@ -38,7 +38,8 @@ BUDGET = 0.04
 AT_ONCE = 500
 """Events of one slice."""
 LOOK_UP = 250
-"""Alerts looked up with one query."""
+"""Alerts looked up with one query at most: no more than twice of what the slice before had time for."""
+LOOK_UP_FIRST = 8
 ROWS = 500
 """Rows, and bytes, read from the inbox at once."""
 ROWS_BYTES = 2 << 20
@@ -89,6 +90,7 @@ class Drain:
         self._items: deque[_Item] = deque()
         self._mark: Mark | None = None
         self._alone = 0
+        self._usual = LOOK_UP_FIRST
         self._rested: dict[str, float] = {}
 
     def slice(self) -> Slice:
@@ -168,7 +170,7 @@ class Drain:
                 raise StoreError("the inbox has been decided further by another; it is read anew")
             began = time.monotonic()
             now = self._clock.now()
-            run = _Run(conn, self._items)
+            run = _Run(conn, self._items, min(2 * self._usual, LOOK_UP))
             for position in range(min(most, len(self._items))):
                 for event in run.to_decide(position, now):
                     done.outcomes.append(decide_in(conn, event, config=config, now=now))
@@ -180,6 +182,7 @@ class Drain:
             mark = self._items[done.decided - 1].after
             inbox.put_mark(conn, mark)
         self._move(mark, done.decided)
+        self._usual = max(done.decided, LOOK_UP_FIRST)
         return done
 
     def _give_up(self, item: _Item, error: Exception) -> Slice:
@@ -263,9 +266,10 @@ class Drain:
 class _Run:
     """What a slice decides: `to_decide` gathers repeated news in `untils`, to be decided as one event at its end."""
 
-    def __init__(self, conn: Connection, items: Sequence[_Item]) -> None:
+    def __init__(self, conn: Connection, items: Sequence[_Item], look_up: int) -> None:
         self._conn = conn
         self._items = items
+        self._look_up = look_up
         self._firing: dict[str, Firing | None] = {}
         self.untils: dict[str, tuple[int | None, bool]] = {}
 
@@ -292,7 +296,7 @@ class _Run:
     def _alert(self, mark: str, position: int) -> Firing | None:
         """What fires under a fingerprint, looked up for many items ahead at once."""
         if mark not in self._firing:
-            ahead = itertools.islice(self._items, position, position + LOOK_UP)
+            ahead = itertools.islice(self._items, position, position + self._look_up)
             wanted = {item.fingerprint for item in ahead if item.fingerprint is not None} - self._firing.keys()
             found = firing.among(self._conn, wanted)
             self._firing |= {one: found.get(one) for one in wanted}
