@@ -1,9 +1,9 @@
 """Statements that are carried out again and again, past SQLAlchemy's preparations for each call.
 
-A decision is some twenty small statements. SQLite needs 5 to 20 us for one; SQLAlchemy looks each up in its cache, makes
-a context and a result, and compiles an `ON CONFLICT` anew every time: several times as long. All of ours are constants
-of modules, so what SQLAlchemy makes of a statement (the text, the order and form of its parameters, the form of its
-columns) is kept beside the statement when it comes a second time, and used from then on.
+A decision is some twenty small statements. SQLite needs 5 to 20 us for one; SQLAlchemy looks each up in its cache,
+makes a context and a result, and compiles an `ON CONFLICT` anew every time: several times as long. All of ours are
+constants of modules, so what SQLAlchemy makes of a statement (the text, the order and form of its parameters, the form
+of its columns) is kept beside the statement when it comes a second time, and used from then on.
 
 Whatever does not fit (other kinds of statements, defaults made in Python, drivers that name parameters) goes the usual
 way; callers see no difference.
