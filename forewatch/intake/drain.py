@@ -35,7 +35,9 @@ from forewatch.store.firing import Firing
 from forewatch.store.shifts import Fence, check_fence
 
 BUDGET = 0.04
-"""Seconds after which a slice begins nothing more: with its commit it stays below a tenth of a second."""
+"""Seconds of work after which a slice begins nothing more: with its commit it stays below a tenth of a second."""
+LONGEST = 0.12
+"""Seconds on the clock after which it does not either: beside other work it gets less done, not next to nothing."""
 AT_ONCE = 500
 """Events of one slice."""
 LOOK_UP = 250
@@ -128,14 +130,14 @@ class Drain:
             check_fence(conn, self._fence)
             if not self._waiting.stands(conn):
                 raise StoreError("the inbox has been decided further by another; it is read anew")
-            began = time.monotonic()
+            spent = _Spent()
             now = self._clock.now()
             run = _Run(conn, items, min(2 * self._usual, LOOK_UP))
             for position in range(min(most, len(items))):
                 for event in run.to_decide(position, now):
                     done.outcomes.append(decide_in(conn, event, config=config, now=now))
                 done.decided += 1
-                if time.monotonic() - began > BUDGET:
+                if spent.all():
                     break
             if run.untils:
                 done.outcomes.append(decide_in(conn, AlertsRefreshed(run.untils, now), config=config, now=now))
@@ -203,13 +205,24 @@ class Drain:
         config = self._configuration.current()
         with self._store.decide() as conn:
             check_fence(conn, self._fence)
-            began = time.monotonic()
+            spent = _Spent()
             for mark in marks:
                 done.outcomes.append(decide_in(conn, AlertTimedOut(mark, now), config=config, now=now))
                 done.decided += 1
-                if time.monotonic() - began > BUDGET:
+                if spent.all():
                     break
         return done
+
+
+class _Spent:
+    """The time a slice has taken so far."""
+
+    def __init__(self) -> None:
+        self._work = time.thread_time()
+        self._began = time.monotonic()
+
+    def all(self) -> bool:
+        return time.thread_time() - self._work > BUDGET or time.monotonic() - self._began > LONGEST
 
 
 class _Run:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -90,24 +91,36 @@ _NO_COLUMNS = SimpleResultMetaData([])
 class QuickConnection(Connection):
     """A connection that remembers how its statements are carried out."""
 
+    @cached_property
+    def _driver(self) -> Any:
+        return self.connection.dbapi_connection
+
+    @cached_property
+    def _listeners(self) -> list[Any]:
+        return list(self.dispatch.before_cursor_execute)
+
     def execute(
         self, statement: Executable, parameters: Given = None, *, execution_options: Any = None
     ) -> CursorResult[Any]:
         if execution_options is None and isinstance(statement, _KINDS) and self.in_transaction():
-            done = self._carried_out(statement, parameters)
+            done: CursorResult[Any] | None = self._carried_out(statement, parameters)
             if done is not None:
                 return done
         return super().execute(statement, cast(Any, parameters), execution_options=execution_options)
 
-    def _carried_out(self, statement: Statement, parameters: Given) -> CursorResult[Any] | None:
+    def _carried_out(self, statement: Statement, parameters: Given) -> Any:
         """The result, or None where the statement has to go the usual way."""
         known = _known.get(statement)
         if known is None:
             # One that is made for a single call is not worth it: it is gone before it could come again.
             _known[statement] = _Known()
             return None
-        many = not isinstance(parameters, Mapping) and parameters is not None
-        several = cast(Sequence[Parameters], parameters) if many else (cast(Parameters, parameters or _NONE),)
+        if isinstance(parameters, list):
+            several: list[Parameters] = parameters
+        elif parameters is None or isinstance(parameters, dict):
+            several = [parameters or _NONE]
+        else:
+            return None
         if not several:
             return None
         try:
@@ -117,25 +130,21 @@ class QuickConnection(Connection):
             arguments: list[Any] = [prepared.arguments(given) for given in several]
         except KeyError:
             return None  # the usual way has the sentence for what is missing
-        sql = prepared.sql
         executemany = len(several) > 1
-        given: Any = arguments if executemany else arguments[0]
-        cursor: Any = self.connection.cursor()
-        for heard in self.dispatch.before_cursor_execute:
+        sql, given = prepared.sql, arguments if executemany else arguments[0]
+        cursor = self._driver.cursor()
+        for heard in self._listeners:
             sql, given = heard(self, cursor, sql, given, None, executemany)
+        errors: Any = self.dialect.loaded_dbapi.Error
         try:
             if executemany:
                 cursor.executemany(sql, given)
             else:
                 cursor.execute(sql, given)
-            result = _result(prepared, cursor, statement)
-        except self.dialect.loaded_dbapi.Error as error:
+            return _result(prepared, cursor, statement)
+        except errors as error:
             cursor.close()
-            base = self.dialect.loaded_dbapi.Error
-            raise DBAPIError.instance(
-                sql, given, error, cast(Any, base), dialect=self.dialect, ismulti=executemany
-            ) from error
-        return cast(CursorResult[Any], result)
+            raise DBAPIError.instance(sql, given, error, errors, dialect=self.dialect, ismulti=executemany) from error
 
 
 def quicken(engine: Engine) -> None:
