@@ -12,7 +12,8 @@ from forewatch.intake import drain as module
 from forewatch.intake import waiting
 from forewatch.intake.lanes import parts_of_events
 from forewatch.intake.posted import check
-from forewatch.store import inbox, lanes, schema
+from forewatch.replaying import compared, replay
+from forewatch.store import history, inbox, lanes, schema
 from forewatch.store.inbox import Mark
 from forewatch.store.migrate import upgrade
 
@@ -314,6 +315,20 @@ class TestRowsOfAnEarlierVersion:
         world.drainer = world.new_drain()
         world.drain()
         assert world.decided() == ["W1", "W2", "W3"]
+
+
+def test_a_replay_goes_by_the_order_of_the_decisions_and_not_of_the_inbox(world):
+    world.post(alert("W1"), alert("W2"))
+    world.send(raised("A", "info"))
+    world.post(alert("C", "critical"))
+    world.send(raised("A", "critical"))
+    world.drain()
+    assert world.decided() == ["C", "A", "A", "W1", "W2"]
+    with world.store.read() as conn:
+        known = history.extent(conn)
+    again = replay(history.each(world.store, known), lambda version: world.config)
+    report = compared(again, history.records(world.store, known), known)
+    assert (report.same, report.differences) == (5, [])
 
 
 def test_many_rows_are_read_portion_by_portion(world, monkeypatch):

@@ -54,14 +54,6 @@ def engine():
 
 
 @pytest.fixture
-def conn(engine):
-    with engine.connect() as conn, conn.begin():
-        METADATA.create_all(conn)
-        conn.execute(INSERT, [{"name": name, "said": {"of": name}, "well": name < "c"} for name in "abcd"])
-        yield conn
-
-
-@pytest.fixture
 def ways(engine):
     """How each statement went: `quick`, or `usual`."""
     gone = []
@@ -71,6 +63,15 @@ def ways(engine):
 
     event.listen(engine, "before_cursor_execute", heard)
     return gone
+
+
+@pytest.fixture
+def conn(engine, ways):
+    with engine.connect() as conn, conn.begin():
+        METADATA.create_all(conn)
+        conn.execute(INSERT, [{"name": name, "said": {"of": name}, "well": name < "c"} for name in "abcd"])
+        ways.clear()
+        yield conn
 
 
 def test_sqlalchemy_still_makes_connections_of_the_class_an_engine_names(conn):
