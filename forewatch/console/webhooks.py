@@ -7,7 +7,6 @@ sender's protocol knows. Of a request with some bad alerts the good ones are sto
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +20,7 @@ from forewatch.console.troubles import RETRY_AFTER, without_paths
 from forewatch.errors import SecretError, StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import Event
+from forewatch.intake.lanes import parts_of_events
 from forewatch.intake.parsers import PARSERS
 from forewatch.intake.sources import kuma, pagerduty, sentry
 from forewatch.intake.sources.making import Parsed
@@ -161,12 +161,9 @@ async def _store(writer: Writer, source: Source, events: Sequence[Event]) -> Non
     """Returns when the events are on the disk. Raises StoreUnavailable."""
     if events:
         # Ten thousand take a second, in which others want to be answered.
-        body = await asyncio.to_thread(_encoded, events) if len(events) > AT_ONCE else _encoded(events)
-        await writer.put(source.name, "events", body)
-
-
-def _encoded(events: Sequence[Event]) -> bytes:
-    return json.dumps([event.as_json() for event in events], ensure_ascii=False, separators=(",", ":")).encode()
+        large = len(events) > AT_ONCE
+        parts = await asyncio.to_thread(parts_of_events, events) if large else parts_of_events(events)
+        await writer.put(source.name, "events", *parts)
 
 
 def _said(parsed: Parsed) -> JSONResponse:

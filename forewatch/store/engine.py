@@ -32,6 +32,7 @@ from sqlalchemy.exc import DBAPIError
 from forewatch.errors import StoreBusy, StoreError, StoreTooNew, StoreUnavailable
 from forewatch.home import Home
 from forewatch.safe_files import create
+from forewatch.store.quick import quicken
 from forewatch.store.revisions import REVISIONS, File
 
 P = ParamSpec("P")
@@ -270,6 +271,7 @@ def make_engine(path: Path, synchronous: str) -> Engine:
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT, "check_same_thread": False},
         json_serializer=to_json,
     )
+    quicken(engine)
 
     @event.listens_for(engine, "connect")
     def _set_up(raw: sqlite3.Connection, _record: object) -> None:
@@ -364,7 +366,7 @@ def _too_new(path: Path, stored: str, known: str) -> StoreTooNew:
 
 def to_json(value: object) -> str:
     """What stands in a JSON column for a value: dataclasses as mappings of their fields."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return _JSON.encode(value)
 
 
 def _plain(value: object) -> object:
@@ -375,3 +377,6 @@ def _plain(value: object) -> object:
     if isinstance(value, frozenset):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)

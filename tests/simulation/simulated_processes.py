@@ -78,7 +78,7 @@ def with_other_hands(world: World) -> Iterator[None]:
             HANDOVER_POLL=1.0,
             holder_name=lambda: str(world_process()),
         )
-        no_real_time = SimpleNamespace(monotonic=world.clock.monotonic)
+        no_real_time = SimpleNamespace(monotonic=world.clock.monotonic, thread_time=world.clock.monotonic)
         put(forewatch.intake.drain, AT_ONCE=3, time=no_real_time)
         put(forewatch.intake.writer, ring=world.ring, time=no_real_time, LOOK_EVERY=10.0)
         put(tasks.duties.inbox, report=world.report, LOOK_EVERY=20.0)

@@ -45,8 +45,8 @@ class Posting:
                 raise Refusal(400, "alerts in body is required", 602)
             now = self._runtime.clock.now()
             checked = await asyncio.to_thread(check, body, now) if len(body) >= LARGE else check(body, now)
-            if checked.body is not None:
-                await self._writer.put(source.name, KIND, checked.body)
+            if checked.parts:
+                await self._writer.put(source.name, KIND, *checked.parts)
             if checked.problems:
                 raise Refusal(400, "; ".join(checked.problems))
         except RequestRefused as error:
