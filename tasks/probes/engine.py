@@ -4,6 +4,8 @@
   the heap when its round is over, so it never overlaps itself and a slow target delays nobody else.
 * A check's moments lie on a fixed grid of the monotonic clock (`anchor + n * every`). Rounds that could not be held
   (a long probe, a suspended machine) are left out, never made up for in a burst.
+* A time-out that our own loop may be to blame for is no verdict: the check is late, not failing. Where too many rounds
+  go by without one, that is an alert of its own (`forewatch.overload`).
 * A transition is handed over at once, results follow in batches. The state moves on only when the transition has been
   taken: if that fails, the check is soon probed again and the transition found again.
 """
@@ -40,6 +42,8 @@ from forewatch.checks import (
 from forewatch.clock import Clock, SystemClock, seconds
 from forewatch.config.models import Check, Config, Instance
 from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.overload import NAME as OVERLOADED
+from forewatch.overload import Overload, late_after
 from tasks.probes import ProbeContext, probe
 from tasks.probes.context import JudgeCalls
 
@@ -55,6 +59,10 @@ SPARE = 256
 """File descriptors left to the rest of the process; each probe under way holds one or two."""
 RETRY = 1.0
 """Seconds until a check is probed again whose transition could not be handed over."""
+RAN_LATE = 1.0
+"""Seconds by which our own loop was late in the last minute, from which on no machine is to act on a time-out."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks for checks that could not be held in time."""
 KEPT = 100_000
 """Results kept for the next batch while they cannot be handed over; then the oldest go."""
 
@@ -90,13 +98,16 @@ def descriptors(wanted: int) -> int:
 class _Watched:
     """A monitor on the engine's list. Replaced, not changed, when its configuration changes."""
 
-    __slots__ = ("anchor", "due", "monitor", "probing", "state", "task")
+    __slots__ = ("anchor", "due", "late_after", "monitor", "probing", "state", "task", "verdict_at")
 
-    def __init__(self, monitor: Monitor, state: CheckState, anchor: float, due: float) -> None:
+    def __init__(self, monitor: Monitor, state: CheckState, anchor: float, due: float, verdict_at: float) -> None:
         self.monitor = monitor
         self.state = state
         self.anchor = anchor
         self.due = due
+        self.verdict_at = verdict_at
+        """Of the last result that was one, by the overload's clock; before the first, when it came on the list."""
+        self.late_after = late_after(monitor.check)
         self.task: asyncio.Task[None] | None = None
         self.probing = False
 
@@ -111,7 +122,7 @@ class _Watched:
 class CheckEngine:
     """`start`, then `reconfigure` as often as needed, then `stop`; all on one loop.
 
-    `states` and `firing` (labels of firing CheckFailing alerts) are what the watch before left. `on_transition` and
+    `states` and `firing` (labels of firing alerts, ours among them) are what the watch before left. `on_transition` and
     `on_results` may fail: what they did not take comes again. They must not call `stop` or `reconfigure` themselves.
     """
 
@@ -140,7 +151,9 @@ class CheckEngine:
         self._random = rng or random.Random()
         self._context = ProbeContext(folder, calls)
         self._planned = monitors(config)
+        firing = list(firing)
         self._taken, self._orphans, self._moved = take_over(self._planned, states, firing)
+        self._was_overloaded = any(labels.get("alertname") == OVERLOADED for labels in firing)
         self._watched: dict[CheckKey, _Watched] = {}
         self._heap: list[tuple[float, int, _Watched]] = []
         self._order = itertools.count()
@@ -150,6 +163,8 @@ class CheckEngine:
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         self._flusher: asyncio.Task[None] | None = None
+        self._measuring: asyncio.Task[None] | None = None
+        self._overload: Overload | None = None
         self._stopping = asyncio.Event()
         self._refusing = False
         self._rounds = 0
@@ -169,6 +184,8 @@ class CheckEngine:
 
     async def start(self) -> None:
         """Begin to watch, and clear the alerts of checks that are no longer configured."""
+        self._overload = Overload(asyncio.get_running_loop().time(), firing=self._was_overloaded)
+        self._measuring = asyncio.create_task(self._context.lateness.keep(), name="measure the loop's lateness")
         self._flusher = asyncio.create_task(self._flush_again_and_again(), name="hand over check results")
         for monitor in self._planned:
             self._watch(monitor, self._taken[monitor.key])
@@ -207,6 +224,8 @@ class CheckEngine:
         if self._timer is not None:
             self._timer.cancel()
         await self._end_rounds(list(self._watched.values()))
+        if self._measuring is not None:
+            self._measuring.cancel()
         if self._flusher is not None:
             await asyncio.wait([self._flusher])
         await self._flush()
@@ -224,7 +243,9 @@ class CheckEngine:
             phase = self._random.random()
             anchor = loop_now + phase * every
             due = loop_now + phase * min(every, self._first_round)
-        watched = self._watched[monitor.key] = _Watched(monitor, state, anchor, due)
+        assert self._overload is not None
+        verdict_at = self._overload.clock(loop_now)
+        watched = self._watched[monitor.key] = _Watched(monitor, state, anchor, due, verdict_at)
         self._push(watched)
 
     def _push(self, watched: _Watched) -> None:
@@ -292,7 +313,12 @@ class CheckEngine:
         state, transition = advance(before, result, monitor.check, now)
         taken = True
         if transition is not None:
-            event = (raised if transition == "failing" else cleared)(monitor, state, result, now)
+            if transition == "failing":
+                event: AlertRaised | AlertCleared = raised(
+                    monitor, state, result, now, observer_late=self._ran_late() >= RAN_LATE
+                )
+            else:
+                event = cleared(monitor, state, result, now)
             old = self._moved.get(monitor.key)
             if old is not None and isinstance(event, AlertCleared):
                 # It fires under these still.
@@ -303,8 +329,21 @@ class CheckEngine:
             if not taken:
                 state = replace(state, status=before.status, since=before.since)
         watched.state = state
+        if not result.late and self._overload is not None:
+            watched.verdict_at = self._overload.clock(asyncio.get_running_loop().time())
         self._results.append(CheckResult(monitor.key, now, result, state))
         return taken
+
+    def _ran_late(self) -> float:
+        return self._context.lateness.worst(asyncio.get_running_loop().time())
+
+    async def _look_for_late_checks(self) -> None:
+        if self._overload is None:
+            return
+        verdicts = ((key, one.verdict_at, one.late_after) for key, one in self._watched.items())
+        event = self._overload.look(verdicts, asyncio.get_running_loop().time(), self._clock.now())
+        if event is not None and await self._hand_over(event):
+            self._overload.taken(event)
 
     async def _hand_over(self, event: AlertRaised | AlertCleared) -> bool:
         try:
@@ -339,11 +378,15 @@ class CheckEngine:
             await asyncio.wait(tasks)
 
     async def _flush_again_and_again(self) -> None:
+        look_at = 0.0
         while not self._stopping.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(BATCH):
                     await self._stopping.wait()
             await self._flush()
+            if (now := asyncio.get_running_loop().time()) >= look_at and not self._stopping.is_set():
+                look_at = now + LOOK_EVERY
+                await self._look_for_late_checks()
             if self._orphans or self._moved:
                 await self._clear_orphans()
 
