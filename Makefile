@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 export DO_NOT_TRACK := 1
 export UV_NO_PROGRESS := 1
 
-.PHONY: up demo install test unit simulate lint types bench lock clean
+.PHONY: up demo install test unit simulate lint types bench soak lock clean
 
 up: $(VENV)/.installed
 	@exec $(BIN)/forewatch up $(ARGS)
@@ -58,6 +58,10 @@ types: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Ten minutes under load, as no benchmark: it judges. make soak ARGS="--minutes 2"
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 # Hashes for all platforms; no index address in the file.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

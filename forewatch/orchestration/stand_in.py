@@ -70,7 +70,7 @@ class ShiftGuard:
             self._dead[shift] = process
 
     def missing(self, rows: Iterable[ShiftRow], now: float, lag: float) -> list[str]:
-        """Shifts that need a stand-in sent now. `lag`: seconds by which the caller itself was late in the last minute."""
+        """Shifts that need a stand-in sent now. `lag`: seconds by which the caller was late in the last minute."""
         by_name = {row.shift: row for row in rows}
         allowed = patience(lag)
         return [shift for shift in SHIFTS if self._needs_one(shift, by_name.get(shift), now, allowed)]
