@@ -69,6 +69,9 @@ def forewatch(folder: Path, disk: Disk, victim: Victim, receiver: Receiver) -> I
     # Short watches: their reliefs fall into the time of the full disk.
     started = Forewatch(folder, environment={"HOOK_SECRET": HOOK_SECRET})
     started.write_config(configuration_of(victim.watched(), receiver, length="20s"))
+    # What happened is to be read after a failure.
+    (folder / "logs").mkdir()
+    started.home.logs.symlink_to(folder / "logs")
     try:
         started.up()
         yield started
@@ -157,7 +160,10 @@ def test_with_nothing_left_a_killed_holder_is_stood_in_for_all_the_same(
     killed = time.monotonic()
     os.kill(forewatch.holder_pid("check-health"), signal.SIGKILL)
     victim.fault("errors")
-    page = receiver.wait_for("victim", "page", since=killed, timeout=PAGED_WITHIN)
+    try:
+        page = receiver.wait_for("victim", "page", since=killed, timeout=PAGED_WITHIN)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{forewatch.tail()}") from error
     assert page.incident is None
     assert forewatch.shift("check-health").term == before.term
 
