@@ -53,12 +53,12 @@ class ShiftGuard:
             self._posts[shift].silence.broken()
 
     def sent(self, shift: str, process: str) -> None:
-        """The stand-in that was asked for is this process."""
+        """The stand-in that was asked for is this process. Until this or `unsent` is said, no other is asked for."""
         if (post := self._posts.get(shift)) is not None and post.stand_in == _UNNAMED:
             post.stand_in = process
 
     def unsent(self, shift: str) -> None:
-        """No stand-in could be sent."""
+        """No stand-in could be sent; nothing where one was."""
         self.sent(shift, "nobody")
         self.ended(shift, "nobody", clean=True)
 
@@ -89,6 +89,8 @@ class ShiftGuard:
         silent = post.silence.look(sign, now, allowed)
         if post.stood != stood:
             post.stood, post.stand_in = stood, None
+        if post.stand_in == _UNNAMED:
+            return False
         if silent <= allowed and (post.stand_in is not None or not nobody):
             if now - post.sent_at > STEADY:
                 post.sent = 0

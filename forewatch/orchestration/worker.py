@@ -167,8 +167,9 @@ class Worker:
         try:
             await self._hands.stand(shift, holder)
         except (OSError, TimeoutError) as error:
-            self._guard.unsent(shift)
             log.error("%s: no spare could take the watch: %s", shift, error)
+        finally:
+            self._guard.unsent(shift)
 
     async def _watch_pulses(self) -> None:
         while True:

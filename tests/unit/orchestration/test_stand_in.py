@@ -165,9 +165,19 @@ def test_no_second_stand_in_is_sent_while_the_first_one_lives_and_shows_it() -> 
 
 def test_a_stand_in_that_shows_no_life_gets_the_same_patience_as_a_holder() -> None:
     onlooker = Onlooker()
-    onlooker.look([])
+    for shift in onlooker.look([]):
+        onlooker.guard.sent(shift, "host:2")
     assert onlooker.watch([], LEAST) == []
     assert {shift for _, shift in onlooker.watch([], 1.0)} == set(SHIFTS)
+
+
+def test_no_other_is_asked_for_while_a_spare_is_still_being_made() -> None:
+    onlooker = Onlooker()
+    onlooker.look([])
+    assert onlooker.watch([], 50.0) == []
+    for shift in SHIFTS:
+        onlooker.guard.unsent(shift)
+    assert len(onlooker.watch([], LOOK)) == len(SHIFTS)
 
 
 def failing_stand_ins(onlooker: Onlooker, seconds: float) -> list[float]:
