@@ -92,7 +92,11 @@ def busy_loops() -> Iterator[None]:
 
 async def soak(minutes: float) -> list[Row]:
     hosts = addresses(SERVICES)
-    with tempfile.TemporaryDirectory(prefix="forewatch-soak-") as name, target(hosts) as port, busy_loops():
+    with (
+        tempfile.TemporaryDirectory(prefix="forewatch-soak-") as name,
+        target(hosts, STARTED_WITHIN) as port,
+        busy_loops(),
+    ):
         checks = "".join(
             _CHECK.format(prefix=PREFIX, number=number, host=host, port=port, every=EVERY)
             for number, host in enumerate(hosts)
