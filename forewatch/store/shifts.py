@@ -85,10 +85,11 @@ def take(
 
 
 def enter(conn: Connection, fence: Inherited, holder: str) -> None:
-    """Be the holder of an inherited term. Raises Fenced where another has begun a later one, or has inherited it."""
+    """Be the holder of an inherited term; harmless for one that is already. Raises Fenced where another has begun a
+    later one, or has inherited it."""
     changed = conn.execute(
         update(shifts)
-        .where(shifts.c.shift == fence.shift, shifts.c.term == fence.term, shifts.c.holder == fence.of)
+        .where(shifts.c.shift == fence.shift, shifts.c.term == fence.term, shifts.c.holder.in_((fence.of, holder)))
         .values(holder=holder, flow_run_id=None)
     ).rowcount
     if not changed:
