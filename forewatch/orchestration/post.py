@@ -16,6 +16,8 @@ log = logging.getLogger("forewatch.post")
 
 _held: dict[Path, int] = {}
 """File descriptors of the locks this process holds: a lock belongs to a process, not to a call."""
+_cannot_open: set[Path] = set()
+"""Said once each: a holder tries again with every beat."""
 
 
 def take(home: Home, shift: str) -> bool:
@@ -26,7 +28,9 @@ def take(home: Home, shift: str) -> bool:
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        log.warning("%s: its lock file cannot be opened: %s", shift, error)
+        if path not in _cannot_open:
+            _cannot_open.add(path)
+            log.warning("%s: its lock file cannot be opened: %s", shift, error)
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
