@@ -49,10 +49,10 @@ DUTIES: dict[str, Callable[[Runtime, Fence], ShownDuty]] = {
 }
 
 
-async def watch(shift: str) -> None:
-    """Stand in: take the watch as it is and hold it until a flow run relieves it. Raises Fenced if another has it."""
+async def watch(shift: str, instead_of: str) -> None:
+    """Stand in for a holder (see `stand_in`): take the watch as it is and hold it until a flow run relieves it."""
     context = runtime()
-    fence = await stand_in(context, shift)
+    fence = await stand_in(context, shift, instead_of)
     if fence is None:
         log.info("%s: another was faster to stand in", shift)
         return

@@ -147,11 +147,11 @@ class Child:
     async def _work(self, command: tuple[Any, ...]) -> int:
         kind, *details = command
         if kind == "watch":
-            (shift,) = details
+            shift, instead_of = details
             # Before the work: a store that takes its time must not make this look dead.
             self._tell_beat(shift)
             try:
-                await registry.load("watch")(shift)
+                await registry.load("watch")(shift, instead_of)
             except ForewatchError as error:
                 if not isinstance(error, Fenced):
                     report(error, shift=shift)

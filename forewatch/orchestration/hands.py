@@ -57,10 +57,11 @@ class Hands:
         self._jobs: set[Job] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def stand(self, shift: str, holder: str | None) -> None:
-        """Put a spare on watch. Raises TimeoutError or ChildProcessError where none can be had.
+    async def stand(self, shift: str, holder: str) -> None:
+        """Put a spare on watch instead of `holder` ("" for nobody). Raises TimeoutError or ChildProcessError where none
+        can be had.
 
-        One that was sent before and is not the `holder` is ended first: it has shown no life for as long as any process
+        One that was sent before and is not the holder is ended first: it has shown no life for as long as any process
         may, and two would be in each other's way.
         """
         for before in self._jobs:
@@ -69,7 +70,7 @@ class Hands:
                 before.child.kill()
         job = Job(await self._spares.take(), shift=shift)
         self._guard.sent(shift, job.holder)
-        self._begin(job, "watch", shift)
+        self._begin(job, "watch", shift, holder)
 
     async def run(self, flow_run: FlowRun, entrypoint: str | None, run_id: str | None = None) -> Job:
         """Hand a flow run to a spare; returns as soon as the child has been told."""

@@ -166,8 +166,11 @@ async def _cut_short(starting: asyncio.Task[None]) -> None:
         await asyncio.wait([starting])
 
 
-async def stand_in(runtime: Runtime, shift: str) -> Fence | None:
+async def stand_in(runtime: Runtime, shift: str, instead_of: str | None = None) -> Fence | None:
     """Take a watch nobody holds, or whose holder is dead or hung, as seen by the caller. None if another was faster.
+
+    `instead_of` is the holder the caller has judged, "" for nobody: the watch of any other is left alone. None: whoever
+    it is.
 
     On a full disk the ballast makes room for it: nobody would watch otherwise. Where the store takes no writes all the
     same, a holder of this host that has died leaves its term to whoever holds the post, until the store answers.
@@ -177,6 +180,8 @@ async def stand_in(runtime: Runtime, shift: str) -> Fence | None:
     def write() -> Fence | None:
         with runtime.store.decide() as conn:
             row = shifts.get(conn, shift)
+            if instead_of is not None and instead_of != (row.holder if row else ""):
+                return None
             return shifts.take(
                 conn,
                 shift,
@@ -249,10 +254,13 @@ async def relieve(runtime: Runtime, shift: str, scheduled_for: int) -> Fence | N
         if row.successor != me:
             return None
         allowed = patience(lateness.worst(now))
-        if ended_here(row.holder):
-            return await _replace(runtime, row, scheduled_for, "has died")
-        if (silent := silence.look((row.term, row.holder, row.beat), now, allowed)) > allowed:
-            return await _replace(runtime, row, scheduled_for, f"has not beaten for {silent:.0f} s")
+        silent = silence.look((row.term, row.holder, row.beat), now, allowed)
+        why = (
+            "has died" if ended_here(row.holder) else f"has not beaten for {silent:.0f} s" if silent > allowed else None
+        )
+        # It may have handed over to us and ended since we looked: then we look again.
+        if why is not None and (fence := await _replace(runtime, row, scheduled_for, why)) is not None:
+            return fence
         due = clock.monotonic() + HANDOVER_POLL
         await asyncio.sleep(HANDOVER_POLL)
 

@@ -135,15 +135,16 @@ class Worker:
                 log.error("the shifts cannot be read: %s", error)
                 rows = None
             if rows is not None:
-                for row in rows:
-                    # One that an earlier worker started ends unheard by our hands.
-                    if ended_here(row.holder):
-                        self._guard.ended(row.shift, row.holder)
                 holders = {row.shift: row.holder for row in rows}
                 for shift in self._guard.missing(rows, self._runtime.clock.monotonic(), self._lag()):
                     task = starting.get(shift)
                     if task is None or task.done():
-                        starting[shift] = asyncio.create_task(self._stand_in(shift, holders.get(shift)))
+                        starting[shift] = asyncio.create_task(self._stand_in(shift, holders.get(shift, "")))
+                for shift, holder in holders.items():
+                    # One that an earlier worker started ends unheard by our hands. It may have handed over since the
+                    # rows were read: the next look tells.
+                    if ended_here(holder):
+                        self._guard.ended(shift, holder)
             await asyncio.sleep(GUARD_EVERY)
 
     async def _hear_beats(self, shift: str) -> None:
@@ -162,7 +163,7 @@ class Worker:
         with self._runtime.store.read() as conn:
             return shifts.listing(conn)
 
-    async def _stand_in(self, shift: str, holder: str | None) -> None:
+    async def _stand_in(self, shift: str, holder: str) -> None:
         log.warning("%s: nobody stands watch (last: %s), a spare takes it", shift, holder or "nobody yet")
         try:
             await self._hands.stand(shift, holder)

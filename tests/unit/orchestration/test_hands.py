@@ -74,9 +74,9 @@ def hands() -> tuple[Hands, Stock, Guard]:
 
 async def test_a_stand_in_is_told_its_shift_and_its_life_and_end_are_told_to_the_guard(hands) -> None:
     told, stock, guard = hands
-    await told.stand(SHIFT, None)
+    await told.stand(SHIFT, "")
     (spare,) = stock.given
-    assert spare.told == [("watch", SHIFT)]
+    assert spare.told == [("watch", SHIFT, "")]
     spare.on_message(("beat", SHIFT))
     spare.exited.set_result(-9)
     await asyncio.sleep(0)
@@ -85,15 +85,15 @@ async def test_a_stand_in_is_told_its_shift_and_its_life_and_end_are_told_to_the
 
 async def test_one_that_never_took_the_watch_is_ended_before_the_next_is_sent(hands) -> None:
     told, stock, _ = hands
-    await told.stand(SHIFT, None)
-    await told.stand("check-health", None)
+    await told.stand(SHIFT, "")
+    await told.stand("check-health", "")
     await told.stand(SHIFT, "another:1")
     assert [spare.killed for spare in stock.given] == [True, False, False]
 
 
 async def test_one_that_has_the_watch_is_left_to_its_fence(hands) -> None:
     told, stock, _ = hands
-    await told.stand(SHIFT, None)
+    await told.stand(SHIFT, "")
     (job,) = told.jobs
     await told.stand(SHIFT, job.holder)
     assert [spare.killed for spare in stock.given] == [False, False]

@@ -354,3 +354,29 @@ async def test_who_inherited_a_term_leaves_if_another_has_begun_a_later_one_mean
         assert fence is not None
     assert await stand_in(runtime, SHIFT) == Fence(SHIFT, 2)
     assert await Watch(runtime, fence).stand(Duty()) == "fenced"
+
+
+async def test_a_stand_in_leaves_the_watch_of_another_than_the_holder_it_was_sent_for(runtime: SimpleNamespace) -> None:
+    assert await stand_in(runtime, SHIFT, "somebody:1") is None
+    assert await stand_in(runtime, SHIFT, "") == Fence(SHIFT, 1)
+    assert await stand_in(runtime, SHIFT, "") is None
+    assert await stand_in(runtime, SHIFT, "somebody:1") is None
+    assert await stand_in(runtime, SHIFT, holder_name()) == Fence(SHIFT, 2)
+
+
+async def test_a_holder_that_hands_over_and_ends_between_two_looks_is_relieved_and_not_taken_for_dead(
+    runtime: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fence = await stand_in(runtime, SHIFT)
+    assert fence is not None
+    monkeypatch.setattr(watching, "holder_name", lambda: "elsewhere:2")
+
+    def ended(holder: str) -> bool:
+        """Seen by who has just read the row: the watch is handed over and the process gone."""
+        with runtime.store.decide() as conn:
+            shifts.hand_over(conn, fence, successor="elsewhere:2", now=2)
+        return True
+
+    monkeypatch.setattr(watching, "ended_here", ended)
+    assert await relieve(runtime, SHIFT, scheduled_for=1000) == Fence(SHIFT, 2)
+    assert (row(runtime).holder, row(runtime).scheduled_for) == ("elsewhere:2", 1000)
