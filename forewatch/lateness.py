@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 
 EVERY = 0.1
@@ -11,6 +12,18 @@ WINDOW = 60.0
 """Seconds back to which the worst is known."""
 JITTER = 0.01
 """Seconds by which a timer of a healthy loop may be late."""
+
+
+def crowding() -> float:
+    """Seconds by which a second of work is late on this machine for all that wants its cores, in the last minute.
+
+    A loop that mostly waits is served first, and by its own lateness knows little of how those fare that work.
+    """
+    try:
+        waiting = os.getloadavg()[0]
+    except OSError:
+        return 0.0
+    return max(0.0, waiting / (os.cpu_count() or 1) - 1.0)
 
 
 class Lateness:

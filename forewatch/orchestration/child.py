@@ -148,8 +148,6 @@ class Child:
         kind, *details = command
         if kind == "watch":
             shift, instead_of = details
-            # Before the work: a store that takes its time must not make this look dead.
-            self._tell_beat(shift)
             try:
                 await registry.load("watch")(shift, instead_of)
             except ForewatchError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 LEAST = 10.0
 """Seconds."""
-MOST = 60.0
+LONGEST = 60.0
 """Seconds: a stopped process is replaced by then, whatever the load."""
 LAGS = 5
 LOOKS = 3
@@ -20,7 +20,7 @@ LOOKS = 3
 
 def patience(lag: float) -> float:
     """Seconds a living process may show no life, `lag` being how late the onlooker itself was lately, in seconds."""
-    return min(MOST, max(LEAST, LAGS * lag))
+    return min(LONGEST, max(LEAST, LAGS * lag))
 
 
 @dataclass

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from forewatch.errors import Fenced, StoreUnavailable
-from forewatch.lateness import Lateness
 from forewatch.orchestration import post
 from forewatch.orchestration.holder import ended_here, holder_name
-from forewatch.orchestration.patience import Silence, patience
+from forewatch.orchestration.patience import LONGEST, Silence
 from forewatch.runtime import Runtime
 from forewatch.store import ballast, shifts, switches
 from forewatch.store.shifts import Fence, Inherited, ShiftRow
@@ -222,7 +221,8 @@ async def relieve(runtime: Runtime, shift: str, scheduled_for: int) -> Fence | N
     """Take a watch over from its holder, who hands it over at the end of its tick.
 
     None where a run scheduled no earlier holds the watch or will have it: then there is nothing to do. A holder that
-    dies meanwhile, or shows no life for as long as our patience lasts, is replaced without its consent.
+    dies meanwhile is replaced without its consent. So is one whose beat stands still, but only after the longest
+    patience there is: only the store's beats are seen from here. The worker hears the others, and is faster.
     """
     me = holder_name()
     store, clock = runtime.store, runtime.clock
@@ -241,27 +241,24 @@ async def relieve(runtime: Runtime, shift: str, scheduled_for: int) -> Fence | N
     fence, waiting = await store.run(ask)
     if not waiting:
         return fence
-    due = clock.monotonic()
-    silence, lateness = Silence(None, due), Lateness()
+    silence = Silence(None, clock.monotonic())
     while True:
         row = await store.run(look)
-        now = clock.monotonic()
-        lateness.note(due, now)
         if row is None:
             return None
         if row.holder == me and row.scheduled_for == scheduled_for:
             return Fence(shift, row.term)
         if row.successor != me:
             return None
-        allowed = patience(lateness.worst(now))
-        silent = silence.look((row.term, row.holder, row.beat), now, allowed)
-        why = (
-            "has died" if ended_here(row.holder) else f"has not beaten for {silent:.0f} s" if silent > allowed else None
-        )
+        silent = silence.look((row.term, row.holder, row.beat), clock.monotonic(), LONGEST)
+        why = None
+        if ended_here(row.holder):
+            why = "has died"
+        elif silent > LONGEST:
+            why = f"has not beaten for {silent:.0f} s"
         # It may have handed over to us and ended since we looked: then we look again.
         if why is not None and (fence := await _replace(runtime, row, scheduled_for, why)) is not None:
             return fence
-        due = clock.monotonic() + HANDOVER_POLL
         await asyncio.sleep(HANDOVER_POLL)
 
 

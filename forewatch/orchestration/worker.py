@@ -18,7 +18,7 @@ from forewatch.bell import Bell
 from forewatch.errors import StoreUnavailable
 from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
-from forewatch.lateness import Lateness
+from forewatch.lateness import Lateness, crowding
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.holder import ended_here
@@ -123,8 +123,9 @@ class Worker:
             return True
 
     def _lag(self) -> float:
-        """Seconds by which this worker's own loop was late in the last minute, at its worst."""
-        return self._lateness.worst(asyncio.get_running_loop().time())
+        """Seconds by which this worker's own loop was late in the last minute, at its worst, or a second's work would
+        have been."""
+        return max(self._lateness.worst(asyncio.get_running_loop().time()), crowding())
 
     async def _guard_shifts(self) -> None:
         starting: dict[str, asyncio.Task[None]] = {}

@@ -16,7 +16,7 @@ from receiver import Receiver
 from scene import HOOK_SECRET, configuration_of
 from victim import Victim
 
-from forewatch.orchestration.patience import LEAST, MOST, patience
+from forewatch.orchestration.patience import LEAST, LONGEST, patience
 from forewatch.orchestration.stand_in import SHIFTS
 from forewatch.store import components
 
@@ -85,7 +85,7 @@ def test_a_stopped_holder_is_replaced_within_the_patience_and_leaves_when_it_com
     pid = forewatch.holder_pid(SHIFT)
     began = time.monotonic()
     with stopped(pid):
-        wait_for("a stand-in", lambda: forewatch.shift(SHIFT).term > before.term, MOST + SLACK)
+        wait_for("a stand-in", lambda: forewatch.shift(SHIFT).term > before.term, LONGEST + SLACK)
         took = time.monotonic() - began
         assert LEAST - 2 < took < patience(lag(forewatch)) + SLACK, forewatch.tail()
         hurt = time.monotonic()

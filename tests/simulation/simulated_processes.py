@@ -75,7 +75,7 @@ def with_other_hands(world: World) -> Iterator[None]:
         put(
             forewatch.orchestration.watch,
             BEAT_EVERY=12.0,
-            patience=lambda lag: 36.0,
+            LONGEST=36.0,
             post=SimpleNamespace(take=lambda home, shift: False, leave=lambda home, shift: None),
             HANDOVER_POLL=1.0,
             holder_name=lambda: str(world_process()),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from forewatch.lateness import WINDOW, Lateness
+from forewatch.lateness import WINDOW, Lateness, crowding
 
 pytestmark = pytest.mark.unit
 
@@ -45,3 +45,18 @@ async def test_a_loop_that_was_held_up_says_so() -> None:
     await asyncio.sleep(0.15)
     assert lateness.worst(loop.time()) > 0.2
     measuring.cancel()
+
+
+@pytest.mark.parametrize(("load", "cores", "late"), [(0.5, 2, 0.0), (2.0, 2, 0.0), (8.0, 2, 3.0), (22.0, 2, 10.0)])
+def test_a_crowded_machine_makes_a_second_of_work_late(monkeypatch, load: float, cores: int, late: float) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert crowding() == late
+
+
+def test_a_machine_that_does_not_tell_its_load_is_not_crowded(monkeypatch) -> None:
+    def unknown() -> tuple[float, float, float]:
+        raise OSError
+
+    monkeypatch.setattr("os.getloadavg", unknown)
+    assert crowding() == 0.0

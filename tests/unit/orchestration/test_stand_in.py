@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from forewatch.orchestration.patience import LEAST, MOST, patience
+from forewatch.orchestration.patience import LEAST, LONGEST, patience
 from forewatch.orchestration.stand_in import SHIFTS, ShiftGuard
 from forewatch.store.shifts import ShiftRow
 
@@ -70,9 +70,9 @@ def test_the_patience_grows_with_the_lag_of_the_one_who_looks() -> None:
 def test_a_stopped_holder_is_replaced_within_a_minute_however_late_the_onlooker_is() -> None:
     onlooker = Onlooker(lag=15.0)
     onlooker.look(rows())
-    sent = onlooker.watch(rows(), MOST + 15.0, every=15.0)
+    sent = onlooker.watch(rows(), LONGEST + 15.0, every=15.0)
     assert sent
-    assert sent[0][0] <= MOST + 15.0
+    assert sent[0][0] <= LONGEST + 15.0
 
 
 def test_an_onlooker_that_was_itself_away_has_seen_no_silence() -> None:

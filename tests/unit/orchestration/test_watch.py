@@ -40,7 +40,7 @@ class Duty:
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "BEAT_EVERY", 0.01)
     monkeypatch.setattr(watching, "HANDOVER_POLL", 0.01)
-    monkeypatch.setattr(watching, "patience", lambda lag: 0.2)
+    monkeypatch.setattr(watching, "LONGEST", 0.2)
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ async def test_life_is_shown_while_the_store_takes_its_time_over_a_beat(
 async def test_a_holder_that_died_is_relieved_without_waiting_for_its_silence(
     runtime: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "patience", lambda lag: 60.0)
+    monkeypatch.setattr(watching, "LONGEST", 60.0)
     dead = dead_holder(runtime)
     async with asyncio.timeout(5):
         assert await relieve(runtime, SHIFT, scheduled_for=1000) == Fence(SHIFT, 2)
