@@ -42,10 +42,10 @@ from forewatch.checks import (
 from forewatch.clock import Clock, SystemClock, seconds
 from forewatch.config.models import Check, Config, Instance
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.overload import NAME as OVERLOADED
-from forewatch.overload import Overload, late_after
+from forewatch.overload import late_after
 from tasks.probes import ProbeContext, probe
 from tasks.probes.context import JudgeCalls
+from tasks.probes.own_lateness import OwnLateness
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,6 @@ SPARE = 256
 """File descriptors left to the rest of the process; each probe under way holds one or two."""
 RETRY = 1.0
 """Seconds until a check is probed again whose transition could not be handed over."""
-RAN_LATE = 1.0
-"""Seconds by which our own loop was late in the last minute, from which on no machine is to act on a time-out."""
-LOOK_EVERY = 1.0
-"""Seconds between two looks for checks that could not be held in time."""
 KEPT = 100_000
 """Results kept for the next batch while they cannot be handed over; then the oldest go."""
 
@@ -106,7 +102,7 @@ class _Watched:
         self.anchor = anchor
         self.due = due
         self.verdict_at = verdict_at
-        """Of the last result that was one, by the overload's clock; before the first, when it came on the list."""
+        """Of the last result that was one, by `OwnLateness.now`; before the first, when it came on the list."""
         self.late_after = late_after(monitor.check)
         self.task: asyncio.Task[None] | None = None
         self.probing = False
@@ -153,7 +149,7 @@ class CheckEngine:
         self._planned = monitors(config)
         firing = list(firing)
         self._taken, self._orphans, self._moved = take_over(self._planned, states, firing)
-        self._was_overloaded = any(labels.get("alertname") == OVERLOADED for labels in firing)
+        self._own_lateness = OwnLateness(self._context.lateness, self._clock, firing)
         self._watched: dict[CheckKey, _Watched] = {}
         self._heap: list[tuple[float, int, _Watched]] = []
         self._order = itertools.count()
@@ -163,8 +159,6 @@ class CheckEngine:
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
         self._flusher: asyncio.Task[None] | None = None
-        self._measuring: asyncio.Task[None] | None = None
-        self._overload: Overload | None = None
         self._stopping = asyncio.Event()
         self._refusing = False
         self._rounds = 0
@@ -184,8 +178,7 @@ class CheckEngine:
 
     async def start(self) -> None:
         """Begin to watch, and clear the alerts of checks that are no longer configured."""
-        self._overload = Overload(asyncio.get_running_loop().time(), firing=self._was_overloaded)
-        self._measuring = asyncio.create_task(self._context.lateness.keep(), name="measure the loop's lateness")
+        self._own_lateness.start()
         self._flusher = asyncio.create_task(self._flush_again_and_again(), name="hand over check results")
         for monitor in self._planned:
             self._watch(monitor, self._taken[monitor.key])
@@ -224,8 +217,7 @@ class CheckEngine:
         if self._timer is not None:
             self._timer.cancel()
         await self._end_rounds(list(self._watched.values()))
-        if self._measuring is not None:
-            self._measuring.cancel()
+        self._own_lateness.stop()
         if self._flusher is not None:
             await asyncio.wait([self._flusher])
         await self._flush()
@@ -243,9 +235,7 @@ class CheckEngine:
             phase = self._random.random()
             anchor = loop_now + phase * every
             due = loop_now + phase * min(every, self._first_round)
-        assert self._overload is not None
-        verdict_at = self._overload.clock(loop_now)
-        watched = self._watched[monitor.key] = _Watched(monitor, state, anchor, due, verdict_at)
+        watched = self._watched[monitor.key] = _Watched(monitor, state, anchor, due, self._own_lateness.now())
         self._push(watched)
 
     def _push(self, watched: _Watched) -> None:
@@ -314,9 +304,8 @@ class CheckEngine:
         taken = True
         if transition is not None:
             if transition == "failing":
-                event: AlertRaised | AlertCleared = raised(
-                    monitor, state, result, now, observer_late=self._ran_late() >= RAN_LATE
-                )
+                late = self._own_lateness.ran_late
+                event: AlertRaised | AlertCleared = raised(monitor, state, result, now, observer_late=late)
             else:
                 event = cleared(monitor, state, result, now)
             old = self._moved.get(monitor.key)
@@ -329,21 +318,10 @@ class CheckEngine:
             if not taken:
                 state = replace(state, status=before.status, since=before.since)
         watched.state = state
-        if not result.late and self._overload is not None:
-            watched.verdict_at = self._overload.clock(asyncio.get_running_loop().time())
+        if not result.late:
+            watched.verdict_at = self._own_lateness.now()
         self._results.append(CheckResult(monitor.key, now, result, state))
         return taken
-
-    def _ran_late(self) -> float:
-        return self._context.lateness.worst(asyncio.get_running_loop().time())
-
-    async def _look_for_late_checks(self) -> None:
-        if self._overload is None:
-            return
-        verdicts = ((key, one.verdict_at, one.late_after) for key, one in self._watched.items())
-        event = self._overload.look(verdicts, asyncio.get_running_loop().time(), self._clock.now())
-        if event is not None and await self._hand_over(event):
-            self._overload.taken(event)
 
     async def _hand_over(self, event: AlertRaised | AlertCleared) -> bool:
         try:
@@ -378,15 +356,13 @@ class CheckEngine:
             await asyncio.wait(tasks)
 
     async def _flush_again_and_again(self) -> None:
-        look_at = 0.0
         while not self._stopping.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(BATCH):
                     await self._stopping.wait()
             await self._flush()
-            if (now := asyncio.get_running_loop().time()) >= look_at and not self._stopping.is_set():
-                look_at = now + LOOK_EVERY
-                await self._look_for_late_checks()
+            verdicts = ((key, one.verdict_at, one.late_after) for key, one in self._watched.items())
+            await self._own_lateness.look(verdicts, self._hand_over)
             if self._orphans or self._moved:
                 await self._clear_orphans()
 

@@ -10,7 +10,8 @@ from virtual_loop import LoopClock, run
 from forewatch.checks import CheckKey, CheckState, ProbeResult, monitors
 from forewatch.config.models import Config
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from tasks.probes.engine import BATCH, RAN_LATE, CheckEngine
+from tasks.probes.engine import BATCH, CheckEngine
+from tasks.probes.own_lateness import RAN_LATE
 
 pytestmark = pytest.mark.unit
 
