@@ -11,7 +11,7 @@ export UV_NO_PROGRESS := 1
 PATIENTLY := sh -c '"$$@" & pid=$$!; trap "kill $$pid" INT TERM; waited=0; while kill -0 $$pid 2>/dev/null; do sleep 1; \
   waited=$$((waited + 1)); [ $$((waited % 5)) -ne 0 ] || echo "forewatch:   still at it, $$waited s so far"; done; wait $$pid' --
 
-.PHONY: up demo install test unit simulate lint types bench lock clean
+.PHONY: up demo install test unit simulate lint types bench soak lock clean
 
 up: $(VENV)/.installed
 	@exec $(BIN)/forewatch up $(ARGS)
@@ -62,6 +62,10 @@ types: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Ten minutes under load, as no benchmark: it judges. make soak ARGS="--minutes 2"
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 # Hashes for all platforms; no index address in the file.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -68,13 +68,15 @@ def with_other_hands(world: World) -> Iterator[None]:
             ring=world.ring,
             Bell=lambda home, name: SimulatedBell(world, name),
             runner_of=lambda home, flow_run_id: None,
-            DEAD_AFTER=6.0,
+            ended_unseen=lambda home, flow_run_id: False,
+            patience=lambda lag: 6.0,
             Pending=lambda: None,
         )
         put(
             forewatch.orchestration.watch,
             BEAT_EVERY=12.0,
-            DEAD_AFTER=36.0,
+            LONGEST=36.0,
+            post=SimpleNamespace(take=lambda home, shift: False, leave=lambda home, shift: None),
             HANDOVER_POLL=1.0,
             holder_name=lambda: str(world_process()),
         )

@@ -94,6 +94,20 @@ class TestAutomation:
         assert SetTimer("start", "RUN-1", world.now + micros(10)) in outcome.effects
         assert "remedy-sent" in world.codes()
 
+    def test_no_remedy_acts_on_a_time_out_that_this_machine_was_too_busy_to_judge(self):
+        world = World(shop())
+        world.fails(values={"timed_out": True, "observer_late": True})
+        assert world.view.runs == {}
+        assert "observer-late" in world.codes()
+        page = next(iter(world.view.outbox.values()))
+        assert "Automation does not act: this machine is too busy to trust a time-out." in page.content["text"]
+        assert page.not_before == world.now
+
+    def test_a_time_out_seen_by_a_machine_that_kept_up_is_healed(self):
+        world = World(shop())
+        world.fails(values={"timed_out": True, "observer_late": False})
+        assert "RUN-1" in world.view.runs
+
     @pytest.mark.parametrize(
         ("config", "code", "sentence"),
         [
