@@ -92,6 +92,8 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def ack(incident: IncidentArgument, home: HomeOption = None) -> None:
         """Say that you are on it; NT-n acknowledges everything that a digest told."""
+        from forewatch.incidents.outcome import PutIncident
+
         outcome = _decide(home, lambda now: Acknowledged(incident, person(), now))
         taken = [change.incident.id for change in outcome.changes if isinstance(change, PutIncident)]
         out.print(f"{', '.join(taken) or 'Nothing of ' + incident} is acknowledged.")

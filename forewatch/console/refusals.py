@@ -7,7 +7,6 @@ hear of one alert, raised at most once in TELL_EVERY through the inbox as what o
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
 
@@ -16,6 +15,7 @@ from forewatch.console.own_names import Foreign
 from forewatch.errors import StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import AlertRaised
+from forewatch.intake.lanes import parts_of_events
 from forewatch.intake.writer import Writer
 from forewatch.runtime import Runtime
 from forewatch.store import components
@@ -100,7 +100,7 @@ class Refusals:
         if foreign is None or (self._told_at is not None and now - self._told_at < TELL_EVERY):
             return
         event = alert(foreign, self._runtime.clock.now())
-        await self._writer.put("forewatch", "events", json.dumps([event.as_json()]).encode())
+        await self._writer.put("forewatch", "events", *parts_of_events([event]))
         self._told_at, self._untold = now, None
 
 

@@ -25,8 +25,9 @@ from forewatch.orchestration.holder import ended_here
 from forewatch.orchestration.lifeline import beat_bell
 from forewatch.orchestration.prefect_link import PrefectLink
 from forewatch.orchestration.runs import AWAY
+from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.orchestration.spares import Spares
-from forewatch.orchestration.stand_in import SHIFTS, ShiftGuard
+from forewatch.orchestration.stand_in import ShiftGuard
 from forewatch.orchestration.watch import watch_wanted
 from forewatch.runtime import Runtime, runtime
 from forewatch.store import components, shifts
