@@ -90,8 +90,8 @@ def told_lines(told: Told, config: Config) -> list[str]:
 def tree_lines(config: Config) -> list[str]:
     """The whole tree, a line a route."""
     lines = []
-    for depth, route, matchers in all_routes(config):
-        parts = [f"{route.name} {_matchers(matchers)}".rstrip(), f"tells {_names(route)}", _timing(route)]
+    for depth, route, critical, matchers in all_routes(config):
+        parts = [f"{route.name} {_matchers(matchers)}".rstrip(), f"tells {_names(route)}", _timing(route, critical)]
         parts += [f"mute in {', '.join(route.mute)}"] if route.mute else []
         parts += [f"only in {', '.join(route.active)}"] if route.active else []
         lines.append(_INDENT * depth + ", ".join(filter(None, parts)))
@@ -128,9 +128,14 @@ def _hold(route: Route, alert: Alert, config: Config) -> str:
     return f"{format_duration(route.hold)} later unless {remedy.runbook} has healed it by then"
 
 
-def _timing(route: Route) -> str:
+def _timing(route: Route, critical: float) -> str:
     if route.group_by is None:
-        return f"holds pages {format_duration(route.hold)} for a remedy" if route.hold else ""
+        if not route.hold and not critical:
+            return ""
+        held = format_duration(route.hold)
+        if critical != route.hold:
+            held = f"{format_duration(critical)} if critical, else {held},"
+        return f"holds pages {held} for a remedy"
     return f"in groups by {', '.join(route.group_by) or 'nothing'}: {_ticks(route)}"
 
 

@@ -16,9 +16,9 @@ from forewatch.alerting.matchers import Matcher, matches, parse_matchers
 from forewatch.config import models
 from forewatch.config.models import Config
 
-HOLD_CRITICAL = 0.0
+HOLD_CRITICAL = 30.0
 HOLD = 60.0
-"""Seconds a page waits while an `auto` remedy works, where the route does not say; a critical one does not wait."""
+"""Seconds a page waits while an `auto` remedy works, where the route does not say; nothing extends it."""
 DEFAULT_ROUTE = "the default route"
 
 
@@ -117,11 +117,11 @@ def _way(node: _Node, labels: Labels, chosen: list[_Node], critical: bool, depth
             return
 
 
-def all_routes(config: Config) -> list[tuple[int, Route, tuple[Matcher, ...]]]:
-    """(depth, route, its own matchers) of the whole tree, from the default route down."""
+def all_routes(config: Config) -> list[tuple[int, Route, float, tuple[Matcher, ...]]]:
+    """(depth, route, its hold of a critical page, its own matchers) of the whole tree, from the default route down."""
 
-    def below(node: _Node, depth: int) -> Iterator[tuple[int, Route, tuple[Matcher, ...]]]:
-        yield depth, node.route, node.matchers
+    def below(node: _Node, depth: int) -> Iterator[tuple[int, Route, float, tuple[Matcher, ...]]]:
+        yield depth, node.route, node.critical.hold, node.matchers
         for child in node.children:
             yield from below(child, depth + 1)
 

@@ -69,7 +69,7 @@ class TestStarting:
         assert {"automation-stopped", "pages-released"} <= set(world.codes())
 
     def test_where_the_page_is_out_already_a_refusal_is_told(self):
-        world = dispatched()
+        world = dispatched(hold="0s")
         world.send()
         world.view.stopped = "automation was stopped by ana"
         world.starting()

@@ -66,7 +66,7 @@ def test_the_way_through_the_tree_is_told_step_by_step(config: Config) -> None:
         '  routes[1] {service="shop"} matches',
         '    routes[1].routes[0] {severity="critical"} matches: it tells ops, web',
         "",
-        "routes[0] tells boss at once, once an incident.",
+        "routes[0] tells boss 30s later unless restart-service has healed it by then, once an incident.",
         'routes[1].routes[0] tells ops, web with the group {}/{service="shop"}/{severity="critical"}:'
         '{alertname="Slow"}: first after 10s, what is new every 5m, what still fires again after 4h.',
     ]
@@ -96,13 +96,13 @@ def test_labels_that_are_not_there_count_as_what_an_alert_without_them_does(conf
 
 def test_the_whole_tree_is_shown_a_line_a_route(config: Config) -> None:
     assert tree_lines(config) == [
-        "the default route, tells ops, web, boss, holds pages 1m for a remedy",
-        '  routes[0] {team="audit"}, tells boss, holds pages 1m for a remedy',
-        '  routes[1] {service="shop"}, tells web, holds pages 1m for a remedy',
+        "the default route, tells ops, web, boss, holds pages 30s if critical, else 1m, for a remedy",
+        '  routes[0] {team="audit"}, tells boss, holds pages 30s if critical, else 1m, for a remedy',
+        '  routes[1] {service="shop"}, tells web, holds pages 30s if critical, else 1m, for a remedy',
         '    routes[1].routes[0] {severity="critical"}, tells ops, web, in groups by alertname: first after 10s, '
         "what is new every 5m, what still fires again after 4h",
-        '    routes[1].routes[1] {severity="info"}, tells web, holds pages 1m for a remedy, mute in night',
-        '  routes[2] {service=~"host|forewatch"}, tells ops, holds pages 1m for a remedy',
+        '    routes[1].routes[1] {severity="info"}, tells web, holds pages 30s if critical, else 1m, for a remedy, mute in night',
+        '  routes[2] {service=~"host|forewatch"}, tells ops, holds pages 30s if critical, else 1m, for a remedy',
     ]
 
 
