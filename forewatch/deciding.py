@@ -28,7 +28,10 @@ from forewatch.incidents.outcome import (
     DropFlap,
     DropGroup,
     DropMembers,
+    DropWaits,
     Effect,
+    EndWaits,
+    Look,
     MoveNotices,
     Notify,
     Outcome,
@@ -39,6 +42,7 @@ from forewatch.incidents.outcome import (
     PutNotice,
     PutRun,
     PutSilence,
+    PutWait,
     PutWithheld,
     RefreshAlerts,
     ReleaseHeld,
@@ -52,12 +56,14 @@ from forewatch.store import (
     flaps,
     groups,
     incidents,
+    looks,
     observations,
     outbox,
     runs,
     silences,
     timeline,
     timers,
+    waits,
     withheld,
 )
 from forewatch.store.engine import Store
@@ -80,11 +86,14 @@ def decide(store: Store, event: Event, *, config: tuple[int, Config], now: int, 
 
 
 def wake(home: Home, outcome: Outcome) -> None:
-    """Wake those who have work from an outcome: the worker for a run, `page-people` for what is to be sent."""
+    """Wake those who have work from an outcome: the worker for a run, `page-people` for what is to be sent,
+    `check-health` for what is to be looked at."""
     if any(isinstance(effect, Dispatch) for effect in outcome.effects):
         ring(home, "worker")
     if any(isinstance(effect, Notify | ReleaseHeld | TurnHeldIntoReport) for effect in outcome.effects):
         ring(home, "page-people")
+    if any(isinstance(effect, Look) for effect in outcome.effects):
+        ring(home, "check-health")
 
 
 def decide_in(
@@ -147,6 +156,12 @@ def _change(conn: Connection, change: Change, now: int) -> None:
             changes.add(conn, reported)
         case MoveNotices(incident_id, into):
             outbox.move(conn, incident_id, into)
+        case PutWait(wait):
+            waits.put(conn, wait)
+        case EndWaits(alert_id):
+            waits.end(conn, alert_id)
+        case DropWaits(alert_id):
+            waits.drop(conn, alert_id)
         case _:
             assert_never(change)
 
@@ -163,6 +178,8 @@ def _store_effect(conn: Connection, effect: Effect, now: int) -> None:
             timers.add(conn, kind, subject, due_at, now)
         case CancelTimers(subject, kind):
             timers.cancel(conn, subject, kind)
+        case Look(subject, purpose, keys, due_at):
+            looks.ask(conn, subject, purpose, keys, due_at, now)
         case Dispatch():
             pass  # the run's own row, stored as `waiting`, is the order to the worker
         case _:

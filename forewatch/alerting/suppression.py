@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 SuppressionKind = Literal[
-    "silence", "maintenance", "inhibition", "dependency", "flapping", "mute_time_interval", "active_time_interval"
-]
-HOLDS_AUTOMATION: frozenset[SuppressionKind] = frozenset({"maintenance", "dependency"})
-"""Where these hold, no remedy acts: people work on it, or the cause lies elsewhere."""
+    "silence", "maintenance", "inhibition", "dependency", "flapping", "mute_time_interval", "active_time_interval",
+    "checking",
+]  # fmt: skip
+HOLDS_AUTOMATION: frozenset[SuppressionKind] = frozenset({"maintenance", "dependency", "checking"})
+"""Where these hold, no remedy acts: people work on it, the cause lies elsewhere, or it may be over."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from forewatch.incidents.deciding.people import (
     resolved_by_hand,
 )
 from forewatch.incidents.deciding.regrouping import incident_split, incidents_merged
+from forewatch.incidents.deciding.retrying import automation_resumed, remedies_changed
 from forewatch.incidents.deciding.runs import run_acted, run_failed, run_requested, run_starting
 from forewatch.incidents.deciding.silencing import silence_expired, silence_set
 from forewatch.incidents.deciding.timers import timer_due
@@ -22,11 +23,13 @@ from forewatch.incidents.events import (
     AlertRaised,
     AlertsRefreshed,
     AlertTimedOut,
+    AutomationResumed,
     ChangeReported,
     Event,
     IncidentsMerged,
     IncidentSplit,
     Noted,
+    RemediesChanged,
     ResolvedByHand,
     RunActed,
     RunFailed,
@@ -76,6 +79,10 @@ def decide(view: View, event: Event, now: int) -> Outcome:
             run_failed(draft, event)
         case RunRequested():
             run_requested(draft, event)
+        case AutomationResumed():
+            automation_resumed(draft, event)
+        case RemediesChanged():
+            remedies_changed(draft, event)
         case TimerDue():
             timer_due(draft, event)
         case Acknowledged():

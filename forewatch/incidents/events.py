@@ -151,6 +151,8 @@ class RunStarting(Event):
     run_id: str
     flow_run_id: str
     at: int
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """What a look at the failing check and those of its dependencies saw just now, see `store.looks`."""
 
 
 @dataclass(frozen=True)
@@ -184,14 +186,35 @@ class TimerDue(Event):
 
     `start`: a dispatched run has not started; `verification`: it acted, is it healed? `group`: a notification group's
     tick; `review`, `recheck`: look again at an alert nobody was told of; `reroute`: an alert has other routes now;
-    `calm`: a flapping alert may have calmed down; `silence-start`, `silence-warning`, `silence-end`: a silence begins,
-    is about to end, ended.
+    `calm`: a flapping alert may have calmed down; `remedy`: ask again for what was refused; `silence-start`,
+    `silence-warning`, `silence-end`: a silence begins, is about to end, ended.
     """
 
     source: ClassVar[str] = "timer"
     timer_id: int
     kind: str
     subject: str
+    at: int
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """Of a `review`, `recheck` or `remedy`: what a look at the alert's check and those of its dependencies saw."""
+
+
+@dataclass(frozen=True)
+class AutomationResumed(Event):
+    """A person lets automation act again."""
+
+    source: ClassVar[str] = "person"
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True)
+class RemediesChanged(Event):
+    """A configuration with other remedies for these services came into force: what fires there is asked anew."""
+
+    source: ClassVar[str] = "configuration"
+    services: list[str]
+    version: int
     at: int
 
 
@@ -241,7 +264,7 @@ _TYPES: dict[str, type[Event]] = {
     for kind in (
         AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
         RunRequested, AlertsRefreshed, AlertTimedOut, AlertAcknowledged, ChangeReported, SilenceSet, SilenceExpired,
-        IncidentsMerged, IncidentSplit,
+        IncidentsMerged, IncidentSplit, AutomationResumed, RemediesChanged,
     )
 }  # fmt: skip
 

@@ -33,6 +33,7 @@ _TIMERS = {
     "review": "It was time to look again at {}",
     "recheck": "It was time to look again at {}",
     "reroute": "Other routes lead from {} than when it fired",
+    "remedy": "It was time to ask the remedy of {} again",
     "calm": "The flapping alert {} may have calmed down",
     "silence-start": "The silence {} began",
     "silence-warning": "The silence {} was about to end",
@@ -171,6 +172,10 @@ def happening(event: dict[str, Any]) -> str:
             return f"{actor} merged {merged} into {into}"
         case {"type": "IncidentSplit", "actor": actor, "incident_id": incident, "alert_ids": alert_ids}:
             return f"{actor} split {', '.join(alert_ids)} off {incident}"
+        case {"type": "AutomationResumed", "actor": actor}:
+            return f"{actor} let automation act again"
+        case {"type": "RemediesChanged", "version": version}:
+            return f"Configuration {version} came into force with other remedies"
         case {"type": "TimerDue", "kind": kind, "subject": subject}:
             return _TIMERS.get(kind, f"The {kind} timer of {{}} ran out").format(subject)
         case {"type": "Acknowledged", "actor": actor}:

@@ -17,7 +17,10 @@ from forewatch.incidents.outcome import (
     DropFlap,
     DropGroup,
     DropMembers,
+    DropWaits,
     Effect,
+    EndWaits,
+    Look,
     MoveNotices,
     Notify,
     Outcome,
@@ -28,6 +31,7 @@ from forewatch.incidents.outcome import (
     PutNotice,
     PutRun,
     PutSilence,
+    PutWait,
     PutWithheld,
     RefreshAlerts,
     ReleaseHeld,
@@ -110,6 +114,10 @@ def _subject(part: Change | Effect) -> str | None:
             return key
         case MoveNotices(incident_id):
             return incident_id
+        case PutWait(wait):
+            return wait.alert_id
+        case EndWaits(id) | DropWaits(id) | Look(id):
+            return id
         case SetTimer() | CancelTimers() | RefreshAlerts() | PutFlap() | DropFlap() | AddChange():
             return None
         case _:

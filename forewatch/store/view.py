@@ -16,6 +16,7 @@ from forewatch.alerting.suppression import Withheld
 from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
+from forewatch.remedy.wait import Wait
 from forewatch.store import (
     alerts,
     components,
@@ -28,6 +29,7 @@ from forewatch.store import (
     runs,
     silences,
     switches,
+    waits,
     withheld,
 )
 
@@ -128,6 +130,18 @@ class StoreView:
 
     def runs_counted(self, remedy: str, since: int) -> list[Run]:
         return runs.counted(self._conn, remedy, since)
+
+    def runs_at_work(self, services: Collection[str]) -> list[Run]:
+        return runs.at_work(self._conn, services)
+
+    def waits(self, alert_id: str) -> list[Wait]:
+        return waits.of_alert(self._conn, alert_id)
+
+    def waits_by(self, subject: str) -> list[str]:
+        return waits.by(self._conn, subject)
+
+    def waits_in(self, incident_id: str) -> list[Wait]:
+        return waits.in_incident(self._conn, incident_id)
 
     def notifications_of(self, incident_id: str) -> list[Notification]:
         return outbox.of_incident(self._conn, incident_id)

@@ -8,7 +8,7 @@ from forewatch.alerting.alert import Alert, Severity, at_least
 from forewatch.alerting.group import Group
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import Route, routes_for, routes_of
-from forewatch.clock import micros
+from forewatch.clock import micros, seconds
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.incident import Incident
@@ -28,13 +28,15 @@ def tell_of_trouble(
     *,
     run: Run | None = None,
     covered: bool = False,
+    held_until: int | None = None,
     afresh: Collection[str] = (),
     heard_since: int | None = None,
 ) -> None:
     """Page everybody the routes name who was not told yet at this severity; `info` is reported instead.
 
-    `run` is the one just dispatched for this alert: only then may a page wait for the route's hold. `covered` says that
-    a run under way works on this alert too, so that a page held for it speaks for this alert as well. On the routes
+    `run` is the one at work on this alert: only then may a page wait for the route's hold, and no longer than
+    `held_until`. `covered` says that the run was at work before, so that a page held for it speaks for this alert as
+    well. On the routes
     named in `afresh` those are told too who were told before `heard_since`, or ever where that is None.
     """
     kind = "report" if alert.severity == "info" else "page"
@@ -53,6 +55,8 @@ def tell_of_trouble(
                 draft.because("told-already", text, alert.id, incident.id)
                 continue
             hold = route.hold if run is not None and kind == "page" else 0.0
+            if held_until is not None:
+                hold = min(hold, max(0.0, seconds(held_until - draft.now)))
             _send(draft, kind, notifier, said, incident=incident, alert=alert, run=run, hold=hold)
             told.add(notifier)
             told_lately.add(notifier)

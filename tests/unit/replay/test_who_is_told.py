@@ -101,7 +101,8 @@ def test_the_whole_tree_is_shown_a_line_a_route(config: Config) -> None:
         '  routes[1] {service="shop"}, tells web, holds pages 30s if critical, else 1m, for a remedy',
         '    routes[1].routes[0] {severity="critical"}, tells ops, web, in groups by alertname: first after 10s, '
         "what is new every 5m, what still fires again after 4h",
-        '    routes[1].routes[1] {severity="info"}, tells web, holds pages 30s if critical, else 1m, for a remedy, mute in night',
+        '    routes[1].routes[1] {severity="info"}, tells web, holds pages 30s if critical, else 1m, for a remedy, '
+        "mute in night",
         '  routes[2] {service=~"host|forewatch"}, tells ops, holds pages 30s if critical, else 1m, for a remedy',
     ]
 
