@@ -123,7 +123,7 @@ class Promises(RuleBasedStateMachine):
             if page.state == "held":
                 waits = self.view.waits_in(page.incident_id)
                 assert any(run.state in UNDER_WAY for run in self.view.runs_of(page.incident_id)) or any(
-                    wait.until is not None and wait.until > self.now for wait in waits
+                    wait.until is not None and wait.until > self.world.now for wait in waits
                 )
                 assert page.not_before <= page.created_at + micros(60)
 
