@@ -1,6 +1,7 @@
 """A check is asked now: its own round is brought forward, and counts as any other."""
 
 import asyncio
+import random
 
 import pytest
 from test_probe_engine import Watch, config, http
@@ -13,15 +14,14 @@ from tasks.duties.looks import Looks
 pytestmark = pytest.mark.unit
 
 HOME = CheckKey("shop", "home", "default")
+PATIENT = http("home", every="600s", fails_after=3, recovers_after=2)
 
 
 def scene(act, *checks, takes=0.0):
     """Start a watch of `checks`, let one round pass, then `act(watch, looks)`."""
 
     async def whole():
-        watch = Watch(
-            config(*(checks or (http("home", every="60s", fails_after=3, recovers_after=2),))), first_round=0.0
-        )
+        watch = Watch(config(*(checks or [PATIENT])), first_round=0.0, rng=random.Random(1))
         watch.takes = {"home": takes}
         await watch.engine.start()
         await asyncio.sleep(1.5 + takes)
