@@ -12,7 +12,7 @@ from forewatch.incidents.deciding.people import (
     resolved_by_hand,
 )
 from forewatch.incidents.deciding.regrouping import incident_split, incidents_merged
-from forewatch.incidents.deciding.retrying import automation_resumed, remedies_changed
+from forewatch.incidents.deciding.retrying import automation_resumed, remedies_changed, shadow_rehearsed
 from forewatch.incidents.deciding.runs import run_acted, run_failed, run_requested, run_starting
 from forewatch.incidents.deciding.silencing import silence_expired, silence_set
 from forewatch.incidents.deciding.timers import timer_due
@@ -35,6 +35,7 @@ from forewatch.incidents.events import (
     RunFailed,
     RunRequested,
     RunStarting,
+    ShadowRehearsed,
     SilenceExpired,
     SilenceSet,
     TimerDue,
@@ -83,6 +84,8 @@ def decide(view: View, event: Event, now: int) -> Outcome:
             automation_resumed(draft, event)
         case RemediesChanged():
             remedies_changed(draft, event)
+        case ShadowRehearsed():
+            shadow_rehearsed(draft, event)
         case TimerDue():
             timer_due(draft, event)
         case Acknowledged():

@@ -219,6 +219,18 @@ class RemediesChanged(Event):
 
 
 @dataclass(frozen=True)
+class ShadowRehearsed(Event):
+    """It was looked at whether a remedy in shadow could have run: what stood against it, and what was as it should."""
+
+    source: ClassVar[str] = "remedy"
+    alert_id: str
+    runbook: str
+    problems: list[str]
+    found: list[str]
+    at: int
+
+
+@dataclass(frozen=True)
 class Acknowledged(Event):
     source: ClassVar[str] = "person"
     incident_id: str
@@ -265,6 +277,7 @@ _TYPES: dict[str, type[Event]] = {
         AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
         RunRequested, AlertsRefreshed, AlertTimedOut, AlertAcknowledged, ChangeReported, SilenceSet, SilenceExpired,
         IncidentsMerged, IncidentSplit, AutomationResumed, RemediesChanged,
+        ShadowRehearsed,
     )
 }  # fmt: skip
 

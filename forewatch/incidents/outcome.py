@@ -242,7 +242,7 @@ class Look:
     """Have `check-health` probe these checks (service, check, instance) at `due_at` and write down what it sees.
 
     `purpose`: `act` for a run that is about to act, `review` for an alert that is withheld, `recovery` for what may
-    have recovered with its dependency.
+    have recovered with its dependency. With `shadow` and no checks: see whether the alert's remedy could have run.
     """
 
     subject: str

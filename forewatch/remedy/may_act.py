@@ -10,6 +10,8 @@ from forewatch.remedy.limits import HOUR, acted_or_may, exceeded
 from forewatch.remedy.run import UNDER_WAY, Run
 from forewatch.remedy.verdict import Allowed, Refused, Verdict
 
+SHADOW = "shadow"
+"""The refusal of a remedy that only says what it would have done."""
 AUTOMATION = "automation"
 """What a refusal waits for while a person has stopped all automation."""
 GIVES_UP_AFTER = 2
@@ -33,7 +35,7 @@ def may_act(
     if not firing:
         return Refused("not-firing", "the alert does not fire any more")
     if remedy.autonomy == "shadow":
-        return Refused("shadow", f"its autonomy is shadow, it would have run {remedy.runbook}")
+        return Refused(SHADOW, f"the autonomy of {remedy.runbook} is shadow")
     if remedy.autonomy == "approve":
         return Refused(
             "approval-missing",

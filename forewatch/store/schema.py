@@ -396,7 +396,7 @@ looks = Table(
     # checks that are to be probed at once, before something acts on what they said; check-health answers
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("subject", String, nullable=False),  # the run or alert it is for
-    Column("purpose", String, nullable=False),  # act | review | recovery
+    Column("purpose", String, nullable=False),  # act | review | recovery | shadow
     Column("asked_at", BigInteger, nullable=False),
     Column("due_at", BigInteger, nullable=False),
     Column("keys", JSON, nullable=False),  # [[service, check, instance], ...]

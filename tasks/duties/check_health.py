@@ -61,7 +61,7 @@ class CheckHealth:
             clock=self._runtime.clock,
         )
         await self._engine.start()
-        self._looks = Looks(self._runtime, self._fence, self._engine)
+        self._looks = Looks(self._runtime, self._fence, self._engine, self._on_transition)
         self._looks.start()
         await self._runtime.store.run(self._forget_others, config)
         self._follow = asyncio.create_task(self._follow_configuration(version))

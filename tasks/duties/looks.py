@@ -1,5 +1,7 @@
 """Answers looks: probes the checks that somebody who is about to act wants to know of, and writes down what is seen.
 
+It also sees whether a remedy in shadow could have run.
+
 A result younger than a second is fresh enough. Others get their check's own time-out, at most two seconds; what has not
 answered by then is unknown, and its round goes on as any other.
 """
@@ -8,20 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from forewatch.alerting.alert import Alert
 from forewatch.bell import Bell
 from forewatch.checks import CheckKey, CheckResult
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.deciding.dependencies import PROBED_WITHIN
+from forewatch.incidents.events import Event, ShadowRehearsed
 from forewatch.looking import FRESH
+from forewatch.remedy.choose import choose
 from forewatch.runtime import Runtime
-from forewatch.store import looks
+from forewatch.store import alerts, looks
 from forewatch.store.looks import Look
 from forewatch.store.shifts import Fence, check_fence
 from forewatch.units import format_duration
+from tasks.act.rehearsing import rehearse
 from tasks.probes.engine import CheckEngine
 
 log = logging.getLogger("forewatch.check_health")
@@ -30,14 +36,17 @@ LOOK_EVERY = 0.5
 """Seconds between two looks for what is asked where nobody rings."""
 AT_A_TIME = 100
 
+Decide = Callable[[Event], Awaitable[object]]
+
 
 class Looks:
     """Listens as `check-health` and answers from one engine, until it is stopped."""
 
-    def __init__(self, runtime: Runtime, fence: Fence, engine: CheckEngine) -> None:
+    def __init__(self, runtime: Runtime, fence: Fence, engine: CheckEngine, decide: Decide) -> None:
         self._runtime = runtime
         self._fence = fence
         self._engine = engine
+        self._decide = decide
         self._answering: dict[int, asyncio.Task[None]] = {}
         self._looked_at: dict[CheckKey, float] = {}
         self._task: asyncio.Task[None] | None = None
@@ -76,6 +85,9 @@ class Looks:
 
     async def _answer(self, look: Look) -> None:
         try:
+            if look.purpose == "shadow":
+                await self._rehearse(look)
+                return
             seen = await self.see((CheckKey(*key) for key in look.keys), urgent=look.purpose == "act")
             await self._runtime.store.run(self._write, look.id, seen)
         except (Fenced, StoreUnavailable) as error:
@@ -103,6 +115,22 @@ class Looks:
             found[key] = future.result() if future.done() and not future.cancelled() else None
         return [self._shown(key, result) for key, result in found.items()]
 
+    async def _rehearse(self, look: Look) -> None:
+        """Whether the remedy of an alert could have run, were it not in shadow. Answered first: it is said once."""
+        _, config = self._runtime.configuration.current()
+        if not await self._runtime.store.run(self._write, look.id, []):
+            return
+        alert = await self._runtime.store.run(self._alert, look.subject)
+        remedy = choose(config, alert) if alert is not None else None
+        if alert is not None and remedy is not None:
+            came = await asyncio.to_thread(rehearse, config, remedy, alert.service)
+            now = self._runtime.clock.now()
+            await self._decide(ShadowRehearsed(alert.id, remedy.runbook, came.problems, came.found, now))
+
+    def _alert(self, alert_id: str) -> Alert | None:
+        with self._runtime.store.read() as conn:
+            return alerts.get(conn, alert_id)
+
     def _seen_lately(self, key: CheckKey) -> bool:
         ago = asyncio.get_running_loop().time() - self._looked_at.get(key, float("-inf"))
         return ago < self._engine.every(key)
@@ -116,7 +144,7 @@ class Looks:
         of = result.result
         return {**key.labels(), "ok": of.ok, "reason": of.reason, "at": result.at, "status": result.state.status}
 
-    def _write(self, look_id: int, seen: list[dict[str, Any]]) -> None:
+    def _write(self, look_id: int, seen: list[dict[str, Any]]) -> bool:
         with self._runtime.store.decide() as conn:
             check_fence(conn, self._fence)
-            looks.answer(conn, look_id, seen, self._runtime.clock.now())
+            return looks.answer(conn, look_id, seen, self._runtime.clock.now())

@@ -54,9 +54,9 @@ def runtime(tmp_path: Path, port: int) -> Iterator[Runtime]:
     store.close()
 
 
-def configuration(port: int, every: str = "60s") -> Config:
-    check = {"tcp": f"127.0.0.1:{port}", "every": every, "fails_after": 1, "recovers_after": 2, "timeout": "1s"}
-    remedy = {"on": {}, "runbook": "restart-service", "with": {"command": ["true"]}, "autonomy": "auto"}
+def configuration(port: int, autonomy: str = "auto") -> Config:
+    check = {"tcp": f"127.0.0.1:{port}", "every": "60s", "fails_after": 1, "recovers_after": 2, "timeout": "1s"}
+    remedy = {"on": {}, "runbook": "restart-service", "with": {"command": ["true"]}, "autonomy": autonomy}
     services = [{"name": "shop", "checks": [check], "remedies": [remedy]}]
     document = {"services": services, "metrics": {"host": False, "starter_rules": False}}
     return effective(Config.model_validate(document))
@@ -183,3 +183,17 @@ def _remedy_asked(runtime: Runtime) -> Any:
     with runtime.store.read() as conn:
         found = [one.event for one in observations.since(conn, 0) if one.event.get("kind") == "remedy"]
     return found[-1] if found else None
+
+
+async def test_a_remedy_in_shadow_is_rehearsed_where_the_checks_are_watched(runtime: Runtime, port: int) -> None:
+    runtime.configuration.config = configuration(port, autonomy="shadow")  # type: ignore[attr-defined]
+    async with watching(runtime):
+        event = await eventually(lambda: _rehearsed(runtime))
+    assert (event["runbook"], event["problems"]) == ("restart-service", [])
+    assert "true can be executed" in event["found"]
+
+
+def _rehearsed(runtime: Runtime) -> Any:
+    with runtime.store.read() as conn:
+        found = [one.event for one in observations.since(conn, 0) if one.event["type"] == "ShadowRehearsed"]
+    return found[0] if found else None

@@ -20,7 +20,7 @@ from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, Dispatch, Look, SetTimer
 from forewatch.remedy.choose import choose, remedy_key
 from forewatch.remedy.limits import counted_since
-from forewatch.remedy.may_act import may_act
+from forewatch.remedy.may_act import SHADOW, may_act
 from forewatch.remedy.run import UNDER_WAY, Run
 from forewatch.remedy.verdict import Refused, Verdict
 from forewatch.remedy.verification import HEALED, NOT_HEALED, still_ill
@@ -81,6 +81,9 @@ def send_remedy(draft: Draft, alert: Alert, *, seen: Seen = ()) -> Answer:
     if isinstance(verdict, Refused):
         said = hold_back(draft, alert, verdict)
         ask_later(draft, alert, verdict)
+        if verdict.code == SHADOW:
+            # People do not wait for what is found: it goes on the timeline.
+            draft.order(Look(alert.id, "shadow", (), draft.now))
         return Answer(None, said, again_at=verdict.again_at, holds_until=verdict.holds_until)
     down = draft.view.automation_down()
     run = _dispatch(draft, alert, remedy, timed=down is None)

@@ -1,9 +1,11 @@
-"""A refused remedy is asked again: its reason has ended, automation was resumed, or the configuration is another."""
+"""A refused remedy is asked again: its reason has ended, automation was resumed, or the configuration is another. And
+what one in shadow would have done."""
 
 from __future__ import annotations
 
 from forewatch.alerting.alert import SEVERITIES, Alert
 from forewatch.clock import micros
+from forewatch.incidents import telling
 from forewatch.incidents.deciding.automation import hold_back, release_unattended, send_remedy
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.looking import Seen
@@ -11,7 +13,7 @@ from forewatch.incidents.deciding.paging import release
 from forewatch.incidents.deciding.passing import passed_meanwhile
 from forewatch.incidents.deciding.waiting import IN_LINE, ask_later, end_waiting, next_in_line
 from forewatch.incidents.deciding.withholding import held_back_from_acting, one_by_one
-from forewatch.incidents.events import AutomationResumed, RemediesChanged
+from forewatch.incidents.events import AutomationResumed, RemediesChanged, ShadowRehearsed
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, SetTimer
 from forewatch.remedy.may_act import AUTOMATION
@@ -57,6 +59,19 @@ def _asked(draft: Draft, alert: Alert, incident: Incident, wait: Wait | None, se
         # It was waited for once, and it failed again: people hear of it now, not after another wait.
         release(draft, incident, f"Its check failed again. {answer.said}", alert.id)
     return answer.run is not None and not answer.covered
+
+
+def shadow_rehearsed(draft: Draft, event: ShadowRehearsed) -> None:
+    """What a remedy in shadow would have done, now that it was looked at whether it could."""
+    alert = draft.view.alert(event.alert_id)
+    if event.problems:
+        code, text = "shadow-could-not", f"{event.runbook} could not have run: {'; '.join(event.problems)}"
+    else:
+        code, text = "shadow-could", f"{event.runbook} would have run ({', '.join(event.found)})"
+    text = telling.sentence(f"In shadow: {text}")
+    incident_id = alert.incident_id if alert is not None else None
+    draft.because(code, text, event.alert_id, incident_id)
+    draft.log(incident_id, "automation", text, alert=event.alert_id)
 
 
 def automation_resumed(draft: Draft, event: AutomationResumed) -> None:

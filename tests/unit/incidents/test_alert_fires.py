@@ -96,7 +96,7 @@ class TestAutomation:
     @pytest.mark.parametrize(
         ("config", "code", "sentence"),
         [
-            (shop(autonomy="shadow"), "shadow", "its autonomy is shadow, it would have run restart-service"),
+            (shop(autonomy="shadow"), "shadow", "the autonomy of restart-service is shadow"),
             (shop(autonomy="approve"), "approval-missing", "approvals cannot be given yet"),
             (shop(on={"alertname": "Other"}), "no-remedy", "no remedy of shop is bound to this alert"),
             ({}, "no-remedy", "no remedy of shop is bound to this alert"),

@@ -4,7 +4,7 @@ import pytest
 from memory_view import World, shop
 from test_looking_before_acting import RESTART, ask_again, remedy_timer, service, stack
 
-from forewatch.incidents.events import AutomationResumed, RemediesChanged
+from forewatch.incidents.events import AutomationResumed, RemediesChanged, ShadowRehearsed
 
 pytestmark = pytest.mark.unit
 
@@ -178,3 +178,29 @@ class TestChangedConfiguration:
         world.decide(RemediesChanged(["b"], 2, world.now))
         assert remedy_timer(world) is None
         assert RESTART["autonomy"] == "auto"
+
+
+class TestWhatShadowWouldHaveDone:
+    def rehearsed(self, *problems, found=("its inputs fit its form", "./start.sh can be executed")):
+        world = World(shop(autonomy="shadow"))
+        world.fails()
+        world.decide(ShadowRehearsed("AL-1", "restart-service", list(problems), list(found), world.now))
+        return world
+
+    def test_it_is_asked_for_when_the_alert_fires_and_people_do_not_wait_for_it(self):
+        world = World(shop(autonomy="shadow"))
+        world.fails()
+        assert [(look.subject, look.purpose) for look in world.view.looks] == [("AL-1", "shadow")]
+        assert world.told() == [("page", "ops", "due")]
+        assert "would have run" not in world.view.outbox["NT-1"].content["text"]
+
+    def test_it_says_what_it_would_have_done_after_it_was_looked_at(self):
+        world = self.rehearsed()
+        said = "In shadow: restart-service would have run (its inputs fit its form, ./start.sh can be executed)."
+        assert world.view.timeline[-1][1].text == said
+        assert world.codes() == ["shadow-could"]
+
+    def test_it_says_so_where_it_could_not_have(self):
+        world = self.rehearsed("there is no program ./start.sh", found=())
+        said = "In shadow: restart-service could not have run: there is no program ./start.sh."
+        assert world.view.timeline[-1][1].text == said

@@ -27,7 +27,7 @@ def scene(act, *checks, takes=0.0):
         await watch.engine.start()
         await asyncio.sleep(1.5 + takes)
         try:
-            return await act(watch, Looks(None, None, watch.engine)), watch
+            return await act(watch, Looks(None, None, watch.engine, None)), watch
         finally:
             await watch.engine.stop()
 

@@ -75,7 +75,7 @@ def test_with_nothing_against_it_an_auto_remedy_may_act():
         ({"firing": False}, Refused("not-firing", "the alert does not fire any more")),
         (
             {"the_remedy": remedy("shadow")},
-            Refused("shadow", "its autonomy is shadow, it would have run restart-service"),
+            Refused("shadow", "the autonomy of restart-service is shadow"),
         ),
         (
             {"the_remedy": remedy("approve")},
