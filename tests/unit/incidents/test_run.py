@@ -144,7 +144,7 @@ class TestActed:
         assert world.view.runs["RUN-1"].incident_id == "INC-1"
         world.acted()
         world.recovers()
-        assert world.view.incidents["INC-1"].resolution == "healed by RUN-1 (restart-service)"
+        assert world.view.incidents["INC-1"].resolution == "fixed by RUN-1 (restart-service)"
 
     def test_a_run_for_a_healthy_service_belongs_to_no_incident(self):
         world = World(shop())
