@@ -9,7 +9,7 @@ from forewatch.config.crosscheck_remedies import RunbookJudge
 from forewatch.config.doubts import doubts
 from forewatch.config.files import ConfigFiles
 from forewatch.config.loader import RunbookNames, examine, load_files
-from forewatch.config.models import RemedyOff
+from forewatch.config.models import Config
 from forewatch.errors import ConfigError
 
 
@@ -23,7 +23,8 @@ class Checked:
     """For which remedies are off, and of runbooks that do not load."""
     warnings: list[str] = field(default_factory=list)
     """None of a configuration with problems: they may be the very reason."""
-    off: list[RemedyOff] = field(default_factory=list)
+    config: Config | None = None
+    """As it comes into force, without the remedies that are off; None where it cannot."""
     unneeded: list[str] = field(default_factory=list)
     """Those of the faults that are of runbook files alone."""
 
@@ -40,7 +41,7 @@ def check(files: ConfigFiles, known_runbooks: RunbookNames | None = None, judge:
         [],
         found.lines(faults),
         found.lines(warnings),
-        found.working().remedies_off,
+        found.working(),
         found.lines([fault for fault in found.files if not fault.warning]),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from forewatch.alerting.alert import Labels
@@ -14,7 +14,8 @@ class Event:
 
     def as_json(self) -> dict[str, Any]:
         """`{"type": ..., fields}`; `from_json` reads it back."""
-        return {"type": type(self).__name__, **asdict(self)}
+        # Not `asdict`: it copies all that is in it, and an event may name thousands of alerts.
+        return {"type": type(self).__name__, **vars(self)}
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,6 @@ class AlertsRefreshed(Event):
     source: ClassVar[str] = "alert"
     untils: dict[str, tuple[int | None, bool]]
     at: int
-
-    def as_json(self) -> dict[str, Any]:
-        # There are thousands in it, and `asdict` copies each.
-        return {"type": type(self).__name__, **vars(self)}
 
 
 @dataclass(frozen=True)
@@ -153,6 +150,8 @@ class RunStarting(Event):
     run_id: str
     flow_run_id: str
     at: int
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """What a look at the failing check and those of its dependencies saw just now, see `store.looks`."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,8 @@ class TimerDue(Event):
     `start`: a dispatched run has not started; `verification`: it acted, is it healed? `group`: a notification group's
     tick; `digest`: what waits for a receiver leaves; `hold`: the hold of an incident's pages is over; `review`,
     `recheck`: look again at an alert nobody was told of; `reroute`: an alert has other routes now; `calm`: a flapping
-    alert may have calmed down; `flap-down`: it may have stayed down; `silence-start`, `silence-warning`, `silence-end`:
+    alert may have calmed down; `remedy`: ask again for what was refused;
+    `flap-down`: it may have stayed down; `silence-start`, `silence-warning`, `silence-end`:
     a silence begins, is about to end, ended.
     """
 
@@ -195,6 +195,39 @@ class TimerDue(Event):
     timer_id: int
     kind: str
     subject: str
+    at: int
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """Of a `review`, `recheck` or `remedy`: what a look at the alert's check and those of its dependencies saw."""
+
+
+@dataclass(frozen=True)
+class AutomationResumed(Event):
+    """A person lets automation act again."""
+
+    source: ClassVar[str] = "person"
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True)
+class RemediesChanged(Event):
+    """A configuration with other remedies for these services came into force: what fires there is asked anew."""
+
+    source: ClassVar[str] = "configuration"
+    services: list[str]
+    version: int
+    at: int
+
+
+@dataclass(frozen=True)
+class ShadowRehearsed(Event):
+    """It was looked at whether a remedy in shadow could have run: what stood against it, and what was as it should."""
+
+    source: ClassVar[str] = "remedy"
+    alert_id: str
+    runbook: str
+    problems: list[str]
+    found: list[str]
     at: int
 
 
@@ -256,6 +289,8 @@ _TYPES: dict[str, type[Event]] = {
         AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
         RunRequested, AlertsRefreshed, AlertTimedOut, AlertAcknowledged, ChangeReported, SilenceSet, SilenceExpired,
         IncidentsMerged, IncidentSplit, Undelivered,
+        AutomationResumed, RemediesChanged,
+        ShadowRehearsed,
     )
 }  # fmt: skip
 

@@ -14,11 +14,14 @@ from forewatch.config.models import Config
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import Event
+from forewatch.overload import NAME as OVERLOADED
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, pings
 from forewatch.store.shifts import Fence, check_fence
 from forewatch.units import format_duration
 from tasks.duties.decider import Decider
+from tasks.duties.looks import Looks
+from tasks.duties.remedies import ask_other_remedies
 from tasks.probes import memory
 from tasks.probes.calls import Calls
 from tasks.probes.engine import CheckEngine
@@ -38,12 +41,15 @@ class CheckHealth:
         self._fence = fence
         self._decider = Decider(runtime, fence)
         self._engine: CheckEngine | None = None
+        self._looks: Looks | None = None
+        self._remedies_of: int | None = None
         self._follow: asyncio.Task[None] | None = None
         self._durations: dict[CheckKey, float] = {}
         self._certificates: dict[CheckKey, int] = {}
 
     async def start(self) -> None:
-        version, config = self._runtime.configuration.current()
+        # In a thread: thousands of services take seconds to read, and the beat goes on meanwhile.
+        version, config = await asyncio.to_thread(self._runtime.configuration.current)
         states, firing = await self._runtime.store.run(self._left_by_the_watch_before)
         await self._runtime.store.run(self._excuse_jobs, config, states)
         self._engine = CheckEngine(
@@ -57,12 +63,16 @@ class CheckHealth:
             clock=self._runtime.clock,
         )
         await self._engine.start()
+        self._looks = Looks(self._runtime, self._fence, self._engine, self._on_transition)
+        self._looks.start()
         await self._runtime.store.run(self._forget_others, config)
         self._follow = asyncio.create_task(self._follow_configuration(version))
 
     async def stop(self) -> None:
         if self._follow is not None:
             self._follow.cancel()
+        if self._looks is not None:
+            await self._looks.stop()
         if self._engine is not None:
             await self._engine.stop()
         await self._decider.close()
@@ -75,7 +85,7 @@ class CheckHealth:
                 "service": key.service,
                 "check": key.check,
                 "instance": key.instance,
-                "status": state.status,
+                "status": f"{state.status}, late" if state.late else state.status,
                 "since": iso(state.since) if state.since else "",
                 "duration": f"{self._durations.get(key, 0.0) * 1000:.0f} ms",
                 "reason": state.reason,
@@ -92,7 +102,7 @@ class CheckHealth:
             # Every check is found out anew, and what fires is known from the alerts.
             log.error("what the checks said last cannot be read, the watch begins without: %s", error)
         with self._runtime.store.read() as conn:
-            firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name == ALERT_NAME]
+            firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name in (ALERT_NAME, OVERLOADED)]
         return states, firing
 
     def _excuse_jobs(self, config: Config, states: Mapping[CheckKey, CheckState]) -> None:
@@ -138,11 +148,14 @@ class CheckHealth:
             await asyncio.sleep(FOLLOW_EVERY)
             try:
                 await self._decider.retry()
-                newest, config = self._runtime.configuration.current()
+                newest, config = await asyncio.to_thread(self._runtime.configuration.current)
                 if newest != version and self._engine is not None:
                     await self._engine.reconfigure(config, Path(config.folder))
                     await self._runtime.store.run(self._forget_others, config)
                     version = newest
+                if self._remedies_of != version:
+                    await ask_other_remedies(self._runtime, self._fence, self._decider.decide, version, config)
+                    self._remedies_of = version
             except Fenced as error:
                 log.warning("%s", error)
             except Exception as error:

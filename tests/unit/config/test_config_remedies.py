@@ -112,7 +112,7 @@ def test_a_runbook_that_does_not_load_is_said_at_the_remedy_that_needs_it(faults
 def test_where_the_runbooks_cannot_be_asked_it_is_said_and_no_remedy_is_off(write, judge):
     judge.trouble = "the runbooks were not loaded within 60 s"
     found = check_file(write(TWO.replace("WITH", "{}")), [RESTART], judge)
-    assert (found.problems, found.faults, found.off) == ([], [], [])
+    assert (found.problems, found.faults, found.config.remedies_off) == ([], [], [])
     assert found.warnings[0] == (
         "forewatch.yaml:1:1: warning: the inputs of remedies could not be checked: "
         "the runbooks were not loaded within 60 s"
@@ -141,11 +141,11 @@ def test_whatever_is_wrong_with_a_remedy_only_that_one_is_off(write, judge, reme
     found = check(load_files(path), [RESTART], judge)
     assert found.problems == []
     assert any(what in line for line in found.faults), found.faults
-    [off] = found.off
+    [off] = found.config.remedies_off
     assert (off.service, off.place) == ("web", 0)
     assert what in off.reason
     assert off.reason.startswith("forewatch.yaml:4:")
-    config = in_force(load_files(path), found.off)
+    config = in_force(load_files(path), found.config.remedies_off)
     assert [remedy.inputs for remedy in config.services[0].remedies] == [{"command": ["x"]}]
     assert [service.name for service in config.services] == ["web", "shop"]
     assert config.remedies_off == [off]
@@ -174,13 +174,13 @@ services:
     remedies: [{on: {}, runbook: restart-service, with: {command: [x]}}]
 """
     found = check(load_files(write(text)), [RESTART], judge)
-    assert [off.service for off in found.off] == ["web", "shop"]
+    assert [off.service for off in found.config.remedies_off] == ["web", "shop"]
     assert [len(one.remedies) for one in in_force(load_files(write(text))).services] == [0, 0, 1]
 
 
 def test_a_remedy_that_is_off_reads_as_a_sentence(write, judge):
     found = check(load_files(write(TWO.replace("WITH", "{comand: [x]}"))), [RESTART], judge)
-    assert [str(off) for off in found.off] == [
+    assert [str(off) for off in found.config.remedies_off] == [
         "the remedy restart-service of web is off: forewatch.yaml:8:9: services[0].remedies[1].with: command "
         "is missing (and 1 more)"
     ]

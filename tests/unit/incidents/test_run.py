@@ -64,12 +64,13 @@ class TestStarting:
         assert (run.state, run.outcome) == ("refused", "automation was stopped by ana.")
         assert world.told() == [("page", "ops", "due")]
         assert world.view.outbox["NT-1"].content["reason"] == (
-            "Automation did not act after all: automation was stopped by ana."
+            "Automation did not act after all: automation was stopped by ana. "
+            "It tries again once automation is resumed."
         )
         assert {"automation-stopped", "pages-released"} <= set(world.codes())
 
     def test_where_the_page_is_out_already_a_refusal_is_told(self):
-        world = dispatched()
+        world = dispatched(hold="0s")
         world.send()
         world.view.stopped = "automation was stopped by ana"
         world.starting()
@@ -135,6 +136,27 @@ class TestActed:
         world.request(flow_run_id="flow-1")
         world.acted()
         assert (world.view.runs["RUN-1"].state, world.view.runs["RUN-1"].verified) == ("done", None)
+
+    def test_a_run_for_a_service_belongs_to_its_oldest_open_incident_and_gets_the_credit(self):
+        world = World(shop(autonomy="shadow"))
+        world.fails()
+        world.request("restart-service", service="shop", flow_run_id="flow-1")
+        assert world.view.runs["RUN-1"].incident_id == "INC-1"
+        world.acted()
+        world.recovers()
+        assert world.view.incidents["INC-1"].resolution == "fixed by RUN-1 (restart-service)"
+
+    def test_a_run_for_a_healthy_service_belongs_to_no_incident(self):
+        world = World(shop())
+        world.request("restart-service", service="shop", flow_run_id="flow-1")
+        assert world.view.runs["RUN-1"].incident_id is None
+
+    def test_an_incident_that_is_named_wins_over_the_one_of_the_service(self):
+        world = World(shop(autonomy="shadow"))
+        world.fails()
+        world.fails(service="other")
+        world.request("restart-service", service="shop", incident_id="INC-2", flow_run_id="flow-1")
+        assert world.view.runs["RUN-1"].incident_id == "INC-2"
 
     def test_the_instant_of_its_first_change_is_kept(self):
         world = dispatched()
