@@ -27,7 +27,7 @@ from forewatch.config.follow import Changed, ConfigWatcher
 from forewatch.config.starter import STARTER
 from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
 from forewatch.guard.sentry import report
-from forewatch.home import Home
+from forewatch.home import Home, make_private
 from forewatch.orchestration import leftovers
 from forewatch.orchestration.code_digest import code_digest
 from forewatch.orchestration.managed import Managed
@@ -176,6 +176,7 @@ class Supervisor:
             for name in ("prefect", "worker"):
                 components.report(conn, name, "down", "it is starting", runtime.clock.now())
         replace(self._settings, pid=os.getpid()).write(self._home)
+        make_private(self._home.root)
         return runtime, watcher
 
     def _start_parts(self, runtime: Runtime) -> None:
