@@ -35,7 +35,7 @@ from forewatch.orchestration.progress import Progress, follow_notifications
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
 from forewatch.runtime import Runtime, open_runtime
-from forewatch.store import ballast, components, switches
+from forewatch.store import ballast, components, generations, switches
 from forewatch.store.engine import Store
 
 CONFIG_EVERY = 1.0
@@ -166,7 +166,8 @@ class Supervisor:
             switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
             for name in ("prefect", "worker"):
                 components.report(conn, name, "down", "it is starting", runtime.clock.now())
-        replace(self._settings, pid=os.getpid()).write(self._home)
+            generation = generations.begin(conn, runtime.clock.now())
+        replace(self._settings, pid=os.getpid(), generation=generation).write(self._home)
         return runtime, watcher
 
     def _start_parts(self, runtime: Runtime) -> None:
