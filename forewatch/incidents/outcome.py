@@ -240,6 +240,22 @@ class Notify:
 
 
 @dataclass(frozen=True)
+class RecordSent:
+    """Keep what left without the store, under the id `sent_as`, as a sent notification; what it names counts as told."""
+
+    id: str
+    kind: str
+    severity: str
+    notifier: str
+    content: dict[str, Any]
+    sent_at: int
+    sent_as: str
+    incident_id: str
+    alert_id: str
+    named: tuple[Naming, ...] = ()
+
+
+@dataclass(frozen=True)
 class Release:
     """A held notification is due now, as this kind and with this content; what it names counts as told."""
 
@@ -279,7 +295,7 @@ class CancelTimers:
     kind: str | None = None
 
 
-Effect = Notify | Release | MergeHeld | Dispatch | SetTimer | CancelTimers
+Effect = Notify | RecordSent | Release | MergeHeld | Dispatch | SetTimer | CancelTimers
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -81,7 +81,16 @@ class _Item:
 class Drain:
     """The one that decides upon the inbox, for one watch. Blocks for a slice: call it through `store.run`."""
 
-    def __init__(self, store: Store, clock: Clock, configuration: Configuration, fence: Fence) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        configuration: Configuration,
+        fence: Fence,
+        as_told: Callable[[Event], Event] = lambda event: event,
+    ) -> None:
+        """`as_told` says of an event who was paged of it while the store took no decisions."""
+        self._as_told = as_told
         self._store = store
         self._clock = clock
         self._configuration = configuration
@@ -171,7 +180,7 @@ class Drain:
             run = _Run(conn, self._items)
             for position in range(min(most, len(self._items))):
                 for event in run.to_decide(position, now):
-                    done.outcomes.append(decide_in(conn, event, config=config, now=now))
+                    done.outcomes.append(decide_in(conn, self._as_told(event), config=config, now=now))
                 done.decided += 1
                 if time.monotonic() - began > BUDGET:
                     break
