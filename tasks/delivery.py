@@ -232,10 +232,6 @@ async def deliver_directly(
 
 async def send_test(config: Config, name: str, home: Home | None = None) -> Receipt:
     """Send a test by one notifier, without a fallback. Raises NotFound for an unknown one, DeliveryFailed with why."""
-    notifier = _configured(config, name)
-    if notifier is None:
-        known = ", ".join(known.name for known in config.notifiers) or "none"
-        raise NotFound(f"there is no notifier {name} in the configuration (there are: {known})")
     now = SystemClock().now()
     notification = Notification(
         id=f"NT-test-{now}",
@@ -250,9 +246,21 @@ async def send_test(config: Config, name: str, home: Home | None = None) -> Rece
         content={"title": f"Test of {name}", "text": "Forewatch can reach you here. Nothing is wrong."},
         created_at=now,
     )
-    place = home or Home.from_env()
-    parcel = Parcel(notification, key=_key_without_store(notification.id, place))
-    return await _send(notifier, parcel, config, place, PATIENCE)
+    return await send_alone(notification, config, home or Home.from_env())
+
+
+async def send_alone(notification: Notification, config: Config, home: Home) -> Receipt:
+    """One attempt with the notification's own notifier, needing no store and without a fallback.
+
+    Raises NotFound for a notifier that is not configured, DeliveryFailed with why it was not taken.
+    """
+    name = notification.notifier
+    notifier = _configured(config, name)
+    if notifier is None:
+        known = ", ".join(known.name for known in config.notifiers) or "none"
+        raise NotFound(f"there is no notifier {name} in the configuration (there are: {known})")
+    parcel = Parcel(notification, key=_key_without_store(notification.id, home))
+    return await _send(notifier, parcel, config, home, PATIENCE)
 
 
 async def hand_over(parcel: Parcel, config: Config, home: Home) -> Receipt:

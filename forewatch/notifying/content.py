@@ -53,9 +53,10 @@ def complete(
 
     Keys: `id key kind status severity service title text reason runbook incident_id incident_key run_id alert alerts
     group_key group_labels common_labels common_annotations truncated_alerts links external_url created_at`. `key` and
-    `incident_key` never come again, as ids do after a restore. `alert` is None or `{id, incident_id, name, status, severity, service, classification, fingerprint, labels, annotations, starts_at,
-    ends_at, generator_url}`; `alerts` has all it speaks of, of a notice of an incident as a whole those given here;
-    `group_key` is None except in a notice of a group; `links` may have `incident` and `flow_run`.
+    `incident_key` never come again, as ids do after a restore. `alert` is None or `{id, incident_id, name, status,
+    severity, service, classification, fingerprint, labels, annotations, starts_at, ends_at, generator_url}`; `alerts`
+    has all it speaks of, of a notice of an incident as a whole those given here; `group_key` is None except in a notice
+    of a group; `links` may have `incident` and `flow_run`.
     """
     given = notification.content
     incident_id = notification.incident_id or given.get("incident_id")

@@ -27,7 +27,7 @@ from forewatch.config.starter import STARTER
 from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.home import Home
-from forewatch.orchestration import leftovers
+from forewatch.orchestration import damage, leftovers
 from forewatch.orchestration.code_digest import code_digest
 from forewatch.orchestration.managed import Managed
 from forewatch.orchestration.prefect_settings import environment
@@ -73,7 +73,11 @@ class Supervisor:
         self._say(f"Forewatch {__version__}, state in {self._home.root}")
         self._take_lock()
         try:
-            runtime, watcher = await asyncio.to_thread(self._prepare)
+            try:
+                runtime, watcher = await asyncio.to_thread(self._prepare)
+            except StoreUnavailable as error:
+                raise await damage.told(self._home, Path(self._settings.config), error, self._say) from error
+            damage.mended(self._home)
             loop = asyncio.get_running_loop()
             for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(sign, self._asked_to_stop)
