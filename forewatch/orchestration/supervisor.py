@@ -28,6 +28,7 @@ from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.home import Home
 from forewatch.orchestration import damage, leftovers
+from forewatch.orchestration.absence import excuse_jobs
 from forewatch.orchestration.code_digest import code_digest
 from forewatch.orchestration.managed import Managed
 from forewatch.orchestration.prefect_settings import environment
@@ -166,8 +167,10 @@ class Supervisor:
         version = watcher.load_first()
         self._say(f"Configuration {config}, version {version}.")
         ballast.ensure(self._home)
+        _, settings = runtime.configuration.current()
         with runtime.store.decide() as conn:
             switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
+            excuse_jobs(conn, settings, runtime.clock.now())
             for name in ("prefect", "worker"):
                 components.report(conn, name, "down", "it is starting", runtime.clock.now())
             generation = generations.begin(conn, runtime.clock.now())

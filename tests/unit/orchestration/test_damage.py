@@ -78,6 +78,10 @@ async def start(home: Home, config: Path, error: StoreUnavailable) -> tuple[Stor
     return await damage.told(home, config, error, said.append), said
 
 
+def shell(command: str) -> None:
+    subprocess.run(command, shell=True, check=True, cwd="/")
+
+
 async def test_every_notifier_is_told_once_however_often_it_is_started_again(
     home: Home, config: Path, sent: SimpleNamespace
 ) -> None:
@@ -124,7 +128,7 @@ async def test_the_command_it_names_restores_the_newest_backup_that_is_sound(
     command = str(ended).partition("To restore it: ")[2].partition(", then start")[0]
     assert newest.name not in command
     assert shlex.quote(str(home.decisions_db)) in command
-    subprocess.run(command, shell=True, check=True, cwd="/")
+    shell(command)
     assert faults(home.decisions_db) == []
     Store.open(home).close()
     assert home.decisions_db.with_name("decisions.db.damaged").exists()
@@ -136,7 +140,7 @@ async def test_without_a_good_backup_it_says_how_to_begin_anew(home: Home, confi
     ended, _ = await start(home, config, hurt(home.metrics_db))
     assert f"There is no good backup in {home.backups}. To begin with an empty metrics.db: mv " in str(ended)
     command = str(ended).partition("metrics.db: mv ")[2].partition(", then start")[0]
-    subprocess.run(f"mv {command}", shell=True, check=True)
+    shell(f"mv {command}")
     Store.open(home, migrate=True).close()
 
 
