@@ -64,6 +64,7 @@ from forewatch.store import (
     outbox,
     runs,
     silences,
+    stories,
     timeline,
     timers,
     withheld,
@@ -127,6 +128,8 @@ def _change(conn: Connection, change: Change, now: int) -> None:
             alerts.put(conn, alert)
         case PutIncident(incident):
             incidents.put(conn, incident)
+            if not incident.open:
+                stories.owe(conn, incident.id, now)
         case PutRun(run, expected):
             runs.put(conn, run, expected)
         case AddEntry(incident_id, kind, actor, text, data):
