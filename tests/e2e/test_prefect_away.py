@@ -123,6 +123,25 @@ def test_while_prefect_is_away_the_watch_goes_on_and_afterwards_everything_resum
     assert receiver.of(healable.name, "page", since=again) == []
 
 
+def test_every_incident_that_closed_meanwhile_leaves_its_story_though_no_remedy_ran(
+    forewatch: Forewatch, victim: Victim
+) -> None:
+    closed = [incident.id for incident in forewatch.incidents(victim.name) if incident.status == "resolved"]
+    assert len(closed) > len(SHIFTS)
+    assert not any(forewatch.runs(incident_id) for incident_id in closed)
+    wanted = {f"incident-{incident_id.lower()}" for incident_id in closed}
+    wait_for("their stories", lambda: wanted <= stories(forewatch).keys(), 60, every=0.5)
+    told = stories(forewatch)
+    for incident_id in closed:
+        assert told[f"incident-{incident_id.lower()}"].startswith(f"# {incident_id}: ")
+
+
+def stories(forewatch: Forewatch) -> dict[str, str]:
+    """The newest artifact of each key."""
+    found = forewatch.prefect("POST", "/artifacts/latest/filter", {"limit": 200})
+    return {one["key"]: str(one["data"]) for one in found}
+
+
 def kill_holder(forewatch: Forewatch, shift: str) -> None:
     """`kill -9` of who stands a watch; another does within the three seconds that a silent one gets, and a little."""
     before, gone = forewatch.shift(shift), time.monotonic()
