@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.notification import Notification
@@ -39,8 +40,8 @@ class _DirectPage:
     """An episode that was paged without the store. `at`: when its trouble was seen."""
 
     at: int
-    told: dict[str, str] = field(default_factory=dict)
-    """Who took it: notifier -> the id it was sent under. Empty while it is under way."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """Who took it: notifier -> `id` and `at` of the page. Empty while it is under way."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def marked(self, event: AlertRaised) -> AlertRaised:
@@ -131,7 +132,8 @@ class Decider:
                     # It would fail for ever and keep all behind it waiting.
                     report(error, shift=self._fence.shift)
                     log.exception("a kept event is given up: %s", event)
-                self._kept.popleft()
+                if self._kept and self._kept[0] is kept:
+                    self._kept.popleft()
                 if not self._kept:
                     log.warning("the store takes decisions again; all kept events are decided")
 
@@ -250,7 +252,7 @@ class Decider:
         except DeliveryFailed as error:
             log.critical("nobody could be told that %s: %s", summary, error)
             return
-        page.told[name] = notification.id
+        page.told[name] = {"id": notification.id, "at": self._runtime.clock.now()}
 
 
 def _mark(event: AlertRaised | AlertCleared) -> str:

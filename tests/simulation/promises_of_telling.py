@@ -167,6 +167,11 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
     for (alert_id, notifier), count in pages.items():
         if count > 1 + news[str(alert_id)]:
             yield f"{notifier} is paged {count} times for {alert_id}"
+    for decision in ledger.decisions:
+        for notifier in ledger.observations[decision.seq].event.get("told_directly", ()):
+            for effect in decision.effects:
+                if effect["type"] == "Notify" and effect["kind"] == "page" and effect["notifier"] == notifier:
+                    yield f"{effect['id']} pages {notifier} of what it was paged of without the store"
     over = Counter(
         (notice.incident_id, notice.notifier)
         for notice in ledger.outbox.values()

@@ -18,7 +18,8 @@ from forewatch.incidents.outcome import RecordSent
 
 def record_told(draft: Draft, incident: Incident, alert: Alert, event: AlertRaised) -> None:
     """Call it last: it turns what was written to people who were told directly into a record of that."""
-    for notifier, sent_as in event.told_directly.items():
+    for notifier, sent in event.told_directly.items():
+        sent_as, at = str(sent["id"]), int(sent["at"])
         taken = draft.take_back(notifier, alert.id)
         content = taken[0].content if taken else _content(incident, alert)
         recorded = RecordSent(
@@ -27,7 +28,7 @@ def record_told(draft: Draft, incident: Incident, alert: Alert, event: AlertRais
             severity=alert.severity,
             notifier=notifier,
             content={**content, "named": [alert.id]},
-            sent_at=event.at,
+            sent_at=at,
             sent_as=sent_as,
             incident_id=incident.id,
             alert_id=alert.id,
@@ -35,7 +36,7 @@ def record_told(draft: Draft, incident: Incident, alert: Alert, event: AlertRais
         )
         draft.order(recorded)
         text = (
-            f"{recorded.id} left for {notifier} at {iso(event.at)} already, as {sent_as}, while the store took no "
+            f"{recorded.id} left for {notifier} at {iso(at)} already, as {sent_as}, while the store took no "
             f"decisions: {notifier} is not told again."
         )
         draft.because("told-directly", text, recorded.id, alert.id, incident.id)

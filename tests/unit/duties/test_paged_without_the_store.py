@@ -175,7 +175,7 @@ async def test_after_it_was_decided_the_next_outage_is_news(runtime, decider, di
 async def test_an_event_of_the_inbox_is_known_to_have_been_paged_until_another_episode(runtime, decider, direct):
     event = raised(runtime)
     await decider.page_directly(event, "the store takes no writes")
-    told_of = {"hook": direct.sent[0][1], "phone": direct.sent[1][1]}
+    told_of = {name: {"id": id, "at": runtime.clock.now()} for name, id in direct.sent}
     assert decider.as_told(event).told_directly == told_of
     older = AlertRaised(LABELS, {}, event.at - 1)
     assert decider.as_told(older) is older

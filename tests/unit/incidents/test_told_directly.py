@@ -11,7 +11,7 @@ LABELS = {"alertname": "CheckFailing", "service": "shop", "check": "http", "seve
 
 
 def fails(world, *notifiers):
-    told = {name: f"NT-direct-1-{name}" for name in notifiers}
+    told = {name: {"id": f"NT-direct-1-{name}", "at": world.now} for name in notifiers}
     return world.decide(AlertRaised(LABELS, {"summary": "shop is down"}, world.now, told_directly=told))
 
 

@@ -306,7 +306,7 @@ def test_what_was_paged_without_the_store_is_kept_as_sent_when_it_is_decided(wor
     def as_told(event):
         if event.labels["alertname"] != "A":
             return event
-        return replace(event, told_directly={"console": "NT-direct-1-console"})
+        return replace(event, told_directly={"console": {"id": "NT-direct-1-console", "at": 1}})
 
     world.drainer = module.Drain(world.store, world.clock, world.configuration, world.fence, as_told)
     world.drain()
