@@ -241,7 +241,7 @@ class Notify:
 
 @dataclass(frozen=True)
 class RecordSent:
-    """Keep what left without the store, under the id `sent_as`, as a sent notification; what it names counts as told."""
+    """Keep what left without the store, under the id `sent_as`, as sent; what it names counts as told."""
 
     id: str
     kind: str
