@@ -7,7 +7,11 @@ UV_VERSION := 0.13.9
 export DO_NOT_TRACK := 1
 export UV_NO_PROGRESS := 1
 
-.PHONY: up demo install test unit simulate lint types bench lock clean
+# A line every five seconds while a command works: nobody should wonder whether it still does.
+PATIENTLY := sh -c '"$$@" & pid=$$!; trap "kill $$pid" INT TERM; waited=0; while kill -0 $$pid 2>/dev/null; do sleep 1; \
+  waited=$$((waited + 1)); [ $$((waited % 5)) -ne 0 ] || echo "forewatch:   still at it, $$waited s so far"; done; wait $$pid' --
+
+.PHONY: up demo install test unit simulate lint types bench soak lock clean
 
 up: $(VENV)/.installed
 	@exec $(BIN)/forewatch up $(ARGS)
@@ -18,23 +22,23 @@ demo: $(VENV)/.installed
 install: $(VENV)/.installed
 
 $(BIN)/uv:
-	@echo "forewatch: making $(VENV) ..."
+	@echo "forewatch: making $(VENV), then fetching uv, which installs the rest ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "forewatch: needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "forewatch: this Python has no venv module; on Debian or Ubuntu run: apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(PATIENTLY) $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
-	@echo "forewatch: installing locked dependencies (about 20 s) ..."
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "forewatch: installing locked dependencies (20 s to a minute, once) ..."
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(PATIENTLY) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(PATIENTLY) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@echo "forewatch: installing test tools ..."
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements-dev.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(PATIENTLY) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements-dev.lock
 	@touch $@
 
 test: lint types
@@ -58,6 +62,10 @@ types: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Ten minutes under load, as no benchmark: it judges. make soak ARGS="--minutes 2"
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 # Hashes for all platforms; no index address in the file.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -27,7 +27,7 @@ from forewatch.store import config_versions, shifts
 from forewatch.store.engine import Store
 
 ALERTMANAGER = "prometheus-alertmanager"
-_CONFIG = "services:\n  - name: host\nsources:\n  - name: bench\n    alertmanager: {}\n"
+_CONFIG = "hosts: [bench]\nservices:\n  - name: host\nsources:\n  - name: bench\n    alertmanager: {}\n"
 _AM_CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 _STOP = 10.0
 
@@ -155,12 +155,14 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def forewatch(folder: Path, *, deciding: bool = True) -> AsyncIterator[Server]:
-    """`serve`, and with `deciding` a process that decides upon what it takes in, on a new state folder."""
+async def forewatch(
+    folder: Path, *, beside: str | None = "benchmarks._intake", config_text: str = _CONFIG
+) -> AsyncIterator[Server]:
+    """`serve` on a new state folder, and a process of the module `beside` that decides what it takes in."""
     home = Home(folder / "state")
     home.create()
     config = folder / "forewatch.yaml"
-    config.write_text(_CONFIG, encoding="utf-8")
+    config.write_text(config_text, encoding="utf-8")
     store = Store.open(home, migrate=True)
     with store.decide() as conn:
         config_versions.add(conn, read_tree(config).config_files().files, SystemClock().now())
@@ -173,8 +175,8 @@ async def forewatch(folder: Path, *, deciding: bool = True) -> AsyncIterator[Ser
             sys.executable, "-m", "forewatch.console.serve", env=environment, stdout=log, stderr=log
         )
         server = Server(port, serve, home)
-        if deciding:
-            command = [sys.executable, "-m", "benchmarks._intake", str(home.root)]
+        if beside is not None:
+            command = [sys.executable, "-m", beside, str(home.root)]
             server.beside.append(await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log))
     try:
         await _answering(port, folder / "log")
@@ -231,7 +233,7 @@ async def _answering(port: int, log: Path) -> None:
 
 
 def _decide(home: Home) -> None:
-    """Decide upon the inbox until the process is ended, as the shift `page-people` does."""
+    """Decide the inbox until the process is ended, as the shift `page-people` does."""
     store, clock = Store.open(home), SystemClock()
     with store.decide() as conn:
         now = clock.now()

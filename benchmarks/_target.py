@@ -56,15 +56,16 @@ def _main(hosts: list[str], told: Connection) -> None:
 
 
 @contextmanager
-def target(hosts: list[str]) -> Iterator[int]:
-    """The port on which every one of `hosts` answers while the block lasts."""
+def target(hosts: list[str], within: float = 30.0) -> Iterator[int]:
+    """The port on which every one of `hosts` answers while the block lasts. Raises RuntimeError where it does not start
+    `within` seconds."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=_main, args=(hosts, theirs), daemon=True)
     process.start()
     try:
-        if not ours.poll(30):
-            raise RuntimeError("the target server did not start within 30 s")
+        if not ours.poll(within):
+            raise RuntimeError(f"the target server did not start within {within:g} s")
         yield ours.recv()
     finally:
         process.terminate()

@@ -101,7 +101,7 @@ async def _drained(server: Server, done: Load, size: int) -> float:
 async def _kill(after: float) -> dict[str, Any]:
     """Kill -9 under load, and count what was answered with 200 and is not there."""
     with tempfile.TemporaryDirectory() as folder:
-        async with _intake.forewatch(Path(folder), deciding=False) as server:
+        async with _intake.forewatch(Path(folder), beside=None) as server:
             assert server.home is not None
             sending = asyncio.create_task(
                 _intake.load(server.port, _requests(1, repeated=False), CONNECTIONS, after + 5.0)

@@ -20,7 +20,7 @@ from prefect.runtime import flow_run as current
 from forewatch.clock import from_datetime
 from forewatch.orchestration import lifeline
 from forewatch.orchestration.runs import AWAY, server_listens
-from forewatch.orchestration.watch import Duty, Watch, relieve, stand_in
+from forewatch.orchestration.watch import BEAT_EVERY, Duty, Watch, relieve, stand_in
 from forewatch.runtime import Runtime, runtime
 from forewatch.store.shifts import Fence
 from tasks.duties.check_health import CheckHealth
@@ -33,7 +33,9 @@ PUBLISH_EVERY = 60.0
 PUBLISH_TIMEOUT = 10.0
 ASK_RELIEF_EVERY = 5.0
 RELIEF_PATIENCE = 20.0
-"""Seconds a run that was asked for gets to come; it takes two as a rule."""
+"""Seconds a run that was asked for gets to come; it takes two as a rule. Doubled each time none came: where it takes
+longer, the machine is busy, and more runs would not make it less so."""
+LONGEST_RELIEF_PATIENCE = 300.0
 
 
 class ShownDuty(Duty, Protocol):
@@ -49,10 +51,15 @@ DUTIES: dict[str, Callable[[Runtime, Fence], ShownDuty]] = {
 }
 
 
-async def watch(shift: str) -> None:
-    """Stand in: take the watch as it is and hold it until a flow run relieves it. Raises Fenced if another has it."""
+async def watch(shift: str, instead_of: str) -> None:
+    """Stand in for a holder (see `stand_in`): take the watch as it is and hold it until a flow run relieves it."""
     context = runtime()
-    fence = await stand_in(context, shift)
+    life = asyncio.create_task(_show_life(shift))
+    try:
+        await asyncio.to_thread(context.configuration.current)
+        fence = await stand_in(context, shift, instead_of)
+    finally:
+        life.cancel()
     if fence is None:
         log.info("%s: another was faster to stand in", shift)
         return
@@ -63,10 +70,19 @@ async def watch(shift: str) -> None:
         relief.cancel()
 
 
+async def _show_life(shift: str) -> None:
+    """While a stand-in prepares: to read a large configuration takes time, and nobody else is sent meanwhile."""
+    while True:
+        lifeline.tell_beat(shift)
+        await asyncio.sleep(BEAT_EVERY)
+
+
 async def stand_scheduled(shift: str) -> str:
     """The body of a shift's flow: relieve, stand, publish. Returns how the watch ended."""
     context = runtime()
     scheduled_for = from_datetime(current.get_scheduled_start_time() or datetime.now(UTC))
+    # Before the watch is ours: whoever has it stands it well meanwhile.
+    await asyncio.to_thread(context.configuration.current)
     fence = await relieve(context, shift, scheduled_for)
     if fence is None:
         return "not needed: a run scheduled no earlier has the watch"
@@ -96,6 +112,7 @@ async def _ask_for_relief(shift: str) -> None:
     A run that was asked for may be lost: the server can stand still while the run is handed out, and then it counts as
     crashed. Runs that come in vain end by themselves.
     """
+    asked = 0
     while True:
         patience = ASK_RELIEF_EVERY
         if await server_listens():
@@ -103,7 +120,8 @@ async def _ask_for_relief(shift: str) -> None:
                 async with asyncio.timeout(PUBLISH_TIMEOUT), get_client() as client:
                     deployment = await client.read_deployment_by_name(f"{shift}/{shift}")
                     await client.create_flow_run_from_deployment(deployment.id)
-                patience = RELIEF_PATIENCE
+                patience = min(RELIEF_PATIENCE * 2**asked, LONGEST_RELIEF_PATIENCE)
+                asked += 1
             except Exception as error:  # noqa: BLE001 - whatever Prefect's trouble is, relief must be asked for again
                 level = logging.DEBUG if isinstance(error, AWAY) else logging.WARNING
                 log.log(level, "%s: no relief yet: %s", shift, error)

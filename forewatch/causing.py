@@ -1,7 +1,8 @@
 """The likely causes of a stored incident: its alerts, the dependency graph and what was measured, put to the ranking.
 
-Buckets of a minute (five minutes where the alert looked back further) from the one before the trouble on, beside the
-hours before. Where nothing was measured, the deepest services that fire are blamed.
+Only services are named of which something was seen: that they fire, or that they were worse than usual. Buckets of a
+minute (five minutes where the alert looked back further) from the one before the trouble on, beside the hours before.
+Where nothing was measured, the deepest services that fire are blamed.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ MOST_SERVICES = 200
 
 
 def causes_of(runtime: Runtime, incident_id: str) -> Ranking:
-    """Rank the likely causes of an incident. Raises NotFound for an unknown one, StoreError where a store is away."""
+    """Rank the likely causes of an incident: services that fire in it, or were worse than usual.
+
+    Raises NotFound for an unknown incident, StoreError where a store is away.
+    """
     with runtime.store.read() as conn:
         incident = incidents.get(conn, incident_id)
         its_alerts = alerts.of_incident(conn, incident_id)
@@ -54,11 +58,14 @@ def causes_of(runtime: Runtime, incident_id: str) -> Ranking:
         {service.name: service.depends_on for service in config.services if service.depends_on},
     )
     begun = {alert.service: alert.starts_at for alert in reversed(its_alerts)}
-    measured = _measured_ranking(runtime, config, graph, its_alerts)
-    if measured is not None and measured.confident:
-        return measured
     by_alerts = rank_by_alerts(graph, begun)
-    return by_alerts if measured is None or by_alerts.confident else measured
+    measured = _measured_ranking(runtime, config, graph, its_alerts)
+    if measured is None or (by_alerts.confident and not measured.confident):
+        return by_alerts
+    seen = [cause for cause in measured.causes if cause.evident]
+    named = {cause.service for cause in seen}
+    seen += [cause for cause in by_alerts.causes if cause.service not in named]
+    return replace(measured, causes=tuple(sorted(seen, key=lambda cause: -cause.score)))
 
 
 def _measured_ranking(runtime: Runtime, config: Config, graph: Graph, its_alerts: Sequence[Alert]) -> Ranking | None:

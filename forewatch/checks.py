@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from forewatch.alerting.alert import Labels
-from forewatch.alerting.failures import failure_of
+from forewatch.alerting.failures import HEADLINES, failure_of
 from forewatch.config.models import Check, Config, Instance, Service
 from forewatch.incidents.events import AlertCleared, AlertRaised
 
@@ -44,6 +44,10 @@ class ProbeResult:
     reason: str
     details: Mapping[str, Any] = field(default_factory=dict)
     """What was seen beside: `status`, `certificate_days`, `certificate_left` (seconds), `addresses`, `pid`, `exit`."""
+    timed_out: bool = False
+    """It failed by the clock alone: no answer in time, or one that came later than expected."""
+    late: bool = False
+    """And our own loop did not keep up meanwhile, so that it says nothing of the target: no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class CheckState:
     at: int = 0
     """When the last result came in; 0 before the first."""
     reason: str = ""
+    late: int = 0
+    """Rounds in a row without a verdict, because this machine was too busy to hold them in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,11 @@ def advance(state: CheckState, result: ProbeResult, check: Check, now: int) -> t
     """Fold one result into a state.
 
     A check fails after `fails_after` failures in a row and recovers after `recovers_after` passes in a row. The first
-    pass of an unknown check makes it `up` without a transition: there was no alert to clear.
+    pass of an unknown check makes it `up` without a transition: there was no alert to clear. A late result is neither.
     """
+    if result.late:
+        reason = f"late: this machine is too busy to tell ({result.reason})"
+        return replace(state, at=now, reason=reason, late=state.late + 1), None
     failures = 0 if result.ok else state.failures + 1
     successes = state.successes + 1 if result.ok else 0
     status = state.status
@@ -133,15 +142,23 @@ def check_labels(service: Service, check: Check, instance: Instance | None) -> d
     }
 
 
-def raised(monitor: Monitor, state: CheckState, result: ProbeResult, now: int) -> AlertRaised:
-    """The event of a check that began to fail."""
+def raised(
+    monitor: Monitor, state: CheckState, result: ProbeResult, now: int, *, observer_late: bool = False
+) -> AlertRaised:
+    """The event of a check that began to fail. `observer_late`: our own loop ran late lately, so that no machine is to
+    act on a time-out."""
     key = monitor.key
     where = "" if key.instance == DEFAULT_INSTANCE else f" on {key.instance}"
+    # A check without a name of its own is named after its kind, which tells nobody more.
+    check = f"{monitor.check.name} " if monitor.check.name else ""
     annotations = {
-        "summary": f"{key.service}: check {key.check} fails{where}: {result.reason}",
+        "summary": f"{key.service} {HEADLINES[failure_of(result.reason)]}{where}: {check}{result.reason}",
         "reason": result.reason,
     }
-    return AlertRaised(dict(monitor.labels), annotations, now, _values(state, result))
+    values = _values(state, result)
+    if result.timed_out:
+        values |= {"timed_out": True, "observer_late": observer_late}
+    return AlertRaised(dict(monitor.labels), annotations, now, values)
 
 
 def cleared(monitor: Monitor, state: CheckState, result: ProbeResult, now: int) -> AlertCleared:

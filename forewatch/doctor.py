@@ -1,4 +1,4 @@
-"""`forewatch doctor`: looks at everything an installation stands on, and says what is wrong and what to do."""
+"""`forewatch doctor`: looks at everything an installation rests on, and says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ import httpx
 
 from forewatch import __version__
 from forewatch.clock import SystemClock, iso, seconds
+from forewatch.config import open_sources
 from forewatch.config.models import Config
 from forewatch.config.secrets import Secret
 from forewatch.errors import ForewatchError, SecretError
 from forewatch.home import Home
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
-from forewatch.runtime import open_runtime
+from forewatch.runtime import Runtime, open_runtime
+from forewatch.store import components
+from forewatch.store.components import REFUSED_REQUESTS
 from forewatch.store.revisions import REVISIONS
 
 TIMEOUT = 3.0
 LEAST_FREE = 512 * 1024 * 1024
 """Bytes below which a disk is called short."""
+RECENT = 86_400.0
+"""Seconds for which a refused request is worth a warning."""
 TRUSTED_SKEW = 2.0
 """Seconds that the clock of a server on this machine may differ before something is odd."""
 
@@ -36,6 +41,12 @@ class Finding:
     ok: bool
     what: str
     text: str
+    warns: bool = False
+    """It works, and a person should know."""
+
+    @property
+    def mark(self) -> str:
+        return "BAD" if not self.ok else "warn" if self.warns else "ok"
 
 
 def examine(home: Home) -> list[Finding]:
@@ -109,13 +120,27 @@ def _store(home: Home) -> Iterator[Finding]:
             problems = runtime.store.integrity(file)
             yield Finding(not problems, f"{file}.db", "; ".join(problems) or "intact")
         readiness = assess(runtime)
-        yield Finding(readiness.ready, "watch", "; ".join(readiness.problems) or "all shifts stand")
+        yield Finding(readiness.ready, "watch", "; ".join(readiness.problems) or "all shifts are on watch")
         number, config = runtime.configuration.current()
         yield Finding(True, "configuration", f"version {number}")
         yield from _clock(runtime.clock.now)
         yield from _notifiers(config)
+        for source, sentence in open_sources.warnings(config):
+            yield Finding(True, f"source {source}", sentence, warns=True)
+        yield _refused_requests(runtime)
     finally:
         runtime.store.close()
+
+
+def _refused_requests(runtime: Runtime) -> Finding:
+    with runtime.store.read() as conn:
+        part = components.get(conn, REFUSED_REQUESTS)
+    if part is None:
+        return Finding(True, "refused requests", "none")
+    counts = ", ".join(f"{reason} {count}" for reason, count in sorted(part.data["refused"].items()))
+    text = f"{counts}; the last at {iso(part.at)}: {part.data['last']}"
+    recent = seconds(runtime.clock.now() - part.at) < RECENT
+    return Finding(True, "refused requests", text, warns=recent)
 
 
 def _clock(now: Callable[[], int]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ ForewatchError                 permanent says whether trying again can help
 │   ├── StoreUnavailable       locked, disk full, read-only; may pass
 │   └── Fenced                 another holder has a later term; permanent for this holder
 ├── HomeInUse                  another `forewatch up` has this state folder
+├── HomeNotOurs                the state folder belongs to another user
 ├── PortTaken                  an address we must listen on is in use
 ├── NotFound                   no such incident, alert, notification, run, service, runbook
 ├── TransitionRefused          the state machine does not allow this step
@@ -68,6 +69,10 @@ class Fenced(StoreError):
 
 
 class HomeInUse(ForewatchError):
+    pass
+
+
+class HomeNotOurs(ForewatchError):
     pass
 
 

@@ -6,10 +6,46 @@ Processes find it by the environment variable `FOREWATCH_HOME`, which the superv
 from __future__ import annotations
 
 import os
+import pwd
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from forewatch.errors import HomeNotOurs
+
 VARIABLE = "FOREWATCH_HOME"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def make_private(root: Path) -> None:
+    """Take from others what they may do with a folder and all below it. Raises HomeNotOurs where it is not ours."""
+    owner = root.stat().st_uid
+    if owner != os.geteuid():
+        raise HomeNotOurs(
+            f"{root} belongs to the user {_name(owner)}, who could change what is in it, and Forewatch runs as "
+            f"{_name(os.geteuid())}; run it as {_name(owner)}, or choose another folder with --home"
+        )
+    _take_from_others(root)
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            _take_from_others(Path(folder, name))
+
+
+def _take_from_others(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+        # Links have no mode of their own, and what they lead to is not ours to judge.
+        if (stat.S_ISDIR(mode) or stat.S_ISREG(mode)) and mode & _OTHERS:
+            path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
+    except FileNotFoundError:
+        return  # those who still run may remove what was there a moment ago
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 @dataclass(frozen=True)
@@ -24,9 +60,14 @@ class Home:
         return cls(Path(os.environ.get(VARIABLE, ".forewatch")).resolve())
 
     def create(self) -> None:
-        """Make the folders, readable by their owner alone. Raises OSError where that cannot be."""
-        for folder in (self.root, self.run, self.logs, self.backups, self.prefect):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the folders, and see that nobody but their owner can read them or a file in them.
+
+        Raises HomeNotOurs for a folder of somebody else's, OSError where it cannot be made.
+        """
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.root)
+        for folder in (self.run, self.logs, self.backups, self.prefect):
+            folder.mkdir(mode=0o700, exist_ok=True)
 
     @property
     def decisions_db(self) -> Path:

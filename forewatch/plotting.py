@@ -6,6 +6,7 @@ the process.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from forewatch.clock import to_datetime
 from forewatch.detection.band import Forecast
 from forewatch.detection.grid import LARGEST, Vector
 from forewatch.errors import ForewatchError
+from forewatch.safe_files import create, part_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,10 +156,11 @@ def _dates(at: NDArray[np.int64]) -> list[Any]:
 def _save(path: Path, write: Callable[[Path], None]) -> None:
     if path.is_dir():
         raise ForewatchError(f"{path}: is a folder: name a file to write")
-    part = path.with_name(f".{path.name}.part")
+    part = part_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            os.close(create(part))
             write(part)
             part.replace(path)
         finally:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from forewatch.detection.grid import Vector
 from forewatch.errors import ForewatchError
 from forewatch.instants import Instants, shown
+from forewatch.safe_files import create, part_beside
 
 LARGEST = 1e300
 """No metric is larger, and sums of what is smaller can still be counted with."""
@@ -94,11 +95,11 @@ def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]])
     """Write a file that appears only when it is whole; NaN becomes an empty cell. Raises SeriesError."""
     if path.is_dir():
         raise SeriesError(f"{path}: is a folder: name a file to write")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with part.open("w", encoding="utf-8", newline="") as file:
+            with os.fdopen(create(part), "w", encoding="utf-8", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 writer.writerow(head)
                 writer.writerows(["" if cell != cell else cell for cell in row] for row in rows)

@@ -15,7 +15,7 @@ from forewatch.alerting.classification import classify, labels_for_routing
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.grouping import group_key
 from forewatch.alerting.matchers import Matcher
-from forewatch.alerting.routing import Route, Step, all_routes, way
+from forewatch.alerting.routing import Route, Shown, Step, all_routes, way
 from forewatch.alerting.suppression import Suppression
 from forewatch.config.models import Config
 from forewatch.incidents import telling
@@ -90,11 +90,12 @@ def told_lines(told: Told, config: Config) -> list[str]:
 def tree_lines(config: Config) -> list[str]:
     """The whole tree, a line a route."""
     lines = []
-    for depth, route, matchers in all_routes(config):
-        parts = [f"{route.name} {_matchers(matchers)}".rstrip(), f"tells {_names(route)}", _timing(route)]
+    for shown in all_routes(config):
+        route = shown.route
+        parts = [f"{route.name} {_matchers(shown.matchers)}".rstrip(), f"tells {_names(route)}", _timing(shown)]
         parts += [f"mute in {', '.join(route.mute)}"] if route.mute else []
         parts += [f"only in {', '.join(route.active)}"] if route.active else []
-        lines.append(_INDENT * depth + ", ".join(filter(None, parts)))
+        lines.append(_INDENT * shown.depth + ", ".join(filter(None, parts)))
     return lines
 
 
@@ -128,10 +129,19 @@ def _hold(route: Route, alert: Alert, config: Config) -> str:
     return f"{format_duration(route.hold)} later unless {remedy.runbook} has healed it by then"
 
 
-def _timing(route: Route) -> str:
-    if route.group_by is None:
-        return f"holds pages {format_duration(route.hold)} for a remedy" if route.hold else ""
-    return f"in groups by {', '.join(route.group_by) or 'nothing'}: {_ticks(route)}"
+def _timing(shown: Shown) -> str:
+    route = shown.route
+    if route.group_by is not None:
+        return f"in groups by {', '.join(route.group_by) or 'nothing'}: {_ticks(route)}"
+    holds = {severity: hold for severity, hold in shown.holds.items() if severity != "info"}
+    if not any(holds.values()):
+        return ""
+    if len(set(holds.values())) == 1:
+        return f"holds pages {format_duration(max(holds.values()))} for a remedy"
+    each = ", ".join(
+        f"{severity} {format_duration(hold) if hold else 'not at all'}" for severity, hold in holds.items()
+    )
+    return f"holds pages for a remedy: {each}"
 
 
 def _ticks(route: Route) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from examples.shop.shop import LEAK_MB, MEMORY_MB, NAMES, Shop
 from forewatch.clock import SystemClock, seconds
-from forewatch.home import Home
+from forewatch.errors import HomeNotOurs
+from forewatch.home import Home, make_private
 from forewatch.runtime import open_runtime
 from forewatch.store import incidents, timeline
 
@@ -40,6 +41,10 @@ def main() -> int:
 
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        make_private(folder)
+    except HomeNotOurs as error:
+        raise SystemExit(f"demo | {error}; the demo's option is --folder") from error
     shop = Shop(folder, options.first_shop_port)
     say(f"Starting the shop in {folder}: " + " -> ".join(NAMES))
     shop.start()
@@ -95,7 +100,8 @@ def show(shop: Shop, home: Path, options: argparse.Namespace, forewatch: subproc
     say(f"Ask it: forewatch why {incident} --home {home}")
     if options.once:
         return 0
-    say("Break more: curl http://127.0.0.1:8001/fault/hang (or slow, errors, leak, die). Ctrl-C ends the demo.")
+    fault = f"http://127.0.0.1:{shop.port(options.service)}/fault/hang"
+    say(f"Break more: curl {fault} (or slow, errors, leak, die). Ctrl-C ends the demo.")
     try:
         forewatch.wait()
     except KeyboardInterrupt:

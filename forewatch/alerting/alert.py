@@ -40,6 +40,12 @@ class Alert:
         return self.labels.get("alertname", "")
 
 
+def severity_of(labels: Labels) -> Severity:
+    """What labels say of how bad it is. A word we do not know, and none at all, might be the worst: they count so."""
+    said = labels.get("severity")
+    return next((severity for severity in SEVERITIES if severity == said), "critical")
+
+
 def at_least(severity: str, floor: str) -> bool:
     """Whether one severity is as severe as another, or more."""
     order: tuple[str, ...] = SEVERITIES

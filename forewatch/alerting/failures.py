@@ -9,7 +9,7 @@ Failure = Literal["refused", "time-out", "status", "body", "slow", "certificate"
 
 _KINDS: tuple[tuple[Failure, re.Pattern[str]], ...] = (
     ("certificate", re.compile(r"\bcertificate\b|\bTLS\b")),
-    ("slow", re.compile(r"^\d{3} after .*expected at most|\bslow(er)?\b|, expected under ")),
+    ("slow", re.compile(r"^took .*, expected at most ")),
     ("status", re.compile(r"^\d{3} after ")),
     ("refused", re.compile(r"^refused by |^connection reset by |^no route to |hung up without")),
     ("time-out", re.compile(r"^no (answer|connection|response|reply|headers?|body|[a-z ]+) (within|to|from)\b")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from forewatch.alerting.alert import Alert, Labels
+from forewatch.alerting.alert import SEVERITIES, Alert, Labels, Severity
 from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.compiled import Compiled
 from forewatch.alerting.matchers import Matcher, matches, parse_matchers
@@ -117,15 +117,30 @@ def _way(node: _Node, labels: Labels, chosen: list[_Node], critical: bool, depth
             return
 
 
-def all_routes(config: Config) -> list[tuple[int, Route, tuple[Matcher, ...]]]:
-    """(depth, route, its own matchers) of the whole tree, from the default route down."""
+@dataclass(frozen=True)
+class Shown:
+    """A route of the whole tree, with its own matchers."""
 
-    def below(node: _Node, depth: int) -> Iterator[tuple[int, Route, tuple[Matcher, ...]]]:
-        yield depth, node.route, node.matchers
+    depth: int
+    route: Route
+    matchers: tuple[Matcher, ...]
+    holds: dict[Severity, float]
+    """Seconds a page of each severity that can come here waits for a remedy; information never does."""
+
+
+def all_routes(config: Config) -> list[Shown]:
+    """The whole tree, from the default route down."""
+
+    def below(node: _Node, depth: int, severities: tuple[Severity, ...]) -> Iterator[Shown]:
+        asked = tuple(matcher for matcher in node.matchers if matcher.name == "severity")
+        severities = tuple(one for one in severities if matches(asked, {"severity": one}))
+        holds: dict[Severity, float] = {"critical": node.critical.hold, "warning": node.route.hold, "info": 0.0}
+        here = {severity: hold for severity, hold in holds.items() if severity in severities}
+        yield Shown(depth, node.route, node.matchers, here)
         for child in node.children:
-            yield from below(child, depth + 1)
+            yield from below(child, depth + 1, severities)
 
-    return list(below(_tree(config)[DEFAULT_ROUTE], 0))
+    return list(below(_tree(config)[DEFAULT_ROUTE], 0, SEVERITIES))
 
 
 def _collect(node: _Node, labels: Labels, found: list[_Node]) -> bool:

@@ -20,8 +20,8 @@ from forewatch.store import anomalies, audit, detectors, series
 AnomalyArgument = Annotated[str, typer.Argument(metavar="ID", help="AN-n, as `forewatch anomalies list` shows it.")]
 
 _SAID: dict[Verdict, str] = {
-    "noise": "It counts for nothing any more, and this series is told of less readily.",
-    "real": "This series is told of a little more readily.",
+    "noise": "It does not count any more, and this series is reported less readily.",
+    "real": "This series is reported a little more readily.",
 }
 
 
@@ -75,7 +75,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def noise(anomaly: AnomalyArgument, home: HomeOption = None) -> None:
-        """Say that nothing was wrong: the series is told of less readily."""
+        """Say that nothing was wrong: the series is reported less readily."""
         _judge(home, anomaly, "noise")
 
     @group.command()

@@ -1,4 +1,4 @@
-"""`forewatch bench URL`: put a load on a service of one's own and see how it bears it."""
+"""`forewatch bench URL`: put a load on a service of one's own and see how it copes."""
 
 from __future__ import annotations
 

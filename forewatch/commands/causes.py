@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         baseline: Annotated[
             str | None, typer.Option(help="The scenario whose normal period stands in where a case has none.")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Every service, as JSON.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="All of them, as JSON.")] = False,
         limit: Annotated[int, typer.Option(min=1, help="Causes to print.")] = SHOWN,
         home: HomeOption = None,
     ) -> None:

@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def probe(
-        target: Annotated[str, typer.Argument(help="SERVICE or SERVICE/CHECK.")],
+        target: Annotated[str | None, typer.Argument(help="SERVICE or SERVICE/CHECK; default all.")] = None,
         config: Annotated[Path | None, typer.Option(help="The configuration; default the running one's.")] = None,
         home: HomeOption = None,
     ) -> None:
@@ -56,9 +56,10 @@ def register(app: typer.Typer) -> None:
             if runs is not None:
                 runs.store.close()
         table(
-            ("CHECK", "INSTANCE", "RESULT", "TOOK", "REASON"),
+            ("SERVICE", "CHECK", "INSTANCE", "RESULT", "TOOK", "REASON"),
             (
                 (
+                    row.service,
                     row.check,
                     row.instance,
                     "ok" if row.result.ok else "FAILS",
@@ -67,7 +68,7 @@ def register(app: typer.Typer) -> None:
                 )
                 for row in rows
             ),
-            f"{target} has no checks.",
+            "The configuration has no checks.",
         )
         if not all(row.result.ok for row in rows):
             sys.exit(1)

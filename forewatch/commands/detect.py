@@ -35,7 +35,8 @@ def register(app: typer.Typer) -> None:
             Literal["exact", "compact"], typer.Option(help="compact: with the coarser ranks the product keeps.")
         ] = "exact",
         false_alarms: Annotated[
-            float, typer.Option(min=0.001, max=1000, help="A month, for what is said and drawn; scores do not change.")
+            float,
+            typer.Option(min=0.001, max=1000, help="A month, for what is printed and plotted, not for the scores."),
         ] = 1.0,
         png: Annotated[Path | None, typer.Option(help="Draw the series, what was expected and the anomalies.")] = None,
         jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default one a processor.")] = None,

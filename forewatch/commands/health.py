@@ -9,11 +9,25 @@ from typing import Annotated, Any
 import typer
 
 from forewatch import __version__
-from forewatch.clock import seconds
-from forewatch.commands.common import HomeOption, home_of, local, opened, out, settings_of, table
-from forewatch.orchestration.readiness import assess
-from forewatch.runtime import Runtime
-from forewatch.store import alerts, check_states, components, config_versions, incidents, outbox, runs, shifts, switches
+from forewatch.clock import SystemClock, seconds
+from forewatch.commands.common import (
+    HomeOption,
+    home_of,
+    incidents_table,
+    local,
+    looked_at,
+    out,
+    settings_of,
+    started_home,
+    table,
+)
+from forewatch.home import Home
+from forewatch.orchestration.readiness import judge
+from forewatch.store import glance
+
+AUTOMATION = "automation"
+MOST_CHECKS = 50
+"""Of more checks `status` lists those that are not up; `--json` has all."""
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +37,8 @@ def register(app: typer.Typer) -> None:
     def status(
         as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False, home: HomeOption = None
     ) -> None:
-        """How Forewatch and what it watches are; exit 1 unless everything stands."""
-        with opened(home) as runtime:
-            found = read_status(runtime)
+        """How Forewatch and what it watches are; exit 1 unless all of Forewatch is up."""
+        found = read_status(started_home(home))
         if as_json:
             out.print_json(json.dumps(found))
         else:
@@ -35,79 +48,58 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def doctor(home: HomeOption = None) -> None:
-        """Examine the installation: versions, ports, stores, Prefect, clock, permissions, notifiers."""
+        """Examine the installation: versions, ports, stores, Prefect, clock, permissions, notifiers, sources."""
         # Imported here: httpx need not stay in the memory of `forewatch up`, which is this same program.
         from forewatch.doctor import examine
 
         findings = examine(home_of(home))
         table(
             ("", "WHAT", "FOUND"),
-            (("ok" if found.ok else "BAD", found.what, found.text) for found in findings),
+            ((found.mark, found.what, found.text) for found in findings),
             "Nothing to examine.",
         )
         if not all(found.ok for found in findings):
             sys.exit(1)
 
 
-def read_status(runtime: Runtime) -> dict[str, Any]:
-    """Everything `status` tells, as plain JSON. Instants in microseconds UTC."""
-    now = runtime.clock.now()
-    settings = settings_of(runtime)
-    readiness = assess(runtime)
-    with runtime.store.read() as conn:
-        stopped = switches.get(conn, switches.AUTOMATION)
-        oldest = outbox.oldest_due(conn, now)
-        version = config_versions.newest(conn)
+def read_status(home: Home) -> dict[str, Any]:
+    """Everything `status` shows, as plain JSON. Instants in microseconds UTC. Raises what opening the store raises."""
+    now = SystemClock().now()
+    settings = settings_of(home)
+    with looked_at(home, home.decisions_db) as conn:
+        shifts, parts = glance.shifts(conn), glance.parts(conn)
+        readiness = judge(shifts, parts, home.root, now)
+        oldest = glance.oldest_due(conn, now)
         found: dict[str, Any] = {
             "version": __version__,
             "ready": readiness.ready,
             "problems": list(readiness.problems),
             "url": settings.url,
             "prefect_url": settings.prefect_url,
-            "config": {"file": settings.config, "version": version.version if version else None},
-            "automation": "stopped" if stopped is not None and stopped.state == "off" else "on",
+            "config": {"file": settings.config, "version": glance.configuration_version(conn)},
+            "automation": "on" if glance.is_on(conn, AUTOMATION) else "stopped",
             "shifts": [
                 {"shift": row.shift, "term": row.term, "holder": row.holder, "beat_age": seconds(now - row.beat_at)}
-                for row in shifts.listing(conn)
+                for row in shifts
             ],
             "components": [
-                {"name": part.name, "state": part.state, "reason": part.reason, "since": part.since}
-                for part in components.listing(conn)
+                {"name": part.name, "state": part.state, "reason": part.reason, "since": part.since} for part in parts
             ],
-            "incidents": [
-                {
-                    "id": one.id,
-                    "status": one.status,
-                    "severity": one.severity,
-                    "service": one.service,
-                    "title": one.title,
-                    "opened_at": one.opened_at,
-                }
-                for one in incidents.listing(conn, open_only=True, limit=100)
-            ],
-            "alerts_firing": len(alerts.all_firing(conn)),
-            "runs_under_way": len(runs.under_way(conn)),
+            "incidents": glance.incidents(conn, open_only=True, limit=100),
+            "alerts_firing": glance.alerts_firing(conn),
+            "runs_under_way": glance.runs_under_way(conn),
             "oldest_due_notification": seconds(now - oldest) if oldest is not None else 0.0,
         }
-    with runtime.store.read_metrics() as conn:
-        found["checks"] = [
-            {
-                "service": state.service,
-                "check": state.check,
-                "instance": state.instance,
-                "status": state.status,
-                "since": state.since,
-                "reason": state.reason,
-            }
-            for state in check_states.get_all(conn)
-        ]
+    with looked_at(home, home.metrics_db) as conn:
+        found["checks"] = glance.checks(conn)
     return found
 
 
 def _print(found: dict[str, Any]) -> None:
-    out.print("All stands." if found["ready"] else "Not all stands: " + "; ".join(found["problems"]), markup=False)
+    problems = "; ".join(found["problems"])
+    out.print("All systems are up." if found["ready"] else f"Not all is up: {problems}", markup=False)
     for part in found["components"]:
-        # Readiness has spoken of the others.
+        # Readiness has named the others.
         if part["state"] != "ok" and part["name"] not in ("prefect", "worker"):
             out.print(f"{part['name']}: {part['reason']}", markup=False)
     out.print(f"Configuration version {found['config']['version']}, automation {found['automation']}.", markup=False)
@@ -118,17 +110,23 @@ def _print(found: dict[str, Any]) -> None:
         "No shift has begun.",
     )
     out.print()
+    _print_checks(found["checks"])
+    out.print()
+    incidents_table(found["incidents"], "No open incidents.")
+
+
+def _print_checks(checks: list[dict[str, Any]]) -> None:
+    shown = checks
+    if len(checks) > MOST_CHECKS:
+        shown = [row for row in checks if row["status"] != "up"]
+        out.print(f"{len(checks) - len(shown):,} of {len(checks):,} checks are up.", markup=False)
+        if not shown:
+            return
     table(
         ("SERVICE", "CHECK", "INSTANCE", "STATUS", "SINCE", "REASON"),
         (
             (row["service"], row["check"], row["instance"], row["status"], local(row["since"]), row["reason"])
-            for row in found["checks"]
+            for row in shown
         ),
         "No checks have run.",
-    )
-    out.print()
-    table(
-        ("INCIDENT", "STATUS", "SEVERITY", "SERVICE", "TITLE"),
-        ((row["id"], row["status"], row["severity"], row["service"], row["title"]) for row in found["incidents"]),
-        "No open incidents.",
     )

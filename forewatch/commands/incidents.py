@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forewatch.commands.common import HomeOption, carry_out, local, opened, out, person, table
+from forewatch.commands.common import (
+    HomeOption,
+    carry_out,
+    incidents_table,
+    local,
+    looked_at,
+    opened,
+    out,
+    person,
+    started_home,
+    table,
+)
 from forewatch.errors import NotFound
-from forewatch.incidents import telling
 from forewatch.incidents.events import Acknowledged, Event, IncidentsMerged, IncidentSplit, Noted, ResolvedByHand
-from forewatch.incidents.outcome import Outcome, PutIncident
-from forewatch.store import incidents
+from forewatch.store import glance
+
+if TYPE_CHECKING:
+    from forewatch.incidents.outcome import Outcome
 
 IncidentArgument = Annotated[str, typer.Argument(help="INC-n")]
 
@@ -29,19 +41,17 @@ def register(app: typer.Typer) -> None:
         limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
         home: HomeOption = None,
     ) -> None:
-        """Open incidents, newest first."""
-        with opened(home) as runtime, runtime.store.read() as conn:
-            found = incidents.listing(conn, open_only=not every, limit=limit)
-        table(
-            ("ID", "STATUS", "SEVERITY", "SERVICE", "OPENED", "TITLE"),
-            ((one.id, one.status, one.severity, one.service, local(one.opened_at), one.title) for one in found),
-            "No open incidents." if not every else "No incidents.",
-        )
+        """Open incidents, newest first: how many services each has alerts of, and since when."""
+        there = started_home(home)
+        with looked_at(there, there.decisions_db) as conn:
+            found = glance.incidents(conn, open_only=not every, limit=limit)
+        incidents_table(found, "No open incidents." if not every else "No incidents.")
 
     @group.command()
     def show(incident: IncidentArgument, home: HomeOption = None) -> None:
-        """One incident: its alerts, with why somebody is not told of them, and its timeline."""
+        """One incident: its alerts, with why somebody is not notified of them, and its timeline."""
         from forewatch.explaining import incident_story
+        from forewatch.incidents import telling
 
         with opened(home) as runtime, runtime.store.read() as conn:
             story = incident_story(conn, incident)
@@ -82,6 +92,8 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def ack(incident: IncidentArgument, home: HomeOption = None) -> None:
         """Say that you are on it; NT-n acknowledges everything that a digest told."""
+        from forewatch.incidents.outcome import PutIncident
+
         outcome = _decide(home, lambda now: Acknowledged(incident, person(), now))
         taken = [change.incident.id for change in outcome.changes if isinstance(change, PutIncident)]
         out.print(f"{', '.join(taken) or 'Nothing of ' + incident} is acknowledged.")
@@ -119,6 +131,8 @@ def register(app: typer.Typer) -> None:
         home: HomeOption = None,
     ) -> None:
         """Say that some alerts of an open incident are an incident of their own."""
+        from forewatch.incidents.outcome import PutIncident
+
         chosen = list(dict.fromkeys(alert))
         outcome = _decide(home, lambda now: IncidentSplit(incident, chosen, person(), now))
         new = next(

@@ -36,7 +36,7 @@ ServiceArgument = Annotated[str, typer.Argument(help="The service people work on
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Services people work on: nobody is told, no remedy acts.", no_args_is_help=True)
+    group = typer.Typer(help="Services people work on: nobody is notified, no remedy acts.", no_args_is_help=True)
     app.add_typer(group, name="maintenance")
 
     @group.command()
@@ -48,7 +48,7 @@ def register(app: typer.Typer) -> None:
         author: AuthorOption = None,
         home: HomeOption = None,
     ) -> None:
-        """Begin maintenance of a service, or say anew when that under way ends."""
+        """Begin maintenance of a service, or change when the one under way ends."""
         with opened(home) as runtime:
             now = runtime.clock.now()
             config = runtime.configuration.current()
@@ -68,7 +68,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def end(service: ServiceArgument, home: HomeOption = None) -> None:
-        """End maintenance of a service that was begun by hand: what fires still is told afresh."""
+        """End maintenance of a service that was begun by hand: people are notified of what still fires."""
         with opened(home) as runtime:
             now = runtime.clock.now()
             config = runtime.configuration.current()

@@ -118,7 +118,7 @@ def _lines(report: Report, rate: float) -> list[str]:
             f"they began before the history, which goes back to {iso(report.begins)}."
         )
     if others := sorted(report.code_versions - {__version__}):
-        lines.append(f"Some were decided upon by Forewatch {', '.join(others)}, and now by {__version__}.")
+        lines.append(f"Some were decided by Forewatch {', '.join(others)}, and now by {__version__}.")
     lines += report.differences
     if report.different > len(report.differences):
         lines.append(f"And {report.different - len(report.differences):,} more.")

@@ -27,7 +27,7 @@ ConfigOption = Annotated[Path | None, typer.Option(help="The configuration; defa
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Who is told of which alerts.", no_args_is_help=True)
+    group = typer.Typer(help="Who is notified of which alerts.", no_args_is_help=True)
     app.add_typer(group, name="routes")
 
     @group.command()
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         config: ConfigOption = None,
         home: HomeOption = None,
     ) -> None:
-        """Who would be told now of an alert with these labels, and why."""
+        """Who would be notified now of an alert with these labels, and why."""
         given = labels_of(labels)
         with _asked(config, home) as (conn, settings, now):
             told = who_is_told(conn, settings, given, now)
@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def check(
-        file: Annotated[Path, typer.Argument(help="A YAML list of labels and who is to be told.")],
+        file: Annotated[Path, typer.Argument(help="A YAML list of labels and who is to be notified.")],
         config: ConfigOption = None,
         home: HomeOption = None,
     ) -> None:

@@ -58,8 +58,13 @@ def register(app: typer.Typer) -> None:
         inputs: Annotated[
             list[str] | None, typer.Option("--with", "-w", help="NAME=VALUE; the value may be JSON.")
         ] = None,
-        service: Annotated[str | None, typer.Option(help="The service it is for.")] = None,
-        incident: Annotated[str | None, typer.Option(help="The incident it belongs to.")] = None,
+        service: Annotated[
+            str | None,
+            typer.Option(help="The service it is for; `with:` of its remedy stands where --with does not."),
+        ] = None,
+        incident: Annotated[
+            str | None, typer.Option(help="The incident it belongs to; default the service's oldest open one.")
+        ] = None,
         wait: Annotated[bool, typer.Option(help="Wait for its end and print the outcome.")] = True,
         home: HomeOption = None,
     ) -> None:
@@ -67,7 +72,7 @@ def register(app: typer.Typer) -> None:
         found = _discover(home).runbooks
         if name not in found:
             raise NotFound(f"there is no runbook {name} (there are: {', '.join(found)})")
-        given = _inputs(inputs or ())
+        given = _inputs_of_remedy(home, service, name) | _inputs(inputs or ())
         if problems := found[name].problems_with(given):
             raise ActionRefused(
                 f"{name} cannot run with these inputs: {'; '.join(problems)} (see: forewatch runbooks show {name})"
@@ -150,6 +155,17 @@ def _type(form: dict[str, Any]) -> str:
 def _default(form: dict[str, Any]) -> str:
     value = form.get("default")
     return "" if value is None else json.dumps(value)
+
+
+def _inputs_of_remedy(home: Path | None, service: str | None, runbook: str) -> dict[str, Any]:
+    """The `with:` of a service's own remedy with this runbook, the first of several; nothing where it has none."""
+    if service is None:
+        return {}
+    with opened(home) as runtime:
+        _, config = runtime.configuration.current()
+    found = config.service(service)
+    remedies = found.remedies if found is not None else ()
+    return next((dict(remedy.inputs) for remedy in remedies if remedy.runbook == runbook), {})
 
 
 def _inputs(written: Sequence[str]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ AuthorOption = Annotated[str | None, typer.Option(help="Who is warned before it 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Alerts nobody is told of for a while.", no_args_is_help=True)
+    group = typer.Typer(help="Alerts that notify nobody for a while.", no_args_is_help=True)
     app.add_typer(group, name="silences")
 
     @group.command("list")
@@ -108,7 +108,7 @@ def register(app: typer.Typer) -> None:
         silence: Annotated[str, typer.Argument(metavar="ID", help="As `forewatch silences list` shows it.")],
         home: HomeOption = None,
     ) -> None:
-        """End a silence now: what fires still is told afresh."""
+        """End a silence now: people are notified of what still fires."""
         with opened(home) as runtime:
             now = runtime.clock.now()
             with runtime.store.read() as conn:

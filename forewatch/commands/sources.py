@@ -84,8 +84,8 @@ def read(config: Config, name: str, body: bytes, headers: dict[str, str]) -> Par
     try:
         if source.kind == "alertmanager":
             checked = check(body, now)
-            row = Row(1, now, name, "alertmanager", checked.body) if checked.body is not None else None
-            return Parsed(list(events_of(row, source)) if row is not None else [], checked.problems)
+            rows = [Row(1, now, name, "alertmanager", part.body) for part in checked.parts]
+            return Parsed([event for row in rows for event in events_of(row, source)], checked.problems)
         if source.kind not in PARSERS:
             raise ForewatchError(f"{name} is asked by us and sends nothing: there is no body to test")
         return PARSERS[source.kind](body, headers, source, now)

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
             DEFAULT_PREFECT_PORT
         ),
     ) -> None:
-        """Start everything and stand watch until Ctrl-C."""
+        """Start everything and keep watch until Ctrl-C."""
         from forewatch.orchestration.supervisor import Supervisor
 
         def say(line: str) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
 
+from forewatch.authority import authority
 from forewatch.guard.redact import redact
 from forewatch.units import parse_duration, parse_quantity
 
@@ -25,6 +26,17 @@ def _quantity(value: object) -> object:
     return parse_quantity(value) if isinstance(value, str) else value
 
 
+def _host_name(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            authority(value)
+        except ValueError as error:
+            raise ValueError(f"{value[:80]} {error}") from None
+    return value
+
+
+HostName = Annotated[str, BeforeValidator(_host_name)]
+"""`name`, `name:port`, an address, or one with a port."""
 Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0, allow_inf_nan=False)]
 Quantity = Annotated[float, BeforeValidator(_quantity), Field(allow_inf_nan=False)]
 Severity = Literal["critical", "warning", "info"]

@@ -268,6 +268,6 @@ def _is_name_server(text: str) -> bool:
     return True
 
 
-def _service_names(config: Config, top: Spot) -> dict[str, str]:
-    names = {name: name for name in IMPLICIT_SERVICES}
-    return names | {each.name: top.at("services", i, "name").quote() for i, each in enumerate(config.services)}
+def _service_names(config: Config, top: Spot) -> dict[str, str | Spot]:
+    names: dict[str, str | Spot] = {name: name for name in IMPLICIT_SERVICES}
+    return names | {each.name: top.at("services", i, "name") for i, each in enumerate(config.services)}

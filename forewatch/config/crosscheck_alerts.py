@@ -12,7 +12,6 @@ from forewatch.config.defaults import DEFAULT_NOTIFIER, IMPLICIT_SERVICES
 from forewatch.config.models import Config, Route
 from forewatch.config.references import bad_matchers, dangling, prefect_secrets, twice
 from forewatch.config.secrets import Secret
-from forewatch.config.sources import Source
 from forewatch.config.spots import Problem, Spot
 
 
@@ -29,8 +28,8 @@ def check_alerts(config: Config, top: Spot) -> Iterator[Problem]:
 def _sources(config: Config, top: Spot) -> Iterator[Problem]:
     spots = [top.at("sources", index) for index in range(len(config.sources))]
     yield from twice("source", [(each.name, spot.at("name")) for each, spot in zip(config.sources, spots, strict=True)])
-    services = {name: name for name in IMPLICIT_SERVICES}
-    services |= {each.name: top.at("services", i, "name").quote() for i, each in enumerate(config.services)}
+    services: dict[str, str | Spot] = {name: name for name in IMPLICIT_SERVICES}
+    services |= {each.name: top.at("services", i, "name") for i, each in enumerate(config.services)}
     tokens: dict[tuple[str, str | Secret], Spot] = {}
     for index, (source, spot) in enumerate(zip(config.sources, spots, strict=True)):
         yield from dangling("service", source.default_service, spot.at("default_service"), services)
@@ -39,7 +38,7 @@ def _sources(config: Config, top: Spot) -> Iterator[Problem]:
             top.at("sources"), index, "sources, since an alert must get in even where Prefect is down"
         )
         if not source.token:
-            if _is_sent_to_us(source) and not _is_this_machine(config.listen):
+            if source.is_open and not _is_this_machine(config.listen):
                 yield spot.at("name").problem(
                     f"without a token anybody who reaches {top.at('listen').quote()} could send alerts; "
                     "add token: !secret env:NAME, or listen on 127.0.0.1"
@@ -49,11 +48,6 @@ def _sources(config: Config, top: Spot) -> Iterator[Problem]:
         first = tokens.setdefault((source.kind, source.token), place)
         if first is not place:
             yield place.problem(f"another {source.kind} source has the same token, in {first.file}:{first.line}")
-
-
-def _is_sent_to_us(source: Source) -> bool:
-    """Whether its alerts come by requests that nothing but a token vouches for: Sentry signs its own."""
-    return source.kind not in ("sentry", "bugsink")
 
 
 def _is_this_machine(host: str) -> bool:

@@ -21,6 +21,7 @@ from forewatch.errors import ConfigError
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_FILES = 500
+INCLUDE = "include"
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -94,7 +95,10 @@ def shown(path: str) -> str:
 
 
 def load_files(path: Path) -> ConfigFiles:
-    """The texts of a configuration. Raises ConfigError for what cannot be read, is no YAML, or includes wrongly."""
+    """The texts of a configuration. Raises ConfigError for what cannot be read or includes wrongly.
+
+    A text that includes nothing is not looked into here: `parse` says whether it is YAML.
+    """
     return read_tree(path).config_files()
 
 
@@ -124,6 +128,8 @@ def _add(reading: Reading, path: str, asked_by: Spot, chain: tuple[str, ...]) ->
         reading.problems.append(text)
         return
     reading.files.append((path, text))
+    if INCLUDE not in text and "\\" not in text:
+        return  # says so plainly: it need not be read twice, here and by whoever parses it
     # Variables are not filled in for paths: which files are in force must not hang on a process's environment.
     document = read_document(shown(path), text, folder=".", environ={})
     if document.broken:
@@ -139,10 +145,10 @@ def _add(reading: Reading, path: str, asked_by: Spot, chain: tuple[str, ...]) ->
 def _includes(reading: Reading, document: Document, path: str, chain: tuple[str, ...]) -> list[tuple[Spot, str]]:
     """The paths `include:` names, globs resolved, each with the place that names it."""
     top = document.value
-    if not isinstance(top, dict) or top.get("include") is None:
+    if not isinstance(top, dict) or top.get(INCLUDE) is None:
         return []
-    spot = document.spot.at("include")
-    written = top["include"] if isinstance(top["include"], list) else [top["include"]]
+    spot = document.spot.at(INCLUDE)
+    written = top[INCLUDE] if isinstance(top[INCLUDE], list) else [top[INCLUDE]]
     found = []
     for index, entry in enumerate(written):
         place = spot.at(index)

@@ -3,6 +3,7 @@ processes follow the newest version stored."""
 
 from __future__ import annotations
 
+import asyncio
 import glob
 import logging
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from forewatch.clock import Clock, SystemClock
 from forewatch.config.defaults import effective
 from forewatch.config.files import ConfigFiles, Reading, Sight, read_tree
+from forewatch.config.kept import keep, parsed
 from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.config.runbook_names import runbook_names
@@ -22,7 +24,7 @@ from forewatch.store import components, config_versions
 from forewatch.store.engine import Store
 
 COMPONENT = "configuration"
-LOOK_EVERY = 1.0
+LOOK_EVERY = 0.5
 """Seconds between two looks at the newest stored version."""
 
 _TRIES = 20
@@ -45,17 +47,24 @@ class Configuration:
         """Why the newest stored version is not the one in force here; None while it is."""
 
     def current(self) -> tuple[int, Config]:
-        """(version, configuration with what is implied). Looks into the store at most once a second.
+        """(version, configuration with what is implied). Looks into the store at most every `LOOK_EVERY`.
 
-        A version this process cannot parse, or a store that does not answer, leaves the last good one in force.
-        Raises NotFound where none is stored yet; ConfigError or StoreUnavailable where there is no good one at all.
+        A version this process cannot parse, or a store that does not answer, leaves the last good one in force; so does
+        a new one while it is parsed, for who asks on an event loop: thousands of services take seconds. Raises NotFound
+        where none is stored yet; ConfigError or StoreUnavailable where there is no good one at all.
         """
-        with self._lock:
+        good = self._good
+        if not self._lock.acquire(blocking=good is None or not _on_a_loop()):
+            assert good is not None
+            return good
+        try:
             now = self._clock.monotonic()
             if self._good is None or self._looked_at is None or now - self._looked_at >= LOOK_EVERY:
                 self._good = self._look()
                 self._looked_at = now
             return self._good
+        finally:
+            self._lock.release()
 
     def _look(self) -> tuple[int, Config]:
         try:
@@ -71,9 +80,19 @@ class Configuration:
             raise NotFound("no configuration is stored yet; `forewatch up` reads one and stores it")
         if self._good is not None and newest == self._newest:
             return self._good
+        if self._good is not None and _on_a_loop():
+            threading.Thread(target=self._catch_up, name="parse the configuration", daemon=True).start()
+            return self._good
         found = self._parse_newest(newest)
         self._newest = newest
         return found
+
+    def _catch_up(self) -> None:
+        with self._lock:
+            try:
+                self._good = self._look()
+            except StoreUnavailable as error:
+                self._say(f"the new configuration cannot be read, the last one stays in force: {error}")
 
     def _parse_newest(self, newest: int) -> tuple[int, Config]:
         """The newest version that can be parsed here: not below the one in force."""
@@ -87,7 +106,7 @@ class Configuration:
             if stored is None:
                 continue
             try:
-                found = version, effective(parse(ConfigFiles.from_json(stored.files)))
+                found = version, effective(parsed(self._store.home, ConfigFiles.from_json(stored.files)))
                 break
             except ConfigError as error:
                 refused = refused or error
@@ -175,12 +194,21 @@ class ConfigWatcher:
                 reading.sight.watch(os.path.join(glob.escape(folder), "*.py"))
             return runbook_names(folders)
 
-        parse(files, known_runbooks=known)
+        keep(self._store.home, files, parse(files, known_runbooks=known))
         with self._store.decide() as conn:
             before = config_versions.newest_version(conn)
             version = config_versions.add(conn, files.files, self._clock.now())
             components.report(conn, COMPONENT, "ok", f"version {version} is in force", self._clock.now())
         return version, version != before
+
+
+def _on_a_loop() -> bool:
+    """Whether this thread runs an event loop at the moment, which would stand still meanwhile."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _brief(error: ConfigError) -> str:

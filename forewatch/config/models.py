@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from forewatch.config.base import Duration, Matchers, Model, Name, Quantity, Severity
+from forewatch.config.base import Duration, HostName, Matchers, Model, Name, Quantity, Severity
 from forewatch.config.detection import Anomalies, Benchmark, Capacity, Holidays, Objective
 from forewatch.config.secrets import Secret
 from forewatch.config.sources import Source
@@ -415,6 +415,8 @@ class Config(Model):
     sources: list[Source] = Field(default_factory=list)
     """Who may send us alerts, and in which form."""
     listen: str = "127.0.0.1"
+    hosts: list[HostName] = Field(default_factory=list)
+    """Names by which others reach our port, such as `forewatch` or `watch.example:8080`, beside `public_url`'s."""
     public_url: str | None = None
     """How people reach our pages from elsewhere; default http://127.0.0.1:<port>."""
     prefect_url: str | None = None

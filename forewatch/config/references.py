@@ -20,11 +20,12 @@ def twice(noun: str, named: Sequence[tuple[object, Spot]], more: str = "") -> It
             yield spot.problem(f"there is a {noun} {spot.quote()} already, in {where}{more}")
 
 
-def dangling(noun: str, name: str, spot: Spot, known: Mapping[str, str]) -> Iterator[Problem]:
-    """A problem where there is no such name. `known`: each name there is, with how it is written."""
+def dangling(noun: str, name: str, spot: Spot, known: Mapping[str, str | Spot]) -> Iterator[Problem]:
+    """A problem where there is no such name. `known`: each name there is, with where or how it is written."""
     if name not in known:
         written = spot.quote()
-        yield spot.problem(f"there is no {noun} {written}{near(written, known.values())}")
+        there = (one.quote() if isinstance(one, Spot) else one for one in known.values())
+        yield spot.problem(f"there is no {noun} {written}{near(written, there)}")
 
 
 def bad_matchers(matchers: Matchers, spot: Spot) -> Iterator[Problem]:

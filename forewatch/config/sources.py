@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -108,11 +108,22 @@ class Source(Model):
     """Bytes."""
     per_minute: Annotated[int, Field(gt=0)] | None = None
     """Requests; beyond that the answer is 429."""
+    remedies: Literal["allowed", "refused"] | None = None
+    """Whether its alerts may start remedies. Default: allowed where something proves who sends, else refused."""
 
     @property
     def kind(self) -> str:
         """One of SOURCE_KINDS."""
         return next(kind for kind in SOURCE_KINDS if getattr(self, "json_" if kind == "json" else kind) is not None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing proves who sends. Sentry signs its webhooks, and what we ask for ourselves needs no proof."""
+        return not self.token and self.kind not in ("sentry", "bugsink")
+
+    @property
+    def starts_remedies(self) -> bool:
+        return not self.is_open if self.remedies is None else self.remedies == "allowed"
 
     @model_validator(mode="after")
     def _one_kind(self) -> Source:

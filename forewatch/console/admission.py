@@ -1,7 +1,8 @@
 """Who may send to us and how much: the token of a source, the rate it may send at, the size of what it sends.
 
-A source without a token is for this machine alone. Tokens come as `Authorization: Bearer`, as the password of basic
-authentication, or where a protocol has its own place for them; they are compared in constant time, as SHA-256.
+A source without a token is for this machine alone, and for requests that were meant for us (`own_names`). Tokens come
+as `Authorization: Bearer`, as the password of basic authentication, or where a protocol has its own place for them;
+they are compared in constant time, as SHA-256.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from starlette.types import Receive, Scope
 
 from forewatch.config.secrets import reveal
 from forewatch.config.sources import Source
+from forewatch.console.own_names import READING, Foreign, OwnNames
+from forewatch.console.refusals import Refusals
 from forewatch.errors import ForewatchError, SecretError
 from forewatch.runtime import Runtime
 
@@ -29,6 +32,9 @@ PATIENCE = 30.0
 """Seconds a sender may take over its body."""
 MOST_HELD = 256 << 20
 """Bytes of bodies on their way in, of all senders together."""
+
+JSON_KINDS = ("alertmanager_webhook", "grafana", "json", "pagerduty")
+"""Kinds whose requests have a JSON body; the routes of the Alertmanager API see to theirs."""
 
 log = logging.getLogger("forewatch.intake")
 
@@ -55,8 +61,10 @@ class _Bucket:
 class Admission:
     """The door of one process; every way in asks the same one, so that a source's rate is one."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, names: OwnNames, refusals: Refusals) -> None:
         self._runtime = runtime
+        self._names = names
+        self._refusals = refusals
         self._version = -1
         self._sources: dict[str, list[tuple[Source, bytes | None]]] = {}
         self._buckets: dict[str, _Bucket] = {}
@@ -68,11 +76,29 @@ class Admission:
 
         `token`: where the protocol carries it elsewhere than in `Authorization`. Raises RequestRefused: 404 where no
         such source is configured, 401 without the right token, 403 where one without a token is reached from another
-        machine, 429 beyond the rate.
+        machine, by another host's name or from another site's page, 415 where its body is not JSON, 429 beyond the
+        rate.
         """
         source = self._known(kind, scope, headers, name, token)
         self.count(source)
         return source
+
+    def check_page(self, scope: Scope, headers: Headers) -> None:
+        """Raises RequestRefused: 403 for a request without a token that was not meant for us."""
+        given = presented(headers)
+        changes = scope["method"] not in READING
+        if given is None or not self._has_source(_digest(given)):
+            self._refuse(self._names.foreign(scope, headers, changes=changes))
+        elif changes:
+            self._refuse_foreign_page(scope, headers)
+
+    def _has_source(self, digest: bytes) -> bool:
+        known = [digest for sources in self._current().values() for _, digest in sources if digest is not None]
+        return any([hmac.compare_digest(digest, one) for one in known])  # noqa: C419 every one, as above
+
+    def count_wrong_type(self) -> None:
+        """A request is refused because its body was not sent as JSON."""
+        self._refusals.note_wrong_type()
 
     def _known(self, kind: str, scope: Scope, headers: Headers, name: str | None, token: str | None) -> Source:
         of_kind = self._current().get(kind, [])
@@ -86,13 +112,16 @@ class Admission:
                 f"`- {{name: {name or kind.replace('_', '-')}, {kind}: {{}}, token: !secret env:INTAKE_TOKEN}}`",
             )
         given = token if token is not None else presented(headers)
+        changes = scope["method"] not in READING or kind == "kuma"
         if given is not None:
             digest = _digest(given)
             # Every one is compared, so that the time tells nothing of which comes first.
             fitting = [source for source, known in of_kind if known is not None and hmac.compare_digest(digest, known)]
             if fitting:
+                if changes and token is None:
+                    self._refuse_foreign_page(scope, headers)
                 return fitting[0]
-        open_ones = [source for source, _ in of_kind if source.token is None]
+        open_ones = [source for source, _ in of_kind if source.is_open]
         if not open_ones:
             raise RequestRefused(
                 401,
@@ -103,7 +132,29 @@ class Admission:
             raise RequestRefused(
                 403, f"the source {open_ones[0].name} has no token, so it is only taken from this machine; give it one"
             )
+        self._refuse(self._names.foreign(scope, headers, changes=changes))
+        if kind in JSON_KINDS:
+            self._demand_json(headers)
         return open_ones[0]
+
+    def _refuse_foreign_page(self, scope: Scope, headers: Headers) -> None:
+        """A browser sends a password it has once been given with every request, whichever site's page makes it."""
+        if headers.get("authorization", "").lower().startswith("basic "):
+            self._refuse(self._names.foreign_page(scope, headers))
+
+    def _refuse(self, foreign: Foreign | None) -> None:
+        if foreign is not None:
+            self._refusals.note(foreign)
+            raise RequestRefused(403, str(foreign))
+
+    def _demand_json(self, headers: Headers) -> None:
+        """What a page of another site may send without asking is never JSON."""
+        if not is_json(headers.get("content-type", "")):
+            self.count_wrong_type()
+            raise RequestRefused(
+                415,
+                "without a token only `Content-Type: application/json` is taken; send that, or give the source a token",
+            )
 
     def _current(self) -> dict[str, list[tuple[Source, bytes | None]]]:
         """The sources of each kind, with the digests of their tokens."""
@@ -132,15 +183,20 @@ class Admission:
         bucket.left -= 1
 
 
+def is_json(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
 def presented(headers: Headers) -> str | None:
-    """The token of an `Authorization` header: after `Bearer`, or the password of `Basic`. None without one."""
+    """The token of an `Authorization` header: after `Bearer`, or the password of `Basic`. None without one, or with an
+    empty one."""
     scheme, _, rest = headers.get("authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":
-            return rest.strip()
+            return rest.strip() or None
         case "basic":
             try:
-                return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[2]
+                return base64.b64decode(rest.strip(), validate=True).decode().partition(":")[2] or None
             except (binascii.Error, UnicodeDecodeError):
                 return None
         case _:
@@ -217,11 +273,12 @@ def _digest(token: str) -> bytes:
 
 
 def _secret_digest(source: Source) -> bytes | None:
-    """None for a source without a token, or one whose token cannot be read: nobody has that one then."""
-    if source.token is None:
+    """None for a source without a token, or one whose token is empty or cannot be read: nobody has that one then."""
+    if not source.token:
         return None
     try:
-        return _digest(reveal(source.token))
+        token = reveal(source.token)
     except SecretError as error:
         log.error("source %s takes nothing: %s", source.name, error)
         return None
+    return _digest(token) if token else None

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from forewatch import __version__
+from forewatch.console.troubles import without_paths
 from forewatch.errors import StoreUnavailable
 from forewatch.orchestration.readiness import assess
 from forewatch.runtime import Runtime
@@ -19,12 +20,13 @@ def router(runtime: Runtime) -> APIRouter:
         try:
             readiness = await runtime.store.run(assess, runtime)
         except StoreUnavailable as error:
-            return JSONResponse({"status": "down", "problems": [str(error)], "version": __version__}, 503)
+            said = without_paths(error, runtime.home)
+            return JSONResponse({"status": "down", "problems": [said], "version": __version__}, 503)
         return JSONResponse(
             {
                 "status": "ok" if readiness.ready else "down",
                 "standing": list(readiness.standing),
-                "problems": list(readiness.problems),
+                "problems": [without_paths(problem, runtime.home) for problem in readiness.problems],
                 "version": __version__,
             },
             200 if readiness.ready else 503,

@@ -13,6 +13,8 @@ from forewatch.runtime import Runtime
 KEPT = 64
 """Rankings that are remembered."""
 
+NOTHING = Ranking((), "")
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +39,9 @@ class LikelyCauses:
             # Loads numpy, which nothing else in this process needs.
             from forewatch.causing import causes_of
 
-            return causes_of(self._runtime, incident_id)
+            found = causes_of(self._runtime, incident_id)
+            # The page begins with what is known; a guess would only push the timeline down.
+            return found if found.confident else NOTHING
         except ForewatchError as error:
             return Ranking((), f"the causes could not be ranked: {error}")
         except Exception as error:  # noqa: BLE001 - the page of an incident must open whatever was measured

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from forewatch import __version__
 from forewatch.clock import seconds
+from forewatch.console.refusals import REASONS, Refusals
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, check_states, components, incidents, outbox, runs, shifts
 
@@ -17,14 +18,23 @@ from forewatch.store import alerts, check_states, components, incidents, outbox,
 class StoreCollector:
     """Reads once a scrape. Names follow Prometheus's conventions: base units in the name."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, refusals: Refusals) -> None:
         self._runtime = runtime
+        self._refusals = refusals
 
     def collect(self) -> Iterator[Metric]:
         now = self._runtime.clock.now()
         info = GaugeMetricFamily("forewatch_build_info", "The version that runs.", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
+        refused = CounterMetricFamily(
+            "forewatch_requests_refused",
+            "Requests for other hosts, of other sites' pages, or neither with a token nor JSON, since this start.",
+            labels=["reason"],
+        )
+        for reason in REASONS:
+            refused.add_metric([reason], self._refusals.counts[reason])
+        yield refused
         with self._runtime.store.read() as conn:
             beat = GaugeMetricFamily("forewatch_shift_beat_age_seconds", "Since a shift's last beat.", labels=["shift"])
             term = GaugeMetricFamily("forewatch_shift_term", "How often a shift has changed hands.", labels=["shift"])
@@ -64,10 +74,10 @@ class StoreCollector:
             yield checks
 
 
-def router(runtime: Runtime) -> APIRouter:
+def router(runtime: Runtime, refusals: Refusals) -> APIRouter:
     routes = APIRouter()
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(StoreCollector(runtime))
+    registry.register(StoreCollector(runtime, refusals))
 
     @routes.get("/metrics")
     async def metrics() -> Response:

@@ -7,7 +7,6 @@ sender's protocol knows. Of a request with some bad alerts the good ones are sto
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +16,11 @@ from fastapi.responses import JSONResponse
 
 from forewatch.config.sources import Source
 from forewatch.console.admission import Admission, RequestRefused, read_body
+from forewatch.console.troubles import RETRY_AFTER, without_paths
 from forewatch.errors import SecretError, StoreUnavailable
+from forewatch.home import Home
 from forewatch.incidents.events import Event
+from forewatch.intake.lanes import parts_of_events
 from forewatch.intake.parsers import PARSERS
 from forewatch.intake.sources import kuma, pagerduty, sentry
 from forewatch.intake.sources.making import Parsed
@@ -28,7 +30,6 @@ from forewatch.runtime import Runtime
 
 KINDS = ("alertmanager_webhook", "grafana", "sentry", "json")
 """What may be sent to `/intake/<source>`."""
-RETRY_AFTER = {"Retry-After": "5"}
 AT_ONCE = 20
 """Events that are encoded on the event loop itself."""
 
@@ -37,11 +38,11 @@ log = logging.getLogger("forewatch.intake")
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body, or some alert in it, is wrong; the good alerts are stored"},
     401: {"description": "The token or the signature is missing or wrong"},
-    403: {"description": "A source without a token is for this machine alone"},
+    403: {"description": "Without a token: from another machine, for another host, or of another site's page"},
     404: {"description": "There is no such source"},
     408: {"description": "The body did not come"},
     413: {"description": "The body is too long"},
-    415: {"description": "The encoding of the body is not known"},
+    415: {"description": "The encoding of the body is not known, or without a token: it was not sent as JSON"},
     429: {"description": "The source sends too much"},
     503: {"description": "Nothing can be stored now; send it again"},
 }
@@ -67,7 +68,7 @@ def router(runtime: Runtime, admission: Admission, writer: Writer) -> APIRouter:
         except RequestRefused as error:
             return JSONResponse({"error": str(error)}, error.status, error.headers)
         except StoreUnavailable as error:
-            return JSONResponse({"error": str(error)}, 503, RETRY_AFTER)
+            return JSONResponse({"error": without_paths(error, runtime.home)}, 503, RETRY_AFTER)
         except ValueError as error:
             return JSONResponse({"error": str(error), "stored": 0}, 400)
         return _said(parsed)
@@ -81,7 +82,7 @@ def router(runtime: Runtime, admission: Admission, writer: Writer) -> APIRouter:
             source = admission.admit("pagerduty", request.scope, request.headers, token=message.routing_key)
             await _store(writer, source, pagerduty.events_of(message, source, runtime.clock.now()))
         except (RequestRefused, InvalidEvent, StoreUnavailable) as error:
-            return _not_enqueued(error)
+            return _not_enqueued(error, runtime.home)
         return JSONResponse({"status": "success", "message": "Event processed", "dedup_key": message.key}, 202)
 
     @routes.post("/v2/change/enqueue", status_code=202, responses=_REFUSALS, openapi_extra=_ANY_JSON)
@@ -93,7 +94,7 @@ def router(runtime: Runtime, admission: Admission, writer: Writer) -> APIRouter:
             source = admission.admit("pagerduty", request.scope, request.headers, token=message.routing_key)
             await _store(writer, source, [pagerduty.change_of(message, source, runtime.clock.now())])
         except (RequestRefused, InvalidEvent, StoreUnavailable) as error:
-            return _not_enqueued(error)
+            return _not_enqueued(error, runtime.home)
         return JSONResponse({"status": "success", "message": "Change event processed"}, 202)
 
     up: set[str] = set()
@@ -114,7 +115,7 @@ def router(runtime: Runtime, admission: Admission, writer: Writer) -> APIRouter:
             sentence = str(error) if status == 429 else "there is no push source with this token"
             return JSONResponse({"ok": False, "msg": sentence}, status, error.headers if status == 429 else None)
         except StoreUnavailable as error:
-            return JSONResponse({"ok": False, "msg": str(error)}, 503, RETRY_AFTER)
+            return JSONResponse({"ok": False, "msg": without_paths(error, runtime.home)}, 503, RETRY_AFTER)
         except ValueError as error:
             return JSONResponse({"ok": False, "msg": str(error)}, 400)
         return JSONResponse({"ok": True})
@@ -160,12 +161,9 @@ async def _store(writer: Writer, source: Source, events: Sequence[Event]) -> Non
     """Returns when the events are on the disk. Raises StoreUnavailable."""
     if events:
         # Ten thousand take a second, in which others want to be answered.
-        body = await asyncio.to_thread(_encoded, events) if len(events) > AT_ONCE else _encoded(events)
-        await writer.put(source.name, "events", body)
-
-
-def _encoded(events: Sequence[Event]) -> bytes:
-    return json.dumps([event.as_json() for event in events], ensure_ascii=False, separators=(",", ":")).encode()
+        large = len(events) > AT_ONCE
+        parts = await asyncio.to_thread(parts_of_events, events) if large else parts_of_events(events)
+        await writer.put(source.name, "events", *parts)
 
 
 def _said(parsed: Parsed) -> JSONResponse:
@@ -174,10 +172,10 @@ def _said(parsed: Parsed) -> JSONResponse:
     return JSONResponse({"status": "ok", "stored": len(parsed.events)})
 
 
-def _not_enqueued(error: RequestRefused | InvalidEvent | StoreUnavailable) -> JSONResponse:
+def _not_enqueued(error: RequestRefused | InvalidEvent | StoreUnavailable, home: Home) -> JSONResponse:
     """A refusal as PagerDuty words it: 400 is not sent again, 429 and 5xx are."""
     if isinstance(error, StoreUnavailable):
-        return JSONResponse({"status": "error", "message": str(error)}, 503, RETRY_AFTER)
+        return JSONResponse({"status": "error", "message": without_paths(error, home)}, 503, RETRY_AFTER)
     if isinstance(error, RequestRefused) and error.status == 429:
         return JSONResponse({"status": "throttle exceeded", "message": str(error)}, 429, error.headers)
     if isinstance(error, RequestRefused) and error.status in (408, 413, 415):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from forewatch.alerting.alert import Labels
@@ -14,7 +14,8 @@ class Event:
 
     def as_json(self) -> dict[str, Any]:
         """`{"type": ..., fields}`; `from_json` reads it back."""
-        return {"type": type(self).__name__, **asdict(self)}
+        # Not `asdict`: it copies all that is in it, and an event may name thousands of alerts.
+        return {"type": type(self).__name__, **vars(self)}
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,6 @@ class AlertsRefreshed(Event):
     source: ClassVar[str] = "alert"
     untils: dict[str, tuple[int | None, bool]]
     at: int
-
-    def as_json(self) -> dict[str, Any]:
-        # There are thousands in it, and `asdict` copies each.
-        return {"type": type(self).__name__, **vars(self)}
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ class Ranker:
                 self.graph.services[one],
                 round(float(total[one]), DIGITS),
                 self._evidence(during, blames[int(strongest[one])], one),
+                _is_evident(during, blames[int(strongest[one])], one),
             )
             for one in order
         )
@@ -169,6 +170,11 @@ def rank_by_alerts(graph: Graph, firing: Mapping[str, int]) -> Ranking:
     """Rank where nothing was measured: the firing services, each with since when it fires (microseconds)."""
     causes = tuple(Cause(one.service, one.score, one.evidence) for one in by_alerts(graph, firing))
     return Ranking(causes, "ranked by alerts alone, for want of measurements")
+
+
+def _is_evident(during: Telemetry, blame: _Blame, service: int) -> bool:
+    found = blame.behind[service][1] if service in blame.behind else blame.found
+    return evidence.speaks(during, found, service)
 
 
 def _since(first: dict[tuple[int, Kind], int], service: int) -> int:

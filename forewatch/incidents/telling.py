@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from forewatch.alerting.alert import SEVERITIES, Alert, Severity, worst
+from forewatch.alerting.failures import HEADLINES
 from forewatch.clock import iso, seconds
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter
@@ -74,16 +75,10 @@ def content(
 
 
 def trouble(alert: Alert, incident_id: str, values: Mapping[str, Any], automation: str, runbook: str | None) -> Content:
-    """A page or report of an alert. `automation`: what automation does about it, or why nothing."""
-    text = joined(
-        summary(alert),
-        alert.annotations.get("description", ""),
-        " ".join(filter(None, (f"{named(alert)} fires since {iso(alert.starts_at)}", measured(values)))),
-        automation,
-    )
-    return content(
+    """A page or report of an alert: what is wrong is its title, what is being done about it its text."""
+    said = content(
         title=summary(alert),
-        text=text,
+        text=joined(alert.annotations.get("description", ""), automation),
         severity=alert.severity,
         service=alert.service,
         reason=automation,
@@ -91,11 +86,22 @@ def trouble(alert: Alert, incident_id: str, values: Mapping[str, Any], automatio
         alert=alert,
         runbook=runbook,
     )
+    return {**said, "since": iso(alert.starts_at)}
+
+
+def too(said: Content, services: int) -> Content:
+    """The content for who knows of the incident: `cache is down too: refused by 127.0.0.1:6391 (3 services now)`."""
+    title = str(said["title"])
+    if is_down(title):
+        # Behind the words that say so, before what was seen.
+        head, colon, tail = title.partition(":")
+        title = f"{head} {'either' if HEADLINES['time-out'] in head else 'too'}{colon}{tail}"
+    return {**said, "title": f"{title} ({services} services now)" if services > 1 else title}
 
 
 RESOLVED = "resolved"
 """How an incident ends whose alerts all say that they are over."""
-DOWN = " is down"
+BY_ITSELF = "recovered by itself"
 MOST_LINES = 5
 """Lines of a digest, and names in its title."""
 MOST_SHOWN = 100
@@ -144,7 +150,7 @@ def _group_title(labels: Mapping[str, str], firing: Sequence[Alert], resolved: S
     """`2 alerts fire, 1 is resolved: HighLatency (service shop)`; of one alone its own headline."""
     alerts = [*firing, *resolved]
     if len(alerts) == 1:
-        return summary(alerts[0]) if firing else f"Resolved: {summary(alerts[0])}"
+        return summary(alerts[0])
     names = list(dict.fromkeys(alert.name or "without a name" for alert in alerts))
     what = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     where = ", ".join(f"{name} {value}" for name, value in sorted(labels.items()) if name != "alertname")
@@ -206,11 +212,9 @@ def of_incident(
     incident: Incident, title: str, reason: str, *, alert: Alert | None = None, runbook: str | None = None
 ) -> Content:
     """A failure, a recovery or a report of what happened on an incident."""
-    return content(
+    said = content(
         title=title,
-        text=joined(f"{incident.id}, {incident.title}, is open since {iso(incident.opened_at)}", reason)
-        if incident.open
-        else joined(f"{incident.id}, {incident.title}, began {iso(incident.opened_at)}", reason),
+        text=sentence(reason),
         severity=incident.severity,
         service=incident.service,
         reason=reason,
@@ -218,6 +222,7 @@ def of_incident(
         alert=alert,
         runbook=runbook,
     )
+    return {**said, "since": iso(incident.opened_at) if incident.open else None}
 
 
 def released(page: Mapping[str, Any], because: str) -> Content:
@@ -228,17 +233,31 @@ def released(page: Mapping[str, Any], because: str) -> Content:
 
 
 def over(incident: Incident, how: str, ended: str) -> Content:
-    """The end of an incident. `how`: what ended it, as a clause; `ended`: `resolved`, or in which way it is over though
-    what raised it did not say so."""
+    """The end of an incident. `how`: who or what ended it, as a clause; `ended`: `resolved`, or in which way it is over
+    though what raised it did not say so."""
     lasted = span(incident.opened_at, incident.resolved_at if incident.resolved_at is not None else incident.opened_at)
     if ended != RESOLVED:
-        title = f"{incident.title}: {ended}"
-    elif DOWN in incident.title:
+        named = incident.title.startswith(f"{incident.service} ")
+        title = f"{incident.service if named else incident.title}: {ended}"
+    elif is_down(incident.title):
         title = f"{incident.service} is back after {lasted}"
     else:
-        title = f"over after {lasted}: {incident.title}"
-    said = of_incident(incident, title, sentence(how))
-    return {**said, "ended": ended}
+        title = f"{incident.title}: over after {lasted}"
+    said = of_incident(incident, title if how == BY_ITSELF or ended != RESOLVED else f"{title}: {how}", how)
+    return {**said, "text": "", "ended": ended}
+
+
+def fixed(incident: Incident, how: str) -> Content:
+    """The end of an incident nobody had to be paged of."""
+    lasted = span(incident.opened_at, incident.resolved_at if incident.resolved_at is not None else incident.opened_at)
+    what = f"{incident.service} was down for {lasted}" if is_down(incident.title) else f"{incident.title}, for {lasted}"
+    said = of_incident(incident, f"{what}: {how}", how)
+    return {**said, "text": "", "ended": RESOLVED, "fixed": True}
+
+
+def is_down(title: str) -> bool:
+    """Whether a title says that a service does not serve: then it comes back."""
+    return any(f" {words}" in title for words in (HEADLINES["refused"], HEADLINES["time-out"], HEADLINES["process"]))
 
 
 def was_down(alert: Alert, page: Mapping[str, Any]) -> Content:

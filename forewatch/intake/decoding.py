@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import orjson
 
-from forewatch.alerting import fingerprint as fingerprints
 from forewatch.alerting.alert import Labels
 from forewatch.config.base import Name
 from forewatch.config.models import Config
@@ -39,16 +37,6 @@ def source_named(config: Config, name: str) -> Source:
 def service_of(labels: Labels, source: Source) -> Name:
     """The service of an alert: the first of the source's labels that is there."""
     return next((labels[name] for name in source.service if labels.get(name)), source.default_service)
-
-
-def mark_of(labels: Labels) -> str:
-    """The fingerprint, remembered: most alerts come again and again, and it takes a while in Python."""
-    return _mark(tuple(labels.items()))
-
-
-@lru_cache(maxsize=65_536)
-def _mark(labels: tuple[tuple[str, str], ...]) -> str:
-    return fingerprints.fingerprint(dict(labels))
 
 
 def _event(alert: PostedAlert, source: Source, at: int) -> Event:

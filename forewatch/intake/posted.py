@@ -15,7 +15,9 @@ from typing import Any
 
 import orjson
 
+from forewatch.alerting.alert import severity_of
 from forewatch.clock import from_datetime, iso, micros
+from forewatch.intake.lanes import Part, parts_of_alerts
 
 MOST_LABELS = 256
 """Labels, and annotations, of one alert."""
@@ -38,9 +40,9 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True)
 class Checked:
-    """`body`: what to store, the good alerts alone; None where there is none. `problems`: one a bad alert."""
+    """`parts`: what to store, the good alerts alone, by lane. `problems`: one a bad alert."""
 
-    body: bytes | None
+    parts: tuple[Part, ...]
     problems: list[str]
 
 
@@ -57,7 +59,8 @@ class PostedAlert:
 
 
 def check(body: bytes, now: int) -> Checked:
-    """Tell good alerts from bad ones; a body in which all are good is kept byte for byte. Raises Malformed."""
+    """Tell good alerts from bad ones, and the critical from the rest; a body in which all are good and ride in one lane
+    is kept byte for byte. Raises Malformed."""
     try:
         posted = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -76,9 +79,8 @@ def check(body: bytes, now: int) -> Checked:
             problems.append(f"alert {position}: {wrong}")
     if (more := len(posted) - len(good) - len(problems)) > 0:
         problems.append(f"and {more} more alerts are wrong")
-    if not problems:
-        return Checked(body if good else None, problems)
-    return Checked(orjson.dumps(good) if good else None, problems)
+    critical = [severity_of(one["labels"]) == "critical" for one in good]
+    return Checked(parts_of_alerts(orjson.dumps(good) if problems else body, good, critical), problems)
 
 
 def alerts_of(body: bytes, at: int, resolve_after: float) -> Iterator[PostedAlert]:

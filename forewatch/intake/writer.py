@@ -4,6 +4,8 @@
     request ─┼─ queue ─ one thread ─ commit ─ ring ┼─ 200
     request ─┘                                    └─ 200
 
+Critical alerts get a place in the critical lane in that very transaction (`intake.lanes`).
+
 Nobody is answered before the commit. What cannot be taken is refused at once, in a sentence, so that the sender keeps
 it and tries again: we never hold more than a bounded amount in memory, and never more undecided on the disk.
 """
@@ -18,10 +20,13 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from forewatch.bell import ring
 from forewatch.clock import Clock
 from forewatch.errors import StoreBusy, StoreError, StoreUnavailable
-from forewatch.store import ballast, components, inbox
+from forewatch.intake.lanes import Part
+from forewatch.store import alerts, ballast, components, inbox, lanes
 from forewatch.store.engine import Store
 from forewatch.store.inbox import Mark
 
@@ -32,6 +37,8 @@ MOST_WAITING_BYTES = 64 << 20
 MOST_UNDECIDED = 200_000
 """Requests on the disk."""
 MOST_UNDECIDED_BYTES = 256 << 20
+RESERVE = 1.25
+"""How many times these limits what is critical may fill: it has room where the rest has filled the inbox."""
 AT_ONCE = 1_000
 """Requests, and bytes, in one transaction."""
 AT_ONCE_BYTES = 16 << 20
@@ -54,9 +61,13 @@ log = logging.getLogger("forewatch.intake")
 class _Waiting:
     source: str
     kind: str
-    body: bytes
+    parts: tuple[Part, ...]
     at: int
     answer: asyncio.Future[None]
+
+    @property
+    def size(self) -> int:
+        return sum(len(part.body) for part in self.parts)
 
 
 class Writer:
@@ -69,6 +80,7 @@ class Writer:
         self._waiting = 0
         self._waiting_bytes = 0
         self._mark = Mark(1, 0)
+        self._critical = Mark(1, 0)
         self._looked_at = float("-inf")
         self._undecided: deque[tuple[int, int]] = deque()
         self._undecided_bytes = 0
@@ -84,8 +96,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
         self._thread.start()
 
-    async def put(self, source: str, kind: str, body: bytes) -> None:
-        """Write one row down; returns when it is on the disk.
+    async def put(self, source: str, kind: str, *parts: Part) -> None:
+        """Write the parts of one request down, each as a row; returns when all are on the disk.
 
         Raises StoreUnavailable where it is not: too much waits already, or the store refuses it.
         """
@@ -93,14 +105,16 @@ class Writer:
             self.start()
         if self._closing or self._thread is None or not self._thread.is_alive():
             raise StoreUnavailable("nothing is taken in: Forewatch is starting or stopping; try again in a moment")
-        if self._waiting >= MOST_WAITING or self._waiting_bytes + len(body) > MOST_WAITING_BYTES:
-            raise StoreBusy(f"{self._waiting} requests wait to be written to disk; try again in a moment")
-        if len(self._undecided) >= MOST_UNDECIDED or self._undecided_bytes >= MOST_UNDECIDED_BYTES:
-            raise StoreBusy(f"{len(self._undecided)} requests wait to be decided upon; try again in a moment")
         answer: asyncio.Future[None] = self._loop.create_future()
+        item = _Waiting(source, kind, parts, self._clock.now(), answer)
+        share = RESERVE if any(part.critical for part in parts) else 1.0
+        if self._waiting >= MOST_WAITING or self._waiting_bytes + item.size > MOST_WAITING_BYTES:
+            raise StoreBusy(f"{self._waiting} requests wait to be written to disk; try again in a moment")
+        if len(self._undecided) >= share * MOST_UNDECIDED or self._undecided_bytes >= share * MOST_UNDECIDED_BYTES:
+            raise StoreBusy(f"{len(self._undecided)} requests wait to be decided upon; try again in a moment")
         self._waiting += 1
-        self._waiting_bytes += len(body)
-        self._queue.put(_Waiting(source, kind, body, self._clock.now(), answer))
+        self._waiting_bytes += item.size
+        self._queue.put(item)
         # A sender that hangs up stops waiting, not the writing.
         await asyncio.shield(answer)
 
@@ -137,7 +151,7 @@ class Writer:
             item = self._queue.get(timeout=1.0)
             while item is not None:
                 batch.append(item)
-                size += len(item.body)
+                size += item.size
                 if len(batch) >= AT_ONCE or size >= AT_ONCE_BYTES:
                     return batch, False
                 item = self._queue.get_nowait()
@@ -178,23 +192,33 @@ class Writer:
     def _commit(self, batch: list[_Waiting]) -> None:
         if not batch and not self._untidy:
             return
-        newest = 0
-        rows: list[dict[str, object]] = [
-            {"at": one.at, "source": one.source, "kind": one.kind, "body": one.body} for one in batch
-        ]
+        parts = [part for one in batch for part in one.parts]
+        known = self._critical_of({mark for part in parts if part.if_critical for mark in part.identities})
+        first = 0
         with self._store.intake() as conn:
-            if rows:
-                newest = inbox.add(conn, rows)
-                if newest - len(rows) < self._mark.seq - 1:
+            if parts:
+                first, place = _written(conn, batch, known)
+                if first < self._mark.seq or (place is not None and place < self._critical.seq):
                     self._begun = False
                     raise StoreUnavailable("intake.db has been put back to an older one; try again in a moment")
             if self._untidy:
                 self._untidy = inbox.remove_decided(conn, self._mark, TIDY) > 0
-        for seq, one in enumerate(batch, newest - len(rows) + 1):
-            self._undecided.append((seq, len(one.body)))
-            self._undecided_bytes += len(one.body)
+        for seq, part in enumerate(parts, first):
+            self._undecided.append((seq, len(part.body)))
+            self._undecided_bytes += len(part.body)
         while self._undecided and self._undecided[0][0] < self._mark.seq:
             self._undecided_bytes -= self._undecided.popleft()[1]
+
+    def _critical_of(self, ends: set[str]) -> set[str]:
+        """Those of some alerts of which a critical one fires; all of them where that cannot be looked up."""
+        if not ends:
+            return ends
+        try:
+            with self._store.read() as conn:
+                return alerts.critical_among(conn, ends)
+        except StoreUnavailable as error:
+            log.warning("it cannot be looked up how severe is what ends: %s", error)
+            return ends
 
     def _look(self) -> None:
         """Learn how far the inbox is decided; at first also what is left in it from before."""
@@ -202,19 +226,19 @@ class Writer:
             return
         try:
             with self._store.read() as conn:
-                mark = inbox.mark(conn)
+                mark, critical = inbox.mark(conn), inbox.mark(conn, "critical")
         except StoreUnavailable as error:
             if not self._begun:
                 raise
             # What comes in can be written down all the same.
             log.warning("it cannot be seen how far the inbox is decided: %s", error)
-            mark = self._mark
+            mark, critical = self._mark, self._critical
         self._untidy |= mark != self._mark
-        self._mark = mark
+        self._mark, self._critical = mark, critical
         if not self._begun:
             with self._store.intake() as conn:
-                if inbox.begin_after(conn, self._mark):
-                    log.warning("intake.db is older than decisions.db: it goes on counting at %d", self._mark.seq + 1)
+                if inbox.begin_after(conn, self._mark, self._critical):
+                    log.warning("intake.db is older than decisions.db: it goes on counting behind what is decided")
                 self._undecided = deque(inbox.undecided(conn, self._mark))
             self._undecided_bytes = sum(size for _, size in self._undecided)
             self._begun = True
@@ -233,10 +257,38 @@ class Writer:
     def _answer(self, batch: list[_Waiting], trouble: StoreError | None) -> None:
         for one in batch:
             self._waiting -= 1
-            self._waiting_bytes -= len(one.body)
+            self._waiting_bytes -= one.size
             if one.answer.done():
                 continue
             if trouble is None:
                 one.answer.set_result(None)
             else:
                 one.answer.set_exception(StoreUnavailable(str(trouble)))
+
+
+def _written(conn: Connection, batch: list[_Waiting], known: set[str]) -> tuple[int, int | None]:
+    """Write requests down, each part in its lane; those of the alerts in `known` that end are critical.
+
+    Returns the number of the first row, and the first place given in the critical lane, if any was.
+    """
+    rows: list[dict[str, object]] = [
+        {"at": one.at, "source": one.source, "kind": one.kind, "body": part.body} for one in batch for part in one.parts
+    ]
+    first = inbox.add(conn, rows) - len(rows) + 1
+    places = 0
+    entering: list[int] = []
+    for seq, part in enumerate((part for one in batch for part in one.parts), first):
+        if not part.identities:
+            entering += [seq] if part.critical else []
+            continue
+        lanes.note(conn, seq, part.identities)
+        lanes.enter(conn, entering)
+        places, entering = places + len(entering), []
+        if part.critical or (part.if_critical and (part.identities & known or lanes.inside(conn, part.identities))):
+            # Itself is the last of these: nothing overtakes an older row about the same alert.
+            moving = lanes.left_behind(conn, part.identities)
+            lanes.enter(conn, moving)
+            places += len(moving)
+    lanes.enter(conn, entering)
+    places += len(entering)
+    return first, lanes.newest(conn) - places + 1 if places else None

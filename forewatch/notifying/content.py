@@ -14,9 +14,17 @@ from forewatch.config.models import Config
 from forewatch.guard.redact import redact_data
 from forewatch.home import Home
 from forewatch.incidents.telling import MOST_SHOWN, common, shown_alert
+from forewatch.notifying.words import aside_of, word_of
 from forewatch.orchestration.settings import Settings
 
-_STATUS = {"page": "firing", "failure": "firing", "report": "info", "resolved": "resolved", "test": "test"}
+_STATUS = {
+    "page": "firing",
+    "update": "firing",
+    "failure": "firing",
+    "report": "info",
+    "resolved": "resolved",
+    "test": "test",
+}
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,13 @@ def complete(
 ) -> dict[str, Any]:
     """The content of a notification with ids, status and links added, and secrets masked.
 
-    Keys: `id key kind status severity service title text reason runbook incident_id incident_key run_id alert alerts
-    group_key group_labels common_labels common_annotations truncated_alerts links external_url created_at`. `key` and
-    `incident_key` never come again, as ids do after a restore. `alert` is None or `{id, incident_id, name, status,
-    severity, service, classification, fingerprint, labels, annotations, starts_at, ends_at, generator_url}`; `alerts`
-    has all it speaks of, of a notice of an incident as a whole those given here; `group_key` is None except in a notice
-    of a group; `links` may have `incident` and `flow_run`.
+    Keys: `id key kind word aside status severity service since named incidents update ended title text reason runbook
+    incident_id incident_key run_id alert alerts group_key group_labels common_labels common_annotations
+    truncated_alerts links external_url created_at`. `key` and `incident_key` never come again, as ids do after a
+    restore. `alert` is None or `{id, incident_id, name, status, severity, service, classification, fingerprint,
+    labels, annotations, starts_at, ends_at, generator_url}`; `alerts` has all it speaks of, of a notice of an incident
+    as a whole those given here; `group_key` is None except in a notice of a group; `links` may have `incident` and
+    `flow_run`.
     """
     given = notification.content
     incident_id = notification.incident_id or given.get("incident_id")
@@ -64,6 +73,8 @@ def complete(
     found: dict[str, str] = dict(given.get("links") or {})
     if incident_id:
         found["incident"] = links.incident(incident_id)
+    elif given.get("incidents"):
+        found["incident"] = f"{links.forewatch}/incidents"
     if flow_run_id:
         found["flow_run"] = links.flow_run(flow_run_id)
     about = _alert(notification, alert)
@@ -75,6 +86,11 @@ def complete(
         "reason": "",
         "runbook": None,
         "alerts": spoken_of[:MOST_SHOWN],
+        "since": None,
+        "named": [],
+        "incidents": [incident_id] if incident_id else [],
+        "update": False,
+        "ended": None,
         "group_key": None,
         "group_labels": {},
         "common_labels": common(each["labels"] for each in spoken_of),
@@ -91,6 +107,8 @@ def complete(
         "run_id": notification.run_id,
         "alert": about,
         "links": found,
+        "word": word_of(notification.kind, notification.severity, given),
+        "aside": aside_of({**given, "incident_id": incident_id}),
         "external_url": links.forewatch,
         "created_at": iso(notification.created_at),
     }

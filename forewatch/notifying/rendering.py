@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.environment import Template
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -75,7 +75,7 @@ async def render(content: Mapping[str, Any], templates: Path, template: str | No
     problem = ""
     try:
         if template is None:
-            text = _write(_default(templates, str(content["kind"])), content)
+            text = _write(_default(templates), content)
         else:
             # The thread is for what the deadline inside cannot interrupt.
             async with asyncio.timeout(2 * DEADLINE):
@@ -97,7 +97,7 @@ def render_user_template(template: str, content: Mapping[str, Any]) -> str:
 
 def plain(content: Mapping[str, Any]) -> str:
     """The message without any template."""
-    head = f"[{str(content['severity']).upper()}] {content['title']}"
+    head = f"{content['word']} {content['title']}"
     return "\n".join(filter(None, [head, str(content["text"]), *map(str, content["links"].values())]))
 
 
@@ -148,12 +148,8 @@ def _default_environment(templates: Path) -> Sandbox:
     return Sandbox(loader=FileSystemLoader(templates))
 
 
-def _default(templates: Path, kind: str) -> Template:
-    environment = _default_environment(templates)
-    try:
-        return environment.get_template(f"{kind}.txt")
-    except TemplateNotFound:
-        return environment.get_template("report.txt")
+def _default(templates: Path) -> Template:
+    return _default_environment(templates).get_template("message.txt")
 
 
 def _small(value: object, limit: float) -> bool:

@@ -20,6 +20,7 @@ import uvloop
 from prefect.client.orchestration import get_client
 
 from forewatch import registry
+from forewatch.bell import ring
 from forewatch.errors import Fenced, ForewatchError
 from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
@@ -49,7 +50,7 @@ def main(pipe: Connection) -> None:
     code = 1
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(Child(pipe).live())
+            code = runner.run(Child(pipe, home).live())
     except BaseException as error:
         report(error)
         log.exception("child %d ends with an unexpected error", os.getpid())
@@ -66,8 +67,9 @@ def main(pipe: Connection) -> None:
 class Child:
     """State of one child between its first line and its exit."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Connection, home: Home) -> None:
         self._pipe = pipe
+        self._home = home
         self._commands: asyncio.Queue[tuple[Any, ...]] = asyncio.Queue()
         self._job: asyncio.Task[int] | None = None
         self._cancelled = False
@@ -78,7 +80,7 @@ class Child:
         # From a later worker, which has no pipe to us.
         loop.add_signal_handler(CANCEL, self._cancel)
         await asyncio.to_thread(runtime)
-        lifeline.carry_beats(lambda shift: self.tell("beat", shift))
+        lifeline.carry_beats(self._tell_beat)
         async with contextlib.AsyncExitStack() as stack:
             # Ready before connected: a stand-in needs no server, and a flow run waits for the connection either way.
             self.tell("ready")
@@ -99,6 +101,12 @@ class Child:
         """Send a message to the worker; one that is gone hears nothing."""
         with contextlib.suppress(OSError):
             self._pipe.send(message)
+
+    def _tell_beat(self, shift: str) -> None:
+        if lifeline.without_worker():
+            ring(self._home, lifeline.beat_bell(shift))
+        else:
+            self.tell("beat", shift)
 
     def _readable(self) -> None:
         try:
@@ -139,9 +147,9 @@ class Child:
     async def _work(self, command: tuple[Any, ...]) -> int:
         kind, *details = command
         if kind == "watch":
-            (shift,) = details
+            shift, instead_of = details
             try:
-                await registry.load("watch")(shift)
+                await registry.load("watch")(shift, instead_of)
             except ForewatchError as error:
                 if not isinstance(error, Fenced):
                     report(error, shift=shift)

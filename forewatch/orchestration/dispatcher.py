@@ -1,8 +1,8 @@
 """From a waiting run in the store to its flow run in a spare; and from a run that went silent back to waiting.
 
 A row is claimed, its flow run created with the row's key and attempt as idempotency key, and handed to a spare. While
-Prefect is away the rows wait. A run whose beat stands still is dispatched again (its receipts keep what was done), and
-after three attempts a person is told.
+Prefect is away the rows wait. A run whose process has died, or whose beat stands still for as long as our patience
+lasts, is dispatched again (its receipts keep what was done), and after three attempts a person is told.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -27,10 +26,10 @@ from forewatch.deciding import decide
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import RunFailed
 from forewatch.orchestration.deployed import Deployed
-from forewatch.orchestration.flow_run_notes import runner_of
+from forewatch.orchestration.flow_run_notes import ended_unseen, runner_of
 from forewatch.orchestration.hands import Hands
+from forewatch.orchestration.patience import Silence, patience
 from forewatch.orchestration.runs import AWAY
-from forewatch.orchestration.watch import DEAD_AFTER
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
 from forewatch.store import generations, runs
@@ -45,14 +44,9 @@ MOST_ATTEMPTS = 3
 AT_ONCE = 8
 
 
-@dataclass
-class _Pulse:
-    beat: int
-    at: float
-
-
 class Dispatcher:
-    """`ready()` gives the client and the deployments while Prefect answers, None while it does not."""
+    """`ready()` gives the client and the deployments while Prefect answers, None while it does not. `lag()` is how late
+    the worker itself ran in the last minute, in seconds."""
 
     def __init__(
         self,
@@ -60,12 +54,16 @@ class Dispatcher:
         hands: Hands,
         worker: str,
         ready: Callable[[], tuple[PrefectClient, Mapping[str, Deployed]] | None],
+        lag: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._runtime = runtime
         self._hands = hands
         self._worker = worker
         self._ready = ready
-        self._pulses: dict[str, _Pulse] = {}
+        self._lag = lag
+        self._silences: dict[str, Silence] = {}
+        self._dead: set[str] = set()
+        """Runs whose process is known to have died."""
         self._starting: dict[str, asyncio.Task[None]] = {}
         """Claimed by us and not with a child yet; the server may take its time."""
 
@@ -105,8 +103,7 @@ class Dispatcher:
 
     def lost(self, run_id: str) -> None:
         """The child that carried this run has died: the next look need not wait for its silence."""
-        if run_id in self._pulses:
-            self._pulses[run_id].at = float("-inf")
+        self._dead.add(run_id)
 
     def _claim(self, limit: int) -> list[tuple[Run, str]]:
         """Runs that are ours to start now, each with its key."""
@@ -158,29 +155,37 @@ class Dispatcher:
         under_way = [
             (run, beat) for run, beat in await self._runtime.store.run(self._under_way) if run.id not in self._starting
         ]
-        now = self._runtime.clock.monotonic()
-        self._pulses = {run.id: self._pulses.get(run.id, _Pulse(-1, now)) for run, _ in under_way}
+        now, allowed = self._runtime.clock.monotonic(), patience(self._lag())
+        self._silences = {run.id: self._silences.get(run.id, Silence(-1, now)) for run, _ in under_way}
+        self._dead &= {run.id for run, _ in under_way}
         for run, beat in under_way:
-            pulse = self._pulses[run.id]
-            if pulse.beat != beat:
-                self._pulses[run.id] = _Pulse(beat, now)
+            silent = self._silences[run.id].look(beat, now, allowed)
+            ours = self._hands.find_run(run.id) is not None
+            if run.id in self._dead or (not ours and self._has_died(run)):
+                why = "its process has died"
+            elif silent > (max(START_PATIENCE, allowed) if ours and run.state == "claimed" else allowed):
+                why = f"it has been silent for {silent:.1f} s"
+            else:
                 continue
-            silent = now - pulse.at
-            alive = self._hands.find_run(run.id) is not None
-            if silent > (START_PATIENCE if alive and run.state == "claimed" else DEAD_AFTER):
-                del self._pulses[run.id]
-                await self._again(run, silent)
+            del self._silences[run.id]
+            await self._again(run, why)
+            self._dead.discard(run.id)
+
+    def _has_died(self, run: Run) -> bool:
+        """Of a run that an earlier worker's child carried: our hands did not see it end."""
+        return (
+            run.state == "started" and run.flow_run_id is not None and ended_unseen(self._runtime.home, run.flow_run_id)
+        )
 
     def _under_way(self) -> list[tuple[Run, int]]:
         with self._runtime.store.read() as conn:
             return runs.under_way(conn)
 
-    async def _again(self, run: Run, silent: float) -> None:
+    async def _again(self, run: Run, why: str) -> None:
         if run.attempts >= MOST_ATTEMPTS:
             await self._fail(run, f"its process died {run.attempts} times")
             self._end_hung(run)
             return
-        why = "its process has died" if silent == float("inf") else f"it has been silent for {silent:.1f} s"
         log.warning("%s is dispatched again: %s", run.id, why)
         # Not where the store refuses: then the run cannot show life, and is most likely well.
         if await self._release(run.id, run.state):

@@ -31,21 +31,37 @@ def note_flow_run(home: Home, flow_run_id: UUID) -> None:
         log.error("flow run %s could not be noted in %s: %s", flow_run_id, folder, error)
 
 
-def forget_flow_run(home: Home, flow_run_id: UUID) -> None:
+def forget_flow_run(home: Home, flow_run_id: UUID | str) -> None:
     """Called when it has ended."""
     (home.run / "flow-runs" / str(flow_run_id)).unlink(missing_ok=True)
 
 
-def runner_of(home: Home, flow_run_id: UUID | str) -> psutil.Process | None:
-    """The living process, perhaps of an earlier worker, that runs this flow run; the note of a dead one is removed."""
-    path = home.run / "flow-runs" / str(flow_run_id)
+def _noted(home: Home, flow_run_id: UUID | str) -> tuple[int, str] | None:
+    """Pid and start of the process that runs it. None without a note, or with half of one."""
     try:
-        pid, started = json.loads(path.read_text(encoding="ascii"))
+        pid, started = json.loads((home.run / "flow-runs" / str(flow_run_id)).read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-    process = same_process(pid, started)
+    return int(pid), str(started)
+
+
+def ended_unseen(home: Home, flow_run_id: UUID | str) -> bool:
+    """Whether the process that noted itself for this flow run has ended without taking its note along.
+
+    False where there is no note: a full disk takes none.
+    """
+    noted = _noted(home, flow_run_id)
+    return noted is not None and same_process(*noted) is None
+
+
+def runner_of(home: Home, flow_run_id: UUID | str) -> psutil.Process | None:
+    """The living process, perhaps of an earlier worker, that runs this flow run; the note of a dead one is removed."""
+    noted = _noted(home, flow_run_id)
+    if noted is None:
+        return None
+    process = same_process(*noted)
     if process is None:
-        path.unlink(missing_ok=True)
+        forget_flow_run(home, flow_run_id)
     return process
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
 
 from forewatch.orchestration.deployed import Deployed
+from forewatch.orchestration.holder import holder_name
 from forewatch.orchestration.runs import FlowJob
 from forewatch.orchestration.spares import Child, Spares
 from forewatch.orchestration.stand_in import ShiftGuard
-from forewatch.orchestration.watch import holder_name
 
 log = logging.getLogger("forewatch.hands")
 
@@ -35,6 +35,11 @@ class Job:
     shift: str | None = None
     run_id: str | None = None
     cancelled: bool = False
+    holder: str = field(init=False)
+    """Who the child is in a shift's row; said now, since of one that has ended it cannot be found out."""
+
+    def __post_init__(self) -> None:
+        self.holder = holder_name(self.child.pid)
 
 
 class Hands:
@@ -44,20 +49,28 @@ class Hands:
         self,
         spares: Spares,
         guard: ShiftGuard,
-        now: Callable[[], float],
         on_end: Callable[[Job, int], None],
     ) -> None:
         self._spares = spares
         self._guard = guard
-        self._now = now
         self._on_end = on_end
         self._jobs: set[Job] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def stand(self, shift: str) -> None:
-        """Put a spare on watch. Raises TimeoutError or ChildProcessError where none can be had."""
+    async def stand(self, shift: str, holder: str) -> None:
+        """Put a spare on watch instead of `holder` ("" for nobody). Raises TimeoutError or ChildProcessError where none
+        can be had.
+
+        One that was sent before and is not the holder is ended first: it has shown no life for as long as any process
+        may, and two would be in each other's way.
+        """
+        for before in self._jobs:
+            if before.shift == shift and before.flow_run_id is None and before.holder != holder:
+                log.warning("%s: the stand-in %s has not taken the watch and is ended", shift, before.holder)
+                before.child.kill()
         job = Job(await self._spares.take(), shift=shift)
-        self._begin(job, "watch", shift)
+        self._guard.sent(shift, job.holder)
+        self._begin(job, "watch", shift, holder)
 
     async def run(self, flow_run: FlowRun, entrypoint: str | None, run_id: str | None = None) -> Job:
         """Hand a flow run to a spare; returns as soon as the child has been told."""
@@ -96,7 +109,7 @@ class Hands:
         def hear(message: tuple[Any, ...]) -> None:
             if message[0] == "beat":
                 job.shift = message[1]
-                self._guard.pipe_beat(message[1], self._now())
+                self._guard.alive(message[1])
 
         job.child.on_message = hear
         self._jobs.add(job)
@@ -106,9 +119,9 @@ class Hands:
 
     def _ended(self, job: Job, code: int) -> None:
         self._jobs.discard(job)
-        if job.shift is not None and (code != 0 or job.cancelled):
+        if job.shift is not None:
             # A clean end has handed the watch over; anything else left it to nobody.
-            self._guard.lost(job.shift, holder_name(job.child.pid))
+            self._guard.ended(job.shift, job.holder, clean=code == 0 and not job.cancelled)
         self._on_end(job, code)
 
     def find(self, flow_run_id: UUID) -> Job | None:

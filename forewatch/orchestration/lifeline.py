@@ -26,9 +26,19 @@ def asked_to_stop() -> str | None:
     return _reason
 
 
+def without_worker() -> bool:
+    """Whether nobody is at the other end of the pipe any more."""
+    return _worker_gone
+
+
 def runbook_should_stop() -> str | None:
     """For a runbook, between two steps: why it should end, None while it may go on."""
     return _reason or ("the worker that ran it is gone" if _worker_gone else None)
+
+
+def beat_bell(shift: str) -> str:
+    """The bell that a holder rings with every beat once the worker that started it is gone, for a later one to hear."""
+    return f"beat-{shift}"
 
 
 def carry_beats(tell: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from forewatch.home import Home
 from forewatch.orchestration import leftovers
+from forewatch.safe_files import append
 
 log = logging.getLogger("forewatch.supervisor")
 
@@ -75,7 +76,7 @@ class Managed:
             self.restarts += 1
 
     async def _run_once(self) -> int:
-        with self.log_file.open("ab") as output:
+        with os.fdopen(append(self.log_file), "ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *self._argv,
                 stdin=asyncio.subprocess.DEVNULL,

@@ -15,7 +15,7 @@ FOLLOW_EVERY = 0.2
 
 
 class Progress:
-    """Says what has come to stand, then that all does and where to look, then every change."""
+    """Says which shifts have begun, then that all is up and where to look, then every change."""
 
     def __init__(self, say: Callable[[str], None], port: int, prefect_port: int) -> None:
         self._say = say
@@ -38,13 +38,15 @@ class Progress:
         if readiness.ready and not self._announced:
             self._announced = True
             self._tell(f"Ready after {now - self._began:.1f} s.")
-            self._tell(f"  Health      http://127.0.0.1:{self._port}/healthz")
+            self._tell(f"  Incidents   http://127.0.0.1:{self._port}/incidents")
             self._tell(
                 f"  Prefect UI  http://127.0.0.1:{self._prefect_port}  (log in with what `forewatch login` prints)"
             )
+            self._tell(f"  Health      http://127.0.0.1:{self._port}/healthz")
             self._tell("  Stop with Ctrl-C; start again and it goes on where it stopped.")
         elif self._announced and readiness.ready != self._ready:
-            self._tell("All stands again." if readiness.ready else "Not all stands: " + "; ".join(readiness.problems))
+            problems = "; ".join(readiness.problems)
+            self._tell("All systems are up again." if readiness.ready else f"Not all is up: {problems}")
         elif not self._announced and now - self._said_at > REMIND_EVERY:
             self._tell("Still starting: " + "; ".join(readiness.problems))
         self._ready = readiness.ready

@@ -1,14 +1,21 @@
-"""Whether Forewatch stands: what `/healthz`, `forewatch status` and the first lines of `forewatch up` say."""
+"""Whether Forewatch is up: what `/healthz`, `forewatch status` and the first lines of `forewatch up` say."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from forewatch.clock import seconds
-from forewatch.orchestration.stand_in import SHIFTS
-from forewatch.runtime import Runtime
-from forewatch.store import components, shifts
+from forewatch.orchestration.shift_names import SHIFTS
+
+if TYPE_CHECKING:
+    from forewatch.runtime import Runtime
+    from forewatch.store.components import Component
+    from forewatch.store.glance import Part, Shift
+    from forewatch.store.shifts import ShiftRow
 
 BEAT_WITHIN = 5.0
 """Seconds since the last stored beat after which a shift counts as lost here. By wall clock: for people, not leases."""
@@ -29,18 +36,39 @@ class Readiness:
         return not self.problems
 
 
-def assess(runtime: Runtime) -> Readiness:
+Signs = Mapping[str, tuple[int, int]]
+"""Term and beat of shifts, as they were seen before this start: with these, or without any beat, nobody stands yet."""
+
+
+def assess(runtime: Runtime, unproved: Signs | None = None) -> Readiness:
     """Read the store and judge. Blocks for a millisecond; raises StoreUnavailable."""
-    now = runtime.clock.now()
+    from forewatch.store import components, shifts
+
     with runtime.store.read() as conn:
-        rows = {row.shift: row for row in shifts.listing(conn)}
-        parts = {part.name: part for part in components.listing(conn)}
+        rows, parts = shifts.listing(conn), components.listing(conn)
+    return judge(rows, parts, runtime.home.root, runtime.clock.now(), unproved)
+
+
+def judge(
+    shifts: Iterable[ShiftRow | Shift],
+    components: Iterable[Component | Part],
+    folder: Path,
+    now: int,
+    unproved: Signs | None = None,
+) -> Readiness:
+    """By the rows of the shifts and of our own parts, and the room on the disk of the state folder.
+
+    Shifts that are `unproved` stand when they have shown life since: a row of an earlier start says nothing.
+    """
+    before = unproved or {}
+    rows = {row.shift: row for row in shifts}
+    parts = {part.name: part for part in components}
     standing, problems = [], []
-    if shutil.disk_usage(runtime.home.root).free < LEAST_ROOM:
-        problems.append(f"the disk of {runtime.home.root} is full; free some space")
+    if shutil.disk_usage(folder).free < LEAST_ROOM:
+        problems.append(f"the disk of {folder} is full; free some space")
     for shift in SHIFTS:
         row = rows.get(shift)
-        if row is None:
+        if row is None or (shift in before and (row.beat == 0 or before[shift] == (row.term, row.beat))):
             problems.append(f"{shift}: nobody has stood watch yet")
         elif abs(seconds(now - row.beat_at)) > BEAT_WITHIN:
             problems.append(f"{shift}: {_silence('no beat', seconds(now - row.beat_at))}")

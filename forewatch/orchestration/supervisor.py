@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from forewatch import __version__
+from forewatch.config import open_sources
 from forewatch.config.follow import Changed, ConfigWatcher
 from forewatch.config.starter import STARTER
 from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
@@ -35,11 +36,14 @@ from forewatch.orchestration.prefect_settings import environment
 from forewatch.orchestration.progress import Progress, follow_notifications
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
+from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.runtime import Runtime, open_runtime
-from forewatch.store import ballast, components, generations, switches
+from forewatch.safe_files import create
+from forewatch.store import ballast, components, generations, shifts, switches
 from forewatch.store.engine import Store
 
-CONFIG_EVERY = 1.0
+CONFIG_EVERY = 0.5
+"""Seconds between two looks at the configuration's files; a change is taken up when it has stood still for one."""
 CODE_EVERY = 5.0
 JOB_AGAIN = 5.0
 """Seconds until a job of the supervisor that broke off begins anew."""
@@ -68,6 +72,7 @@ class Supervisor:
         self._asked_at: float | None = None
         self._lock: IO[str] | None = None
         self._parts: dict[str, Managed] = {}
+        self._unproved: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> int:
         """Until Ctrl-C or SIGTERM; returns the exit code. Raises ForewatchError where it cannot start."""
@@ -86,7 +91,7 @@ class Supervisor:
             jobs = [
                 asyncio.create_task(self._keep_at(job))
                 for job in (
-                    lambda: self._follow_configuration(watcher),
+                    lambda: self._follow_configuration(runtime, watcher),
                     lambda: self._follow_code(runtime),
                     self._keep_logs_small,
                     lambda: follow_notifications(self._home, self._say),
@@ -152,7 +157,7 @@ class Supervisor:
     def _prepare(self) -> tuple[Runtime, ConfigWatcher]:
         config = Path(self._settings.config)
         if not config.exists():
-            config.write_text(STARTER, encoding="utf-8")
+            write_starter(config)
             self._say(f"No configuration yet: wrote {config}, which watches this machine and Forewatch itself.")
         ended = 0
         for role in ROLES:
@@ -166,9 +171,13 @@ class Supervisor:
         watcher = ConfigWatcher(config, runtime.store, runtime.clock)
         version = watcher.load_first()
         self._say(f"Configuration {config}, version {version}.")
+        self._warn_of_open_sources(runtime)
         ballast.ensure(self._home)
         _, settings = runtime.configuration.current()
         with runtime.store.decide() as conn:
+            self._unproved = dict.fromkeys(SHIFTS, (0, 0)) | {
+                row.shift: (row.term, row.beat) for row in shifts.listing(conn)
+            }
             switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
             excuse_jobs(conn, settings, runtime.clock.now())
             for name in ("prefect", "worker"):
@@ -214,11 +223,17 @@ class Supervisor:
         """Progress until everything stands, then a line at every change for the worse or the better."""
         progress = Progress(self._say, self._settings.port, self._settings.prefect_port)
         while True:
-            readiness = await runtime.store.run(assess, runtime)
+            readiness = await runtime.store.run(assess, runtime, self._unproved)
+            for shift in readiness.standing:
+                self._unproved.pop(shift, None)
             progress.show(readiness)
             await asyncio.sleep(0.5)
 
-    async def _follow_configuration(self, watcher: ConfigWatcher) -> None:
+    def _warn_of_open_sources(self, runtime: Runtime) -> None:
+        for name, sentence in open_sources.warnings(runtime.configuration.current()[1]):
+            self._say(f"Warning: source {name} {sentence}.")
+
+    async def _follow_configuration(self, runtime: Runtime, watcher: ConfigWatcher) -> None:
         while True:
             await asyncio.sleep(CONFIG_EVERY)
             try:
@@ -228,6 +243,7 @@ class Supervisor:
                 continue
             if isinstance(change, Changed):
                 self._say(f"Configuration version {change.version} is in force.")
+                self._warn_of_open_sources(runtime)
             elif change is not None:
                 self._say("The changed configuration is refused, the last good one stays in force:")
                 for problem in change.problems:
@@ -241,7 +257,7 @@ class Supervisor:
             now = await asyncio.to_thread(code_digest, runtime.configuration.current()[1].runbook_folders)
             if now != seen:
                 seen = now
-                self._say("Code or runbooks have changed: the worker starts anew, the watch goes on.")
+                self._say("Code or runbooks have changed: the worker is restarted, the watch goes on.")
                 self._parts["worker"].restart()
 
     async def _mind_server(self) -> None:
@@ -291,6 +307,19 @@ class Silence:
         if pid != self._pid or answers or pid is None:
             self._pid, self._heard = pid, now
         return now - self._heard > HUNG_AFTER
+
+
+def write_starter(config: Path) -> None:
+    """Write the first configuration. Raises StoreUnavailable where it cannot be, or a link stands in its place."""
+    try:
+        with os.fdopen(create(config), "w", encoding="utf-8") as file:
+            file.write(STARTER)
+    except FileExistsError as error:
+        raise StoreUnavailable(
+            f"{config} is a link to a file that is not there; remove it, or make the file"
+        ) from error
+    except OSError as error:
+        raise StoreUnavailable(f"{config} cannot be written: {error.strerror}; name another with --config") from error
 
 
 def empty_log(path: Path) -> None:

@@ -1,30 +1,30 @@
 """Standing a watch: one holder's time on one shift, from taking it to being relieved.
 
-The holder beats once a second. It leaves when a successor asks for the watch, when Forewatch stands down, or when it
-finds that a later term has begun. It does not leave because Prefect, or even its own store, is away.
+The holder beats once a second, from before its duty begins. It leaves when a successor asks for the watch, when
+Forewatch stands down, or when it finds that a later term has begun. It does not leave because Prefect, or even its own
+store, is away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from forewatch.errors import Fenced, StoreUnavailable
+from forewatch.orchestration import post
+from forewatch.orchestration.holder import ended_here, holder_name
+from forewatch.orchestration.patience import LONGEST, Silence
 from forewatch.runtime import Runtime
 from forewatch.store import ballast, shifts, switches
-from forewatch.store.shifts import Fence, ShiftRow
+from forewatch.store.shifts import Fence, Inherited, ShiftRow
 
 log = logging.getLogger("forewatch.watch")
 
 BEAT_EVERY = 1.0
 """Seconds between two beats."""
-DEAD_AFTER = 3.0
-"""Seconds without a change of the beat counter, on the onlooker's own monotonic clock, after which a holder is dead."""
 HANDOVER_POLL = 0.1
 STORE_TIMEOUT = 10.0
 
@@ -37,26 +37,10 @@ class Duty(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self) -> None:
-        """End the current tick and leave everything stored; nothing is written after this returns."""
+        """End the current tick and leave everything stored; nothing is written after this returns.
 
-
-def holder_name(pid: int | None = None) -> str:
-    """Who a process of this host, by default this one, is in a shift's row."""
-    return f"{socket.gethostname()}:{os.getpid() if pid is None else pid}"
-
-
-def ended_here(holder: str) -> bool:
-    """Whether a holder was a process of this host that is gone. False says nothing: its pid may be another's by now."""
-    host, _, pid = holder.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+        Called also where `start` was cut short.
+        """
 
 
 @dataclass
@@ -69,17 +53,24 @@ class Watch:
     flow_run_id: str | None = None
     stopping: Callable[[], str | None] = lambda: None
     unstored_beats: int = field(default=0, init=False)
+    entered: bool = field(default=False, init=False)
+    """The store has taken a beat of ours."""
 
     async def stand(self, duty: Duty) -> Ending:
         """Do the duty until the watch ends; returns why it ended. Raises what the duty's start raises."""
-        await duty.start()
-        log.info("%s: standing watch, term %d", self.fence.shift, self.fence.term)
+        life = asyncio.create_task(self._show_life())
+        starting = asyncio.create_task(duty.start())
         ending: Ending = "fenced"
         successor: str | None = None
+        stood = False
         try:
             while True:
                 row = await self._beat()
-                if row is not None and row.successor is not None:
+                if starting.done() and not stood:
+                    starting.result()
+                    stood = True
+                    log.info("%s: standing watch, term %d", self.fence.shift, self.fence.term)
+                if stood and row is not None and row.successor is not None:
                     ending, successor = "relieved", row.successor
                     return ending
                 if self.stopping() is not None:
@@ -88,7 +79,8 @@ class Watch:
                 if row is not None and not await self._wanted():
                     ending = "stood down"
                     return ending
-                await asyncio.sleep(BEAT_EVERY)
+                # The beat goes on while the duty begins: what takes long is not what hangs.
+                await (asyncio.sleep(BEAT_EVERY) if stood else asyncio.wait([starting], timeout=BEAT_EVERY))
         except Fenced as error:
             log.warning("%s", error)
             return ending
@@ -96,17 +88,29 @@ class Watch:
             ending = "cancelled"
             raise
         finally:
-            await duty.stop()
+            life.cancel()
+            await _cut_short(starting)
+            if starting.cancelled() or starting.exception() is None:
+                await duty.stop()
+            await self.runtime.store.run(post.leave, self.runtime.home, self.fence.shift)
             if successor is not None:
                 await self._hand_over(successor)
             log.info("%s: watch ended, %s", self.fence.shift, ending)
 
+    async def _show_life(self) -> None:
+        """To whoever listens on this host, however long the store takes over a beat."""
+        while True:
+            self.on_beat()
+            await asyncio.sleep(BEAT_EVERY)
+
     async def _beat(self) -> ShiftRow | None:
-        self.on_beat()
         store, clock = self.runtime.store, self.runtime.clock
 
         def write() -> ShiftRow:
+            post.take(self.runtime.home, self.fence.shift)
             with store.decide() as conn:
+                if isinstance(self.fence, Inherited) and not self.entered:
+                    shifts.enter(conn, self.fence, holder_name())
                 row = shifts.beat(conn, self.fence, clock.now())
                 if self.flow_run_id is not None and row.flow_run_id is None:
                     shifts.set_flow_run(conn, self.fence, self.flow_run_id)
@@ -122,6 +126,7 @@ class Watch:
                 log.error("%s: the beat cannot be stored, watching on without: %s", self.fence.shift, error)
             return None
         self.unstored_beats = 0
+        self.entered = True
         return row
 
     async def _wanted(self) -> bool:
@@ -153,15 +158,29 @@ def watch_wanted(runtime: Runtime) -> bool:
         return switch is None or switch.state == "on"
 
 
-async def stand_in(runtime: Runtime, shift: str) -> Fence | None:
-    """Take a watch nobody holds, or whose holder is dead, as seen by the caller. None if another was faster.
+async def _cut_short(starting: asyncio.Task[None]) -> None:
+    """Nothing where it is through; what it raised is for the caller to look at."""
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait([starting])
 
-    On a full disk the ballast makes room for it: nobody would watch otherwise.
+
+async def stand_in(runtime: Runtime, shift: str, instead_of: str | None = None) -> Fence | None:
+    """Take a watch nobody holds, or whose holder is dead or hung, as seen by the caller. None if another was faster.
+
+    `instead_of` is the holder the caller has judged, "" for nobody: the watch of any other is left alone. None: whoever
+    it is.
+
+    On a full disk the ballast makes room for it: nobody would watch otherwise. Where the store takes no writes all the
+    same, a holder of this host that has died leaves its term to whoever holds the post, until the store answers.
+    Raises StoreUnavailable where it refuses and the holder may live.
     """
 
     def write() -> Fence | None:
         with runtime.store.decide() as conn:
             row = shifts.get(conn, shift)
+            if instead_of is not None and instead_of != (row.holder if row else ""):
+                return None
             return shifts.take(
                 conn,
                 shift,
@@ -175,17 +194,35 @@ async def stand_in(runtime: Runtime, shift: str) -> Fence | None:
     try:
         return await runtime.store.run(write)
     except StoreUnavailable as error:
-        if not await runtime.store.run(ballast.make_room, runtime.home, error):
-            raise
-        log.error("%s: %s; the ballast file was freed to make room", shift, error)
-        return await runtime.store.run(write)
+        refused = error
+    if await runtime.store.run(ballast.make_room, runtime.home, refused):
+        log.error("%s: %s; the ballast file was freed to make room", shift, refused)
+        try:
+            return await runtime.store.run(write)
+        except StoreUnavailable as error:
+            refused = error
+    fence = await runtime.store.run(_inherit, runtime, shift)
+    if fence is None:
+        raise refused
+    log.error("%s: standing in though the store takes no writes: %s", shift, refused)
+    return fence
+
+
+def _inherit(runtime: Runtime, shift: str) -> Inherited | None:
+    """The term of a dead holder of this host. None where it may live, or where another process has the post."""
+    with runtime.store.read() as conn:
+        row = shifts.get(conn, shift)
+    if row is None or not ended_here(row.holder) or not post.take(runtime.home, shift):
+        return None
+    return Inherited(shift, row.term, row.holder)
 
 
 async def relieve(runtime: Runtime, shift: str, scheduled_for: int) -> Fence | None:
     """Take a watch over from its holder, who hands it over at the end of its tick.
 
     None where a run scheduled no earlier holds the watch or will have it: then there is nothing to do. A holder that
-    stops beating meanwhile is replaced without its consent. Bounded: at most DEAD_AFTER after the last beat seen.
+    dies meanwhile is replaced without its consent. So is one whose beat stands still, but only after the longest
+    patience there is: only the store's beats are seen from here. The worker hears the others, and is faster.
     """
     me = holder_name()
     store, clock = runtime.store, runtime.clock
@@ -204,7 +241,7 @@ async def relieve(runtime: Runtime, shift: str, scheduled_for: int) -> Fence | N
     fence, waiting = await store.run(ask)
     if not waiting:
         return fence
-    seen, since = (-1, -1), clock.monotonic()
+    silence = Silence(None, clock.monotonic())
     while True:
         row = await store.run(look)
         if row is None:
@@ -213,15 +250,20 @@ async def relieve(runtime: Runtime, shift: str, scheduled_for: int) -> Fence | N
             return Fence(shift, row.term)
         if row.successor != me:
             return None
-        if (row.term, row.beat) != seen:
-            seen, since = (row.term, row.beat), clock.monotonic()
-        elif clock.monotonic() - since > DEAD_AFTER:
-            return await _replace(runtime, row, scheduled_for)
+        silent = silence.look((row.term, row.holder, row.beat), clock.monotonic(), LONGEST)
+        why = None
+        if ended_here(row.holder):
+            why = "has died"
+        elif silent > LONGEST:
+            why = f"has not beaten for {silent:.0f} s"
+        # It may have handed over to us and ended since we looked: then we look again.
+        if why is not None and (fence := await _replace(runtime, row, scheduled_for, why)) is not None:
+            return fence
         await asyncio.sleep(HANDOVER_POLL)
 
 
-async def _replace(runtime: Runtime, row: ShiftRow, scheduled_for: int) -> Fence | None:
-    log.warning("%s: %s has not beaten for %.0f s, taking over", row.shift, row.holder, DEAD_AFTER)
+async def _replace(runtime: Runtime, row: ShiftRow, scheduled_for: int, why: str) -> Fence | None:
+    log.warning("%s: %s %s, taking over", row.shift, row.holder, why)
 
     def write() -> Fence | None:
         with runtime.store.decide() as conn:

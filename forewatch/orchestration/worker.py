@@ -14,16 +14,21 @@ import signal
 import socket
 import sys
 
-from forewatch.errors import Fenced, StoreUnavailable
+from forewatch.bell import Bell
+from forewatch.errors import StoreUnavailable
 from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
+from forewatch.lateness import Lateness, crowding
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.hands import Hands, Job
+from forewatch.orchestration.holder import ended_here
+from forewatch.orchestration.lifeline import beat_bell
 from forewatch.orchestration.prefect_link import PrefectLink
 from forewatch.orchestration.runs import AWAY
+from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.orchestration.spares import Spares
 from forewatch.orchestration.stand_in import ShiftGuard
-from forewatch.orchestration.watch import ended_here, watch_wanted
+from forewatch.orchestration.watch import watch_wanted
 from forewatch.runtime import Runtime, runtime
 from forewatch.store import components, shifts
 from forewatch.store.components import ComponentState
@@ -66,11 +71,11 @@ class Worker:
         _, config = runtime.configuration.current()
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._guard = ShiftGuard()
-        self._found_ended: dict[str, str] = {}
+        self._lateness = Lateness()
         self._spares = Spares(config.shifts.spares)
-        self._hands = Hands(self._spares, self._guard, runtime.clock.monotonic, self._ended)
+        self._hands = Hands(self._spares, self._guard, self._ended)
         self._link = PrefectLink(runtime, self._hands, self._name)
-        self._dispatcher = Dispatcher(runtime, self._hands, self._name, self._link.ready)
+        self._dispatcher = Dispatcher(runtime, self._hands, self._name, self._link.ready, self._lag)
         self._stop = asyncio.Event()
         self._reports: set[asyncio.Task[None]] = set()
 
@@ -83,7 +88,9 @@ class Worker:
         parts = [
             asyncio.create_task(part, name=name)
             for name, part in {
+                "lateness": self._lateness.keep(),
                 "guard": self._guard_shifts(),
+                **{f"beats of {shift}": self._hear_beats(shift) for shift in SHIFTS},
                 "dispatch": self._dispatcher.dispatch_for_ever(),
                 "pulses": self._watch_pulses(),
                 "link": self._link.keep(),
@@ -116,6 +123,11 @@ class Worker:
             log.error("whether the watch is to end cannot be read, it goes on: %s", error)
             return True
 
+    def _lag(self) -> float:
+        """Seconds by which this worker's own loop was late in the last minute, at its worst, or a second's work would
+        have been."""
+        return max(self._lateness.worst(asyncio.get_running_loop().time()), crowding())
+
     async def _guard_shifts(self) -> None:
         starting: dict[str, asyncio.Task[None]] = {}
         while True:
@@ -125,19 +137,27 @@ class Worker:
                 log.error("the shifts cannot be read: %s", error)
                 rows = None
             if rows is not None:
-                for shift in self._guard.missing(rows, self._runtime.clock.monotonic()):
+                holders = {row.shift: row.holder for row in rows}
+                for shift in self._guard.missing(rows, self._runtime.clock.monotonic(), self._lag()):
                     task = starting.get(shift)
                     if task is None or task.done():
-                        starting[shift] = asyncio.create_task(self._stand_in(shift))
-                self._find_ended(rows)
+                        starting[shift] = asyncio.create_task(self._stand_in(shift, holders.get(shift, "")))
+                for shift, holder in holders.items():
+                    # One that an earlier worker started ends unheard by our hands. It may have handed over since the
+                    # rows were read: the next look tells.
+                    if ended_here(holder):
+                        self._guard.ended(shift, holder)
             await asyncio.sleep(GUARD_EVERY)
 
-    def _find_ended(self, rows: list[ShiftRow]) -> None:
-        """Holders that an earlier worker started end unheard by our hands; each is told to the guard once."""
-        for row in rows:
-            if self._found_ended.get(row.shift) != row.holder and ended_here(row.holder):
-                self._found_ended[row.shift] = row.holder
-                self._guard.lost(row.shift, row.holder)
+    async def _hear_beats(self, shift: str) -> None:
+        """Of a holder that an earlier worker started: it has no pipe to us, and the store may stand still."""
+        bell = Bell(self._runtime.home, beat_bell(shift))
+        try:
+            while True:
+                if await bell.wait(REPORT_EVERY):
+                    self._guard.alive(shift)
+        finally:
+            bell.close()
 
     def _rows(self) -> list[ShiftRow] | None:
         if not watch_wanted(self._runtime):
@@ -145,12 +165,14 @@ class Worker:
         with self._runtime.store.read() as conn:
             return shifts.listing(conn)
 
-    async def _stand_in(self, shift: str) -> None:
-        log.warning("%s: nobody stands watch, a spare takes it", shift)
+    async def _stand_in(self, shift: str, holder: str) -> None:
+        log.warning("%s: nobody stands watch (last: %s), a spare takes it", shift, holder or "nobody yet")
         try:
-            await self._hands.stand(shift)
-        except (OSError, TimeoutError, Fenced) as error:
+            await self._hands.stand(shift, holder)
+        except (OSError, TimeoutError) as error:
             log.error("%s: no spare could take the watch: %s", shift, error)
+        finally:
+            self._guard.unsent(shift)
 
     async def _watch_pulses(self) -> None:
         while True:
@@ -166,7 +188,12 @@ class Worker:
             ready = self._link.ready() is not None
             state: ComponentState = "ok" if ready else "down"
             reason = "" if ready else "the worker has no link to Prefect"
-            data = {"pid": os.getpid(), "spares": self._spares.ready, "children": len(self._spares.children)}
+            data = {
+                "pid": os.getpid(),
+                "spares": self._spares.ready,
+                "children": len(self._spares.children),
+                "lag_ms": round(self._lag() * 1000),
+            }
 
             def write(state: ComponentState = state, reason: str = reason, data: dict[str, int] = data) -> None:
                 with self._runtime.store.decide() as conn:

@@ -27,6 +27,11 @@ _FIRING = select(alerts).where(alerts.c.fingerprint == bindparam("of"), alerts.c
 _FIRING_AMONG = select(alerts).where(
     alerts.c.fingerprint.in_(bindparam("of", expanding=True)), alerts.c.status == "firing"
 )
+_CRITICAL_AMONG = select(alerts.c.fingerprint).where(
+    alerts.c.fingerprint.in_(bindparam("of", expanding=True)),
+    alerts.c.status == "firing",
+    alerts.c.severity == "critical",
+)
 _OF_INCIDENT = select(alerts).where(alerts.c.incident_id == bindparam("of")).order_by(alerts.c.starts_at, alerts.c.id)
 _FIRING_IN = _OF_INCIDENT.where(alerts.c.status == "firing")
 _FIRST_IN = _FIRING_IN.limit(bindparam("most"))
@@ -120,6 +125,14 @@ def firing_among(conn: Connection, fingerprints: Collection[str]) -> dict[str, A
     for some in chunks(list(fingerprints), _PAGE):
         rows = conn.execute(_FIRING_AMONG, {"of": some})
         found |= {row.fingerprint: Alert(**row._mapping) for row in rows}
+    return found
+
+
+def critical_among(conn: Connection, fingerprints: Collection[str]) -> set[str]:
+    """Those of some fingerprints under which something critical fires now."""
+    found: set[str] = set()
+    for some in chunks(list(fingerprints), _PAGE):
+        found.update(conn.execute(_CRITICAL_AMONG, {"of": some}).scalars())
     return found
 
 

@@ -25,12 +25,13 @@ _NAME = re.compile(r"(decisions|metrics|intake)-(\d{8}-\d{6})\.db")
 _STAMP = "%Y%m%d-%H%M%S"
 
 
-def make(store: Store, now: int) -> list[Path]:
-    """Back the files up; returns the backups, each found whole.
+def make(store: Store, now: int, folder: Path | None = None) -> list[Path]:
+    """Back the files up, by default into the state folder's `backups/`; returns the backups, each found whole.
 
-    Raises StoreUnavailable where the disk has no room for one, a file cannot be read, or a backup turns out damaged.
+    Raises StoreUnavailable where the folder cannot be made or has no room, a file cannot be read, or a backup turns out
+    damaged.
     """
-    return [_make(store, file, now) for file in REVISIONS]
+    return [_make(store, file, now, folder or store.home.backups) for file in REVISIONS]
 
 
 def prune(home: Home, keep: float, now: int) -> list[Path]:
@@ -62,9 +63,11 @@ def taken_at(backup: Path) -> int:
     return from_datetime(datetime.strptime(found.group(2), _STAMP).replace(tzinfo=UTC))
 
 
-def _make(store: Store, file: File, now: int) -> Path:
-    folder = store.home.backups
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _make(store: Store, file: File, now: int, folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{folder} cannot be made: {error.strerror}; name another folder") from error
     source = path_of(store.home, file)
     _check_room(folder, source.stat().st_size)
     target = folder / f"{file}-{to_datetime(now).strftime(_STAMP)}.db"

@@ -11,6 +11,9 @@ from forewatch.store.schema import components
 
 _BY_NAME = select(components).where(components.c.name == bindparam("of"))
 
+REFUSED_REQUESTS = "requests"
+"""`data` of this one: `refused`, how many by reason over all starts, and `last`, what was wrong with the last."""
+
 ComponentState = Literal["ok", "down"]
 
 

@@ -31,6 +31,8 @@ from sqlalchemy.exc import DBAPIError
 
 from forewatch.errors import StoreBusy, StoreError, StoreTooNew, StoreUnavailable
 from forewatch.home import Home
+from forewatch.safe_files import create
+from forewatch.store.quick import quicken
 from forewatch.store.revisions import REVISIONS, File
 
 P = ParamSpec("P")
@@ -225,6 +227,7 @@ class Store:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"{path.parent}: cannot make the state folder: {error.strerror}") from error
+        _make_private_file(path)
         with explained(path), self._engines[file].connect() as conn:
             conn.detach()  # its long time-out must not come back from the pool
             _prepare_file(conn)
@@ -268,6 +271,7 @@ def make_engine(path: Path, synchronous: str) -> Engine:
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT, "check_same_thread": False},
         json_serializer=to_json,
     )
+    quicken(engine)
 
     @event.listens_for(engine, "connect")
     def _set_up(raw: sqlite3.Connection, _record: object) -> None:
@@ -313,6 +317,17 @@ def explain(error: BaseException | None, path: Path) -> StoreUnavailable | None:
     return kind(f"{path}: {sentence}", permanent=permanent)
 
 
+def _make_private_file(path: Path) -> None:
+    """Where there is no file yet, an empty one for us alone: SQLite would let others read it and what it writes beside
+    it. What cannot be made SQLite says itself."""
+    try:
+        os.close(create(path, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: cannot be made: {error.strerror}") from error
+
+
 def _prepare_file(conn: Connection) -> None:
     """What a file remembers and must be told outside a transaction; the first of two processes does it for both."""
     conn.execution_options(begin="")
@@ -351,7 +366,7 @@ def _too_new(path: Path, stored: str, known: str) -> StoreTooNew:
 
 def to_json(value: object) -> str:
     """What stands in a JSON column for a value: dataclasses as mappings of their fields."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return _JSON.encode(value)
 
 
 def _plain(value: object) -> object:
@@ -362,3 +377,6 @@ def _plain(value: object) -> object:
     if isinstance(value, frozenset):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 
-from sqlalchemy import Connection, bindparam, case, delete, distinct, exists, func, or_, select, text, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    bindparam,
+    case,
+    delete,
+    distinct,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from forewatch.incidents.incident import Incident
 from forewatch.store.schema import alerts, incident_services, incidents
@@ -67,11 +82,17 @@ _FORGET = delete(incident_services).where(incident_services.c.incident_id == bin
 
 def touch(conn: Connection, incident_id: str, service: str, at: int) -> None:
     """An alert of `service` that began at `at` belongs to the incident."""
-    fresh = insert_for(conn, incident_services).values(incident_id=incident_id, service=service, last_at=at)
+    conn.execute(
+        _touch(insert_for(conn, incident_services)), {"incident_id": incident_id, "service": service, "last_at": at}
+    )
+
+
+@cache
+def _touch(fresh: sqlite.Insert | postgresql.Insert) -> Insert:
     # SQLite calls the greater of two values `max`, PostgreSQL `greatest`: asked so that both understand.
     before = incident_services.c.last_at
     later = case((before > fresh.excluded.last_at, before), else_=fresh.excluded.last_at)
-    conn.execute(fresh.on_conflict_do_update(index_elements=["service", "incident_id"], set_={"last_at": later}))
+    return fresh.on_conflict_do_update(index_elements=["service", "incident_id"], set_={"last_at": later})
 
 
 def ended(conn: Connection, incident_id: str, service: str, at: int) -> None:

@@ -12,5 +12,5 @@ File = Literal["decisions", "metrics", "intake"]
 REVISIONS: dict[File, tuple[str, ...]] = {
     "decisions": ("0001", "0002", "0006"),
     "metrics": ("0001",),
-    "intake": ("0001",),
+    "intake": ("0001", "0002"),
 }

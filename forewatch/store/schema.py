@@ -556,6 +556,26 @@ inbox = Table(
     sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
 
+critical_lane = Table(
+    "critical_lane",
+    intake,
+    # rows of the inbox that are decided before all others, in the order of their places
+    Column("place", BigId, primary_key=True, autoincrement=True),
+    Column("seq", BigInteger, nullable=False),
+    UniqueConstraint("seq"),
+    sqlite_autoincrement=True,
+)
+
+inbox_identities = Table(
+    "inbox_identities",
+    intake,
+    # which alerts a row is about, where a later row about the same one may be in another lane
+    Column("identity", String, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Index("ix_inbox_identities_seq", "seq"),
+    sqlite_with_rowid=False,
+)
+
 metrics = MetaData(naming_convention=NAMING)
 
 series = Table(

@@ -23,6 +23,13 @@ class Fence:
 
 
 @dataclass(frozen=True)
+class Inherited(Fence):
+    """The term of a holder that has died, gone on with while the store takes no writes; see `enter`."""
+
+    of: str
+
+
+@dataclass(frozen=True)
 class ShiftRow:
     shift: str
     term: int
@@ -81,6 +88,19 @@ def take(
         .values(term=expected_term + 1, **fresh)
     ).rowcount
     return Fence(shift, expected_term + 1) if changed else None
+
+
+def enter(conn: Connection, fence: Inherited, holder: str) -> None:
+    """Be the holder of an inherited term; harmless for one that is already. Raises Fenced where another has begun a
+    later one, or has inherited it."""
+    changed = conn.execute(
+        update(shifts)
+        .where(shifts.c.shift == fence.shift, shifts.c.term == fence.term, shifts.c.holder.in_((fence.of, holder)))
+        .values(holder=holder, flow_run_id=None)
+    ).rowcount
+    if not changed:
+        check_fence(conn, fence)
+        raise Fenced(f"{fence.shift}: another has inherited term {fence.term}")
 
 
 def apply_as_successor(conn: Connection, shift: str, holder: str, scheduled_for: int) -> bool:

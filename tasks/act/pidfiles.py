@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from forewatch.errors import StepFailed
+from forewatch.safe_files import create, part_beside
 from tasks.act.processes import Identity, identify, start_time
 
 _SLACK = 2.0
@@ -45,11 +46,13 @@ def recycled(path: Path, process: Identity) -> bool:
 
 
 def write_if_missing(path: Path, pid: int) -> None:
-    """Write a pid file unless the command has written it by now, in one indivisible step."""
+    """Write a pid file unless the command has written it by now, in one indivisible step. Whatever else is there, a
+    link for instance, stays as it is, and so does what it leads to."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(f"{pid}\n", encoding="ascii")
+    part = part_beside(path)
     try:
+        with os.fdopen(create(part, 0o644), "w", encoding="ascii") as file:
+            file.write(f"{pid}\n")
         # link, unlike rename, refuses to replace what the command wrote a moment ago.
         with contextlib.suppress(FileExistsError):
             os.link(part, path)

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from forewatch.safe_files import create, part_beside
 from tasks.act.processes import Identity, alive, session_members
 
 
@@ -86,9 +87,9 @@ def key_of(service: str, pidfile: Path | None) -> str:
 
 def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Write a file so that a reader sees the old text or the new, never a part, whatever crashes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = part_beside(path)
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        with os.fdopen(create(part, mode), "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from forewatch.errors import StepFailed
+from forewatch.safe_files import append
 from tasks.act.processes import Identity, identify, identify_child, shown
 
 ALWAYS_PASSED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
@@ -37,8 +39,12 @@ def start_detached(
     program = command[0] if os.sep not in command[0] else str(folder / command[0])
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        sink = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        sink = append(output)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StepFailed(
+                f"the output file {output} is a link in a folder that others can write to; name the file itself"
+            ) from error
         raise StepFailed(f"cannot write the output file {output}: {error.strerror}") from error
     try:
         process = subprocess.Popen(

@@ -13,6 +13,7 @@ from forewatch.config.models import Config
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import Event
+from forewatch.overload import NAME as OVERLOADED
 from forewatch.runtime import Runtime
 from forewatch.store import alerts
 from forewatch.store.shifts import Fence
@@ -39,7 +40,8 @@ class CheckHealth:
         self._certificates: dict[CheckKey, int] = {}
 
     async def start(self) -> None:
-        version, config = self._runtime.configuration.current()
+        # In a thread: thousands of services take seconds to read, and the beat goes on meanwhile.
+        version, config = await asyncio.to_thread(self._runtime.configuration.current)
         states, firing = await self._runtime.store.run(self._left_by_the_watch_before)
         self._engine = CheckEngine(
             config,
@@ -70,7 +72,7 @@ class CheckHealth:
                 "service": key.service,
                 "check": key.check,
                 "instance": key.instance,
-                "status": state.status,
+                "status": f"{state.status}, late" if state.late else state.status,
                 "since": iso(state.since) if state.since else "",
                 "duration": f"{self._durations.get(key, 0.0) * 1000:.0f} ms",
                 "reason": state.reason,
@@ -87,7 +89,7 @@ class CheckHealth:
             # Every check is found out anew, and what fires is known from the alerts.
             log.error("what the checks said last cannot be read, the watch begins without: %s", error)
         with self._runtime.store.read() as conn:
-            firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name == ALERT_NAME]
+            firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name in (ALERT_NAME, OVERLOADED)]
         return states, firing
 
     async def _on_transition(self, event: Event) -> None:
@@ -117,7 +119,7 @@ class CheckHealth:
             await asyncio.sleep(FOLLOW_EVERY)
             try:
                 await self._decider.retry()
-                newest, config = self._runtime.configuration.current()
+                newest, config = await asyncio.to_thread(self._runtime.configuration.current)
                 if newest != version and self._engine is not None:
                     await self._engine.reconfigure(config, Path(config.folder))
                     await self._runtime.store.run(self._forget_others, config)

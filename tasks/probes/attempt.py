@@ -20,12 +20,13 @@ class Answer(NamedTuple):
 
 
 class Failing(Exception):
-    """A target that is not as it should be."""
+    """A target that is not as it should be. `timed_out`: what it should have said did not come in time."""
 
-    def __init__(self, reason: str, details: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, reason: str, details: Mapping[str, Any] | None = None, *, timed_out: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.details = details or {}
+        self.timed_out = timed_out
 
 
 @dataclass

@@ -14,6 +14,7 @@ import aiohttp
 from forewatch import __version__
 from forewatch.config.targets import HeartbeatTarget
 from forewatch.heartbeats import Verdict
+from forewatch.lateness import Lateness
 from tasks.collect.patience import Patience
 from tasks.probes.certificate import CertifiedResponse
 from tasks.probes.names import Names
@@ -38,6 +39,8 @@ class ProbeContext:
         self.names = Names()
         self.processes = ProcessTable()
         self.patience = Patience()
+        self.lateness = Lateness()
+        """How late this loop runs; known where somebody measures it."""
         self._session: aiohttp.ClientSession | None = None
 
     @property

@@ -102,7 +102,7 @@ async def _ask(
         except (OSError, dns.exception.DNSException, EOFError) as error:  # TimeoutError is an OSError
             failed = error
     if isinstance(failed, TimeoutError):
-        raise Failing(f"no {a.waiting_for} within {words.spoken(a.check.timeout)}") from failed
+        raise Failing(f"no {a.waiting_for} within {words.spoken(a.check.timeout)}", timed_out=True) from failed
     if isinstance(failed, OSError):
         raise Failing(words.of_os_error(failed, host, port)) from failed
     raise Failing(f"{where} does not speak DNS: {failed}") from failed

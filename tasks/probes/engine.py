@@ -4,6 +4,8 @@
   the heap when its round is over, so it never overlaps itself and a slow target delays nobody else.
 * A check's moments lie on a fixed grid of the monotonic clock (`anchor + n * every`). Rounds that could not be held
   (a long probe, a suspended machine) are left out, never made up for in a burst.
+* A time-out that our own loop may be to blame for is no verdict: the check is late, not failing. Where too many rounds
+  go by without one, that is an alert of its own (`forewatch.overload`).
 * A transition is handed over at once, results follow in batches. The state moves on only when the transition has been
   taken: if that fails, the check is soon probed again and the transition found again.
 """
@@ -40,8 +42,10 @@ from forewatch.checks import (
 from forewatch.clock import Clock, SystemClock, seconds
 from forewatch.config.models import Check, Config, Instance
 from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.overload import late_after
 from tasks.probes import ProbeContext, probe
 from tasks.probes.context import JudgeCalls
+from tasks.probes.own_lateness import OwnLateness
 
 log = logging.getLogger(__name__)
 
@@ -90,13 +94,16 @@ def descriptors(wanted: int) -> int:
 class _Watched:
     """A monitor on the engine's list. Replaced, not changed, when its configuration changes."""
 
-    __slots__ = ("anchor", "due", "monitor", "probing", "state", "task")
+    __slots__ = ("anchor", "due", "late_after", "monitor", "probing", "state", "task", "verdict_at")
 
-    def __init__(self, monitor: Monitor, state: CheckState, anchor: float, due: float) -> None:
+    def __init__(self, monitor: Monitor, state: CheckState, anchor: float, due: float, verdict_at: float) -> None:
         self.monitor = monitor
         self.state = state
         self.anchor = anchor
         self.due = due
+        self.verdict_at = verdict_at
+        """Of the last result that was one, by `OwnLateness.now`; before the first, when it came on the list."""
+        self.late_after = late_after(monitor.check)
         self.task: asyncio.Task[None] | None = None
         self.probing = False
 
@@ -111,7 +118,7 @@ class _Watched:
 class CheckEngine:
     """`start`, then `reconfigure` as often as needed, then `stop`; all on one loop.
 
-    `states` and `firing` (labels of firing CheckFailing alerts) are what the watch before left. `on_transition` and
+    `states` and `firing` (labels of firing alerts, ours among them) are what the watch before left. `on_transition` and
     `on_results` may fail: what they did not take comes again. They must not call `stop` or `reconfigure` themselves.
     """
 
@@ -140,7 +147,9 @@ class CheckEngine:
         self._random = rng or random.Random()
         self._context = ProbeContext(folder, calls)
         self._planned = monitors(config)
+        firing = list(firing)
         self._taken, self._orphans, self._moved = take_over(self._planned, states, firing)
+        self._own_lateness = OwnLateness(self._context.lateness, self._clock, firing)
         self._watched: dict[CheckKey, _Watched] = {}
         self._heap: list[tuple[float, int, _Watched]] = []
         self._order = itertools.count()
@@ -169,6 +178,7 @@ class CheckEngine:
 
     async def start(self) -> None:
         """Begin to watch, and clear the alerts of checks that are no longer configured."""
+        self._own_lateness.start()
         self._flusher = asyncio.create_task(self._flush_again_and_again(), name="hand over check results")
         for monitor in self._planned:
             self._watch(monitor, self._taken[monitor.key])
@@ -207,6 +217,7 @@ class CheckEngine:
         if self._timer is not None:
             self._timer.cancel()
         await self._end_rounds(list(self._watched.values()))
+        self._own_lateness.stop()
         if self._flusher is not None:
             await asyncio.wait([self._flusher])
         await self._flush()
@@ -224,7 +235,7 @@ class CheckEngine:
             phase = self._random.random()
             anchor = loop_now + phase * every
             due = loop_now + phase * min(every, self._first_round)
-        watched = self._watched[monitor.key] = _Watched(monitor, state, anchor, due)
+        watched = self._watched[monitor.key] = _Watched(monitor, state, anchor, due, self._own_lateness.now())
         self._push(watched)
 
     def _push(self, watched: _Watched) -> None:
@@ -292,7 +303,11 @@ class CheckEngine:
         state, transition = advance(before, result, monitor.check, now)
         taken = True
         if transition is not None:
-            event = (raised if transition == "failing" else cleared)(monitor, state, result, now)
+            if transition == "failing":
+                late = self._own_lateness.ran_late
+                event: AlertRaised | AlertCleared = raised(monitor, state, result, now, observer_late=late)
+            else:
+                event = cleared(monitor, state, result, now)
             old = self._moved.get(monitor.key)
             if old is not None and isinstance(event, AlertCleared):
                 # It fires under these still.
@@ -303,6 +318,8 @@ class CheckEngine:
             if not taken:
                 state = replace(state, status=before.status, since=before.since)
         watched.state = state
+        if not result.late:
+            watched.verdict_at = self._own_lateness.now()
         self._results.append(CheckResult(monitor.key, now, result, state))
         return taken
 
@@ -344,6 +361,8 @@ class CheckEngine:
                 async with asyncio.timeout(BATCH):
                     await self._stopping.wait()
             await self._flush()
+            verdicts = ((key, one.verdict_at, one.late_after) for key, one in self._watched.items())
+            await self._own_lateness.look(verdicts, self._hand_over)
             if self._orphans or self._moved:
                 await self._clear_orphans()
 

@@ -29,10 +29,12 @@ def write(conn: Connection, results: Sequence[CheckResult], certificates: dict[C
     batch: list[points.Point] = []
     last: dict[CheckKey, CheckResult] = {}
     for one in results:
+        last[one.key] = one
+        if one.result.late:
+            continue  # no verdict: neither a pass nor a failure
         labels, service = one.key.labels(), one.key.service
         batch.append(points.Point(UP, labels, service, one.at, 1.0 if one.result.ok else 0.0))
         batch.append(points.Point(DURATION, labels, service, one.at, one.result.duration))
-        last[one.key] = one
         left = one.result.details.get("certificate_left")
         before = written.get(one.key)
         if left is not None and (before is None or not 0 <= one.at - before < micros(CERTIFICATE_EVERY)):

@@ -1,4 +1,4 @@
-"""Probing on demand, for `forewatch probe SERVICE[/CHECK]`."""
+"""Probing on demand, for `forewatch probe [SERVICE[/CHECK]]`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from forewatch.units import format_duration
 from tasks.probes import ProbeContext, probe
 from tasks.probes.calls import Calls
 
+AT_ONCE = 50
+"""Probes under way at the same time: thousands at once would time out on this machine, not on their targets."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -28,22 +31,31 @@ class Row:
 
 
 async def probe_now(
-    config: Config, target: str, folder: Path | None = None, runtime: Runtime | None = None
+    config: Config, target: str | None = None, folder: Path | None = None, runtime: Runtime | None = None
 ) -> list[Row]:
-    """Probe every check that `SERVICE` or `SERVICE/CHECK` names, all at once; rows in the order of the configuration.
+    """Probe every check that `SERVICE` or `SERVICE/CHECK` names, by default all there are, up to `AT_ONCE` at once.
 
-    Nothing is stored, no alert is raised. Raises NotFound naming what there is. `folder` defaults to the config's own;
+    Rows stand in the order of the configuration. Nothing is stored, no alert is raised. Raises NotFound naming what
+    there is. `folder` defaults to the config's own;
     `runtime` knows the calls of jobs that must call in.
     """
     chosen = _chosen(monitors(config), target)
     where = folder or Path(getattr(config, "folder", None) or ".")
     calls = Calls(runtime.store, runtime.clock, watches=False) if runtime is not None else None
+    gate = asyncio.Semaphore(AT_ONCE)
     async with ProbeContext(where, calls) as context:
-        results = await asyncio.gather(*(probe(one.check, one.instance, context) for one in chosen))
+
+        async def probed(monitor: Monitor) -> ProbeResult:
+            async with gate:
+                return await probe(monitor.check, monitor.instance, context)
+
+        results = await asyncio.gather(*map(probed, chosen))
     return [Row(*one.key, _target(one), result) for one, result in zip(chosen, results, strict=True)]
 
 
-def _chosen(watched: list[Monitor], target: str) -> list[Monitor]:
+def _chosen(watched: list[Monitor], target: str | None) -> list[Monitor]:
+    if target is None:
+        return watched
     service, _, check = target.partition("/")
     of_service = [one for one in watched if one.key.service == service]
     if not of_service:

@@ -47,7 +47,7 @@ async def attempt(a: Attempt) -> Answer:
         rows = await a.context.patience.call(key, lambda: _ask(url, target.query, a.check.timeout), a.check.timeout)
     except TimeoutError:
         if a.elapsed() < a.check.timeout / 2:
-            raise Failing(f"{where} has not answered since an earlier try") from None
+            raise Failing(f"{where} has not answered since an earlier try", timed_out=True) from None
         raise
     expect = a.check.expect
     counted = f"{len(rows)}{' or more' if len(rows) == MOST_ROWS else ''} row{'' if len(rows) == 1 else 's'}"

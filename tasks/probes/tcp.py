@@ -27,7 +27,7 @@ async def attempt(a: Attempt) -> Answer:
         except OSError as error:  # TimeoutError is one
             failed = error
     if failed is None or isinstance(failed, TimeoutError):
-        raise Failing(f"no connection within {words.spoken(a.check.timeout)}", details) from failed
+        raise Failing(f"no connection within {words.spoken(a.check.timeout)}", details, timed_out=True) from failed
     raise Failing(words.of_os_error(failed, host, port), details) from failed
 
 

@@ -38,7 +38,7 @@ async def attempt(a: Attempt) -> Answer:
             failed = error
     if isinstance(failed, OSError) and not isinstance(failed, TimeoutError):
         raise Failing(words.of_os_error(failed, host, port)) from failed
-    raise Failing(f"no {a.waiting_for} within {words.spoken(a.check.timeout)}") from failed
+    raise Failing(f"no {a.waiting_for} within {words.spoken(a.check.timeout)}", timed_out=True) from failed
 
 
 def _trusting(a: Attempt, ca: str | None) -> ssl.SSLContext:

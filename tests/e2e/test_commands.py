@@ -91,6 +91,7 @@ def complaint(forewatch: Forewatch, *arguments: str) -> str:
 
 def test_version_and_login(forewatch: Forewatch) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", said(forewatch, "version"))
+    assert said(forewatch, "--version") == f"forewatch {said(forewatch, 'version')}"
     assert re.fullmatch(r"forewatch:\S{20,}\n", said(forewatch, "login"))
 
 
@@ -100,9 +101,10 @@ def test_check_says_that_the_configuration_is_right(forewatch: Forewatch) -> Non
 
 def test_probe_says_how_each_target_is_and_exits_by_it(forewatch: Forewatch, victim: Victim) -> None:
     head, row = said(forewatch, "probe", "victim").splitlines()
-    assert head.split() == ["CHECK", "INSTANCE", "RESULT", "TOOK", "REASON"]
-    assert re.fullmatch(r"http +default +ok +[\d.]+ ?ms +200 after \d+ ms", row)
+    assert head.split() == ["SERVICE", "CHECK", "INSTANCE", "RESULT", "TOOK", "REASON"]
+    assert re.fullmatch(r"victim +http +default +ok +[\d.]+ ?ms +200 after \d+ ms", row)
     victim.fault("errors")
+    assert said(forewatch, "probe", code=1).count("victim") == 1
     _, row = said(forewatch, "probe", "victim/http", code=1).splitlines()
     assert re.search(r"FAILS .*500 after", row)
     victim.fault("none")
@@ -112,7 +114,7 @@ def test_probe_says_how_each_target_is_and_exits_by_it(forewatch: Forewatch, vic
 
 def test_status_is_for_people_and_for_machines(forewatch: Forewatch) -> None:
     text = said(forewatch, "status")
-    assert text.startswith("All stands.\n")
+    assert text.startswith("All systems are up.\n")
     assert all(shift in text for shift in ("check-health", "collect-metrics", "page-people"))
     assert not [line for line in text.splitlines() if line != line.rstrip()]
     found = json.loads(said(forewatch, "status", "--json"))

@@ -5,6 +5,8 @@ The state folder, Prefect's own database in it, lies on a small tmpfs.
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -68,6 +70,9 @@ def forewatch(folder: Path, disk: Disk, victim: Victim, receiver: Receiver) -> I
     # Short watches: their reliefs fall into the time of the full disk.
     started = Forewatch(folder, environment={"HOOK_SECRET": HOOK_SECRET})
     started.write_config(configuration_of(victim.watched(), receiver, length="20s"))
+    # What happened is to be read after a failure.
+    (folder / "logs").mkdir()
+    started.home.logs.symlink_to(folder / "logs")
     try:
         started.up()
         yield started
@@ -159,3 +164,26 @@ def test_when_there_is_room_again_everything_is_decided_and_normal(
     victim.fault("none")
     receiver.wait_for("victim", "resolved", since=hurt, timeout=15)
     assert all(forewatch.cli("status", "--json").returncode == 0 for _ in range(2))
+
+
+def test_with_nothing_left_a_killed_holder_is_stood_in_for_all_the_same(
+    forewatch: Forewatch, disk: Disk, victim: Victim, receiver: Receiver
+) -> None:
+    before = forewatch.shift("check-health")
+    disk.fill()
+    killed = time.monotonic()
+    os.kill(forewatch.holder_pid("check-health"), signal.SIGKILL)
+    victim.fault("errors")
+    try:
+        page = receiver.wait_for("victim", "page", since=killed, timeout=PAGED_WITHIN)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{forewatch.tail()}") from error
+    assert page.incident is None
+    assert forewatch.shift("check-health").term == before.term
+
+    disk.free()
+    wait_for("the stand-in to enter itself", lambda: forewatch.shift("check-health").holder != before.holder, 15)
+    wait_for("the outage to be decided", lambda: forewatch.incidents("victim")[0].status == "triggered", 15)
+    victim.fault("none")
+    wait_for("the incident to end", lambda: forewatch.incidents("victim")[0].status == "resolved", timeout=15)
+    forewatch.wait_ready(60)

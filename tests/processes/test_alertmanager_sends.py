@@ -121,7 +121,7 @@ def test_what_alertmanager_sends_to_pagerduty_fires_and_resolves(serving, post):
 
 
 def test_ten_megabytes_are_refused_and_the_next_request_is_answered(serving):
-    with httpx.Client(trust_env=False, timeout=20) as http:
+    with httpx.Client(trust_env=False, timeout=20, headers={"Content-Type": "application/json"}) as http:
         for path, body in (("/intake/small", b"[" * 10_000_000), ("/v2/enqueue", b'{"a": "' + b"x" * 10_000_000)):
             assert http.post(f"{serving.url}{path}", content=body).status_code == 413
         assert http.post(f"{serving.url}/intake/small", content=b"[" * 900).status_code == 400

@@ -16,6 +16,7 @@ import forewatch.deciding
 import forewatch.incidents.deciding.alerts
 import forewatch.incidents.deciding.withholding
 import forewatch.intake.drain
+import forewatch.intake.waiting
 import forewatch.replaying
 import forewatch.store.alerts
 import forewatch.store.inbox
@@ -152,36 +153,34 @@ def _sent_before_commit() -> Iterator[None]:
 
 @planted("the mark of the inbox moves before the decisions are committed")
 def _mark_alone() -> Iterator[None]:
-    real = forewatch.store.inbox.mark
-
-    with mock.patch.object(forewatch.intake.drain.Drain, "_decide", _decide_in_two(real)):
+    with mock.patch.object(forewatch.intake.drain.Drain, "_decide", _decide_in_two()):
         yield
 
 
-def _decide_in_two(mark: Any) -> Any:
+def _decide_in_two() -> Any:
     real = forewatch.intake.drain.Drain._decide
 
-    def decide(self: Any, most: int) -> Any:
-        count = min(most, len(self._items))
+    def decide(self: Any, queue: Any, most: int) -> Any:
+        count = min(most, len(queue.items))
         with self._store.decide() as conn:
-            forewatch.store.inbox.put_mark(conn, self._items[count - 1].after)
-        with instead(forewatch.store.inbox, mark=lambda conn: self._mark):
-            return real(self, most)
+            forewatch.store.inbox.put_mark(conn, queue.items[count - 1].after, queue.lane)
+        with mock.patch.object(forewatch.intake.waiting.Waiting, "stands", return_value=True):
+            return real(self, queue, most)
 
     return decide
 
 
 @planted("the inbox forgets what it has decided of a row")
 def _mark_lags() -> Iterator[None]:
-    with instead(forewatch.store.inbox, put_mark=lambda conn, mark: _put_rows_only(conn, mark)):
+    with instead(forewatch.store.inbox, put_mark=_put_rows_only):
         yield
 
 
 _put_mark = forewatch.store.inbox.put_mark
 
 
-def _put_rows_only(conn: Any, mark: Any) -> None:
-    _put_mark(conn, replace(mark, done=mark.done + 1) if mark.done else mark)
+def _put_rows_only(conn: Any, mark: Any, lane: Any = "rest") -> None:
+    _put_mark(conn, replace(mark, done=mark.done + 1) if mark.done else mark, lane)
 
 
 @planted("a held page is released twice")

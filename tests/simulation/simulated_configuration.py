@@ -49,7 +49,7 @@ def document(variant: int) -> dict[str, Any]:
             {"name": "db", "checks": [_check("http", "critical"), _check("tcp", "critical")]},
         ],
         "notifiers": [{"name": name, "console": {}} for name in NOTIFIERS],
-        "sources": [{"name": SOURCE, "alertmanager": {}, "resolve_after": "40s"}],
+        "sources": [{"name": SOURCE, "alertmanager": {}, "resolve_after": "40s", "remedies": "allowed"}],
         "times": [{"name": "break", "ranges": [{"times": ["09:01-09:02"]}]}],
         "inhibitions": [{"source": {"alertname": "Outage"}, "target": {"alertname": "Slow"}, "equal": ["service"]}],
         "flapping": {"after": 4, "within": "60s", "calm": "30s"},

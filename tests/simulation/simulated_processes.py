@@ -80,17 +80,19 @@ def with_other_hands(world: World) -> Iterator[None]:
             ring=world.ring,
             Bell=lambda home, name: SimulatedBell(world, name),
             runner_of=lambda home, flow_run_id: None,
-            DEAD_AFTER=6.0,
+            ended_unseen=lambda home, flow_run_id: False,
+            patience=lambda lag: 6.0,
             Pending=lambda: None,
         )
         put(
             forewatch.orchestration.watch,
             BEAT_EVERY=12.0,
-            DEAD_AFTER=36.0,
+            LONGEST=36.0,
+            post=SimpleNamespace(take=lambda home, shift: False, leave=lambda home, shift: None),
             HANDOVER_POLL=1.0,
             holder_name=lambda: str(world_process()),
         )
-        no_real_time = SimpleNamespace(monotonic=world.clock.monotonic)
+        no_real_time = SimpleNamespace(monotonic=world.clock.monotonic, thread_time=world.clock.monotonic)
         put(forewatch.intake.drain, AT_ONCE=3, time=no_real_time)
         put(forewatch.intake.writer, ring=world.ring, time=no_real_time, LOOK_EVERY=10.0)
         put(tasks.duties.inbox, report=world.report, LOOK_EVERY=20.0)

@@ -13,6 +13,7 @@ from simulated_world import World
 from forewatch.clock import iso, micros
 from forewatch.errors import ForewatchError
 from forewatch.incidents.events import ChangeReported
+from forewatch.intake.lanes import Part
 from forewatch.intake.posted import check
 from forewatch.intake.writer import Writer, _Waiting
 
@@ -69,7 +70,7 @@ async def serve(world: World) -> None:
         writer._look()
         answer: Any = None
         if kind == "events":
-            writer._write([_Waiting(SOURCE, kind, body, runtime.clock.now(), answer)])
+            writer._write([_Waiting(SOURCE, kind, (Part(body),), runtime.clock.now(), answer)])
             return
         checked = check(body, runtime.clock.now())
         if checked.problems:
@@ -77,9 +78,8 @@ async def serve(world: World) -> None:
             # sent again with the times of then.
             assert all("start time must be before end time" in one for one in checked.problems), checked.problems
             world.tell(f"answers 400: {checked.problems[0]}")
-        if checked.body is None:
-            return
-        writer._write([_Waiting(SOURCE, kind, checked.body, runtime.clock.now(), answer)])
+        if checked.parts:
+            writer._write([_Waiting(SOURCE, kind, checked.parts, runtime.clock.now(), answer)])
 
     while True:
         while world.inbound:

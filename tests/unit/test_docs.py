@@ -53,6 +53,7 @@ def commands() -> Iterator[tuple[str, str]]:
 def test_every_command_and_option_that_is_shown_exists(page: str, command: str) -> None:
     _, *words = shlex.split(command)
     at: Any = typer.main.get_command(app)
+    at.list_commands(None)  # imports them
     while words and hasattr(at, "commands"):
         if words[0] == "...":
             return

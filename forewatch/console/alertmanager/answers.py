@@ -9,6 +9,9 @@ import orjson
 from starlette.responses import Response
 
 from forewatch.console.admission import RequestRefused
+from forewatch.console.troubles import without_paths
+from forewatch.errors import ForewatchError
+from forewatch.home import Home
 
 JSON = "application/json"
 RETRY_AFTER = {"Retry-After": "2"}
@@ -37,14 +40,12 @@ def refused(error: RequestRefused) -> Response:
     )
 
 
-def unavailable(error: Exception) -> Response:
+def unavailable(error: ForewatchError, home: Home) -> Response:
     """Nothing can be stored now: the client keeps it and tries again."""
-    return Response(orjson.dumps({"code": 503, "message": str(error)}), 503, RETRY_AFTER, media_type=JSON)
-
-
-def is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() in (JSON, "")
+    said = {"code": 503, "message": without_paths(error, home)}
+    return Response(orjson.dumps(said), 503, RETRY_AFTER, media_type=JSON)
 
 
 def wrong_media_type(content_type: str) -> Refusal:
-    return Refusal(415, f'unsupported media type "{content_type}", only [application/json] are allowed', 415)
+    said = content_type or "application/octet-stream"
+    return Refusal(415, f'unsupported media type "{said}", only [application/json] are allowed', 415)

@@ -14,12 +14,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from forewatch.config.follow import COMPONENT
 from forewatch.config.sources import Source
-from forewatch.console.admission import Admission, RequestRefused, read_body
+from forewatch.console.admission import Admission, RequestRefused, is_json, read_body
 from forewatch.console.alertmanager import reading, shapes, silencing
 from forewatch.console.alertmanager.answers import (
     Refusal,
     answer,
-    is_json,
     refused,
     unavailable,
     wrong_media_type,
@@ -43,11 +42,14 @@ Texts = Annotated[list[str], Query()]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Bad request", "content": {"application/json": {"schema": {}}}},
     401: {"description": "The token is missing or wrong", "model": shapes.Said},
-    403: {"description": "A source without a token is for this machine alone", "model": shapes.Said},
+    403: {
+        "description": "Without a token: from another machine, for another host, or of another site's page",
+        "model": shapes.Said,
+    },
     404: {"description": "Not found, or no source of the kind alertmanager is configured"},
     408: {"description": "The body did not come", "model": shapes.Said},
     413: {"description": "The body is too long", "model": shapes.Said},
-    415: {"description": "Not JSON", "model": shapes.Said},
+    415: {"description": "Not sent as JSON", "model": shapes.Said},
     422: {"description": "A parameter has no such form", "model": shapes.Said},
     429: {"description": "More requests a minute than the source may send", "model": shapes.Said},
     503: {"description": "Nothing can be stored or read now", "model": shapes.Said},
@@ -74,7 +76,7 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
         except Refusal as error:
             return error.response()
         except ForewatchError as error:
-            return unavailable(error)
+            return unavailable(error, runtime.home)
         return found if isinstance(found, Response) else answer(found)
 
     def alerts_shown(wanted: Wanted, grouped: bool) -> list[dict[str, Any]]:
@@ -159,6 +161,7 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
 
         async def serve(source: Source) -> dict[str, str]:
             if not is_json(said := request.headers.get("content-type", "")):
+                admission.count_wrong_type()
                 raise wrong_media_type(said)
             body = await read_body(request.receive, request.headers, source.max_body)
             try:

@@ -12,12 +12,12 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from forewatch.clock import Clock
-from forewatch.console.admission import Admission, RequestRefused, read_body
-from forewatch.console.alertmanager.answers import Refusal, is_json, refused, unavailable, wrong_media_type
+from forewatch.console.admission import Admission, RequestRefused, is_json, read_body
+from forewatch.console.alertmanager.answers import Refusal, refused, unavailable, wrong_media_type
 from forewatch.errors import ForewatchError
 from forewatch.intake.posted import Malformed, check
 from forewatch.intake.writer import Writer
+from forewatch.runtime import Runtime
 
 PATH = "/api/v2/alerts"
 KIND = "alertmanager"
@@ -28,24 +28,25 @@ LARGE = 128 << 10
 class Posting:
     """Takes alerts in. `response` is the whole of it; as a middleware it stands before everything else."""
 
-    def __init__(self, admission: Admission, writer: Writer, clock: Clock) -> None:
+    def __init__(self, admission: Admission, writer: Writer, runtime: Runtime) -> None:
         self._admission = admission
         self._writer = writer
-        self._clock = clock
+        self._runtime = runtime
 
     async def response(self, scope: Scope, receive: Receive) -> Response:
         headers = Headers(scope=scope)
         try:
             source = self._admission.admit(KIND, scope, headers)
             if not is_json(said := headers.get("content-type", "")):
+                self._admission.count_wrong_type()
                 raise wrong_media_type(said)
             body = await read_body(receive, headers, source.max_body)
             if not body:
                 raise Refusal(400, "alerts in body is required", 602)
-            now = self._clock.now()
+            now = self._runtime.clock.now()
             checked = await asyncio.to_thread(check, body, now) if len(body) >= LARGE else check(body, now)
-            if checked.body is not None:
-                await self._writer.put(source.name, KIND, checked.body)
+            if checked.parts:
+                await self._writer.put(source.name, KIND, *checked.parts)
             if checked.problems:
                 raise Refusal(400, "; ".join(checked.problems))
         except RequestRefused as error:
@@ -55,7 +56,7 @@ class Posting:
         except Malformed as error:
             return Refusal(400, str(error), 400).response()
         except ForewatchError as error:
-            return unavailable(error)
+            return unavailable(error, self._runtime.home)
         return Response()
 
 

@@ -28,6 +28,12 @@ def of(graph: Graph, during: Telemetry, found: Attribution | Depth, service: int
     return _of_excess(graph, during, found, service)
 
 
+def speaks(during: Telemetry, found: Attribution | Depth, service: int) -> bool:
+    """Whether a service was measured to be worse than is usual for it."""
+    measured = math.isfinite(during.measure(found.kind)[service, found.bucket])
+    return bool(measured and found.known[service] and found.z[service] >= LIKELY_Z)
+
+
 def _of_excess(graph: Graph, during: Telemetry, found: Attribution, service: int) -> str:
     name, top = graph.services[service], graph.services[found.top]
     if not found.known[service]:

@@ -30,6 +30,8 @@ class Cause:
     service: str
     score: float
     evidence: str
+    evident: bool = True
+    """Whether something was seen of it at all: it fires, or it was measured to be worse than usual."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def announce(
     page those too who were told of it in the incident."""
     # What is told of its flapping now is not kept back because it flaps.
     reasons, flaps = _reasons(draft, None if opens or flapping else incident, alert)
-    answer = _answer(draft, alert, reasons)
+    answer = _answer(draft, alert, reasons, values)
     now_open = _spread(draft, alert, reasons)
     if not reasons and any(one.route == "" for one in draft.view.withheld(alert.id)):
         draft.put_withheld(Withheld(alert.id, "", draft.now, ()), incident.id)
@@ -192,11 +192,11 @@ def _spread(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> lis
     return now_open
 
 
-def _answer(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> Answer:
+def _answer(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...], values: Mapping[str, Any]) -> Answer:
     held_back = holds_automation(reasons)
     if held_back is not None:
         return Answer(None, hold_back(draft, alert, Refused(held_back.kind, held_back.text)))
-    return send_remedy(draft, alert)
+    return send_remedy(draft, alert, values)
 
 
 def _closed(draft: Draft, route: Route, alert: Alert) -> bool:

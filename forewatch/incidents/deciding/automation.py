@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from forewatch.config.models import Remedy
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.deciding.vouching import not_vouched_for
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, Dispatch, SetTimer
 from forewatch.remedy.choose import choose, remedy_key
@@ -50,13 +52,16 @@ class Answer:
     """A run under way works on the alert already."""
 
 
-def send_remedy(draft: Draft, alert: Alert) -> Answer:
-    """Dispatch the alert's remedy if it may act and can be started."""
+def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = None) -> Answer:
+    """Dispatch the alert's remedy if it may act and can be started. `values`: what was measured when it was raised."""
     remedy = choose(draft.view.config, alert)
     if remedy is None:
         missing = Refused("no-remedy", f"no remedy of {alert.service} is bound to this alert")
         return Answer(None, hold_back(draft, alert, missing))
-    verdict = judge(draft, alert, remedy)
+    if values and values.get("observer_late"):
+        busy = Refused("observer-late", "this machine is too busy to trust a time-out")
+        return Answer(None, hold_back(draft, alert, busy))
+    verdict = not_vouched_for(draft.view.config, alert) or judge(draft, alert, remedy)
     if isinstance(verdict, Refused):
         return Answer(None, hold_back(draft, alert, verdict), covered=_at_work_on(draft, alert, remedy))
     down = draft.view.automation_down()

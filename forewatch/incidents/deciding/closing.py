@@ -41,7 +41,7 @@ def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: 
         incident, "resolved", text, actor=actor, status="resolved", resolved_at=draft.now, resolution=resolution
     )
     draft.because(code, text, incident.id)
-    tell_of_recovery(draft, closed, text, ended)
+    tell_of_recovery(draft, closed, resolution, ended)
 
 
 def _call_off(draft: Draft, runs: list[Run], reason: str) -> None:
@@ -54,8 +54,8 @@ def _credit(runs: list[Run]) -> str:
     """Whose doing the recovery is: the last run that acted without having failed, else nobody's."""
     acted = [run for run in runs if run.acted_at is not None and run.state != "failed" and run.verified != NOT_HEALED]
     if acted:
-        return f"healed by {acted[-1].id} ({acted[-1].runbook})"
+        return f"fixed by {acted[-1].id} ({acted[-1].runbook})"
     at_work = [run for run in runs if run.state == "started"]
     if at_work:
         return f"recovered while {at_work[-1].id} ({at_work[-1].runbook}) was at work"
-    return "recovered by itself"
+    return telling.BY_ITSELF

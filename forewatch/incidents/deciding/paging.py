@@ -12,6 +12,7 @@ from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import is_storm
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.placing import MOST_COMPARED
 from forewatch.incidents.deciding.sending import CALLED, Post, release_one
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter, Notify, Unname
@@ -72,7 +73,7 @@ def tell_of_trouble(
                 notifier,
                 kind,
                 said["severity"],
-                {**said, "update": update},
+                {**(_joining(draft, incident, alert, said) if update else said), "update": update},
                 incident.id,
                 alert.id,
                 run.id if run is not None else None,
@@ -83,6 +84,13 @@ def tell_of_trouble(
             if run is not None and kind == "page" and route.hold > 0:
                 hold = draft.now + micros(route.hold)
             draft.post(Post(letter, until=hold))
+
+
+def _joining(draft: Draft, incident: Incident, alert: Alert, said: telling.Content) -> telling.Content:
+    """The content for those who were told of the incident: that this fails too, and how many services do now."""
+    known = {other.service for other in draft.view.firing_in(incident.id, MOST_COMPARED)}
+    services = draft.view.services_in(incident.id) + (alert.service not in known)
+    return telling.too(said, services)
 
 
 def _knows(named: Named | None, severity: Severity, since: int | None, again: bool) -> bool:
@@ -205,12 +213,13 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
         )
 
 
-def tell_of_recovery(draft: Draft, incident: Incident, text: str, ended: str) -> None:
+def tell_of_recovery(draft: Draft, incident: Incident, how: str, ended: str) -> None:
     """The incident is over: held pages become reports, those who were or may have been told hear how it ended."""
-    said = telling.over(incident, text, ended)
+    said = telling.over(incident, how, ended)
+    report = telling.fixed(incident, how) if ended == telling.RESOLVED else said
     held = draft.view.held_in(incident.id)
     for notice in held:
-        release_one(draft, notice, said, kind="report")
+        release_one(draft, notice, report, kind="report")
     failed = [
         one.notifier
         for one in draft.view.notifications_of(incident.id)

@@ -102,7 +102,10 @@ def run_failed(draft: Draft, event: RunFailed) -> None:
 
 
 def run_requested(draft: Draft, event: RunRequested) -> None:
-    """A person starts a runbook: only the stop switch can keep them from it. Raises ActionRefused, NotFound."""
+    """A person starts a runbook: only the stop switch can keep them from it. Raises ActionRefused, NotFound.
+
+    Without an incident it belongs to the oldest open one of its service, which may owe it its recovery.
+    """
     if (stopped := draft.view.automation_stopped()) is not None:
         raise ActionRefused(
             f"{event.runbook} may not run: {stopped.rstrip('.')} (forewatch stop-automation --resume lets it act again)"
@@ -110,12 +113,15 @@ def run_requested(draft: Draft, event: RunRequested) -> None:
     incident = draft.view.incident(event.incident_id) if event.incident_id is not None else None
     if event.incident_id is not None and incident is None:
         raise NotFound(f"there is no incident {event.incident_id} (forewatch incidents list shows them)")
+    if incident is None and event.service is not None:
+        incident = next((found for found, _, _ in draft.view.open_incidents_with([event.service])), None)
+    incident_id = incident.id if incident is not None else None
     run = Run(
         id=draft.view.new_id("RUN"),
         kind="runbook",
         runbook=event.runbook,
         service=event.service or (incident.service if incident is not None else None),
-        incident_id=event.incident_id,
+        incident_id=incident_id,
         alert_id=None,
         remedy=None,
         inputs=event.inputs,
@@ -136,8 +142,8 @@ def run_requested(draft: Draft, event: RunRequested) -> None:
     else:
         start(draft, draft.new_run(run))
     text = f"{event.actor} starts {event.runbook} as {run.id}."
-    draft.because("run-requested", text, run.id, event.incident_id)
-    draft.log(event.incident_id, "run", text, actor=event.actor, run=run.id)
+    draft.because("run-requested", text, run.id, incident_id)
+    draft.log(incident_id, "run", text, actor=event.actor, run=run.id)
 
 
 def _may_start(draft: Draft, run: Run) -> Verdict:

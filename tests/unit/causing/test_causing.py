@@ -72,6 +72,24 @@ def test_without_measurements_the_deepest_that_fires_is_first(shop):
     assert "alerts alone" in ranking.note
 
 
+def test_a_service_of_which_nothing_was_seen_is_not_in_the_list(shop):
+    shop.quiet()
+    shop.trouble(20, {"api": 0})
+    shop.alert("api")
+    shop.trouble(60, {"api": 0})
+    ranking = causes_of(shop.runtime, the_incident(shop))
+    assert services(ranking) == ["api"]
+
+
+def test_the_failing_service_is_named_though_its_measurements_are_as_usual(shop):
+    shop.quiet()
+    shop.alert("db", alertname="DiskFull", severity="warning")
+    shop.measure(60, {}, {})
+    ranking = causes_of(shop.runtime, the_incident(shop))
+    assert [(cause.service, cause.evidence) for cause in ranking.causes] == [("db", "db is the only one that fires")]
+    assert not ranking.confident
+
+
 def test_services_nobody_measures_are_named(shop):
     shop.quiet()
     shop.trouble(20, {"api": 0})

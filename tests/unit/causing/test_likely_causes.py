@@ -31,6 +31,13 @@ async def test_the_page_shows_the_causes(shop):
     assert "api: availability 100% -&gt; 0%" in answer.text
 
 
+async def test_the_page_says_nothing_where_nothing_is_known(shop):
+    shop.alert("web")
+    answer = await page(shop)
+    assert answer.status_code == 200
+    assert "Likely causes" not in answer.text
+
+
 async def test_the_page_opens_whatever_ranking_does(shop, monkeypatch, caplog):
     def break_(*args):
         raise ZeroDivisionError("planted")

@@ -78,3 +78,29 @@ def test_a_handed_over_state_goes_on_as_if_nothing_had_happened(passes, cut, fai
     middle, first = run(CheckState(), passes[:cut])
     end, second = run(middle, passes[cut:])
     assert (end, first + second) == (whole_state, whole)
+
+
+LATE = ProbeResult(False, 5.0, "no answer within 5 s", timed_out=True, late=True)
+
+
+@pytest.mark.parametrize("status", ["up", "down", "unknown"])
+def test_a_late_result_is_no_verdict_and_says_so(status):
+    before = CheckState(status, failures=1, successes=1, since=1, at=2)
+    state, transition = advance(before, LATE, check(), 10)
+    assert transition is None
+    assert (state.status, state.failures, state.successes, state.since, state.at) == (status, 1, 1, 1, 10)
+    assert state.late == 1
+    assert state.reason == "late: this machine is too busy to tell (no answer within 5 s)"
+    assert advance(state, LATE, check(), 20)[0].late == 2
+
+
+def test_a_verdict_ends_the_lateness():
+    state, _ = advance(CheckState("up", late=3), PASS, check(), 10)
+    assert state.late == 0
+
+
+def test_failures_before_and_after_a_late_round_are_failures_in_a_row():
+    state = CheckState("up")
+    for result in (FAIL, LATE, FAIL):
+        state, transition = advance(state, result, check(fails_after=2), 10)
+    assert transition == "failing"

@@ -63,12 +63,21 @@ def test_events_say_what_is_wrong_and_survive_storage():
     monitor = monitors(SHOP)[0]
     result = ProbeResult(False, 0.25, "refused by 10.0.0.1:80", {"addresses": ["10.0.0.1"]})
     event = raised(monitor, CheckState("down", failures=3), result, 5)
-    assert event.annotations["summary"] == "shop: check http fails on a: refused by 10.0.0.1:80"
+    assert event.annotations["summary"] == "shop is down on a: refused by 10.0.0.1:80"
     assert event.annotations["reason"] == "refused by 10.0.0.1:80"
     assert event.values["failures"] == 3
     assert from_json(event.as_json()) == event
     assert cleared(monitor, CheckState("up"), result, 6).labels == event.labels
     assert dropped(event.labels, 7).labels == event.labels
+
+
+def test_only_a_time_out_says_whether_our_own_loop_was_late():
+    monitor, state = monitors(SHOP)[0], CheckState("down", failures=3)
+    refused = ProbeResult(False, 0.25, "refused by 10.0.0.1:80")
+    assert "observer_late" not in raised(monitor, state, refused, 5, observer_late=True).values
+    silent = ProbeResult(False, 5.0, "no answer within 5 s", timed_out=True)
+    assert raised(monitor, state, silent, 5, observer_late=True).values["observer_late"] is True
+    assert raised(monitor, state, silent, 5).values["observer_late"] is False
 
 
 def test_a_new_watch_believes_the_alerts_about_what_is_down():

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 from forewatch.alerting.alert import Alert
 from forewatch.cli import app
 from forewatch.clock import FakeClock
-from forewatch.commands import common
 from forewatch.config.models import Config
 from forewatch.deciding import decide
 from forewatch.errors import ForewatchError
@@ -100,7 +99,7 @@ def typed(prepared_home, tmp_path, monkeypatch):
     time.tzset()
     home, clock = Home(tmp_path / "home"), FakeClock()
     shutil.copytree(prepared_home.root, home.root)
-    monkeypatch.setattr(common, "open_runtime", lambda home: open_runtime(home, clock))
+    monkeypatch.setattr("forewatch.runtime.open_runtime", lambda home: open_runtime(home, clock))
     runtime = open_runtime(home, clock)
     yield Typed(home, clock, runtime)
     runtime.store.close()

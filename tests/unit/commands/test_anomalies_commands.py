@@ -58,7 +58,7 @@ def test_one_is_shown_with_what_was_expected_and_why_it_is_a_note(typed, odd):
 
 def test_a_verdict_is_kept_with_who_gave_it_and_leaves_a_trail(typed, odd):
     said = typed.say("anomalies", "noise", "an-1")
-    assert said.startswith("AN-1 is called noise. It counts for nothing any more")
+    assert said.startswith("AN-1 is called noise. It does not count any more")
     assert "ana called it noise, 2026-01-01 00:00:00" in typed.say("anomalies", "show", "1")
     typed.say("anomalies", "real", "1")
     with typed.runtime.store.read() as conn:

@@ -1,8 +1,12 @@
 """A changed configuration comes into force; a broken one does not, and that is said once."""
 
+import asyncio
+import threading
+
 import pytest
 
 from forewatch.clock import FakeClock
+from forewatch.config import follow
 from forewatch.config.follow import Changed, Configuration, ConfigWatcher, Refused
 from forewatch.errors import ConfigError, NotFound, StoreUnavailable
 from forewatch.store import components, config_versions
@@ -194,3 +198,33 @@ def test_a_store_that_does_not_answer_leaves_the_last_good_one(store, clock, mon
     clock.advance(1.0)
     assert names(following)[0] == "web"
     assert following.trouble is None
+
+
+async def test_who_asks_on_an_event_loop_goes_on_with_the_last_version_while_a_new_one_is_parsed(
+    watcher, write, store, clock, monkeypatch
+):
+    watcher.load_first()
+    following = Configuration(store, clock)
+    assert (await asyncio.to_thread(following.current))[0] == 1
+    write(OTHER)
+    settled(watcher)
+    clock.advance(1.0)
+    parsing, go_on = threading.Event(), threading.Event()
+    parse = follow.parse
+
+    def slowly(files):
+        parsing.set()
+        assert go_on.wait(10)
+        return parse(files)
+
+    monkeypatch.setattr(follow, "parse", slowly)
+    assert following.current()[0] == 1
+    assert await asyncio.to_thread(parsing.wait, 10)
+    clock.advance(1.0)
+    assert following.current()[0] == 1
+    go_on.set()
+    for _ in range(500):
+        if following.current()[0] == 2:
+            break
+        await asyncio.sleep(0.01)
+    assert following.current()[0] == 2

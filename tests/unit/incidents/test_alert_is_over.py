@@ -73,7 +73,7 @@ def test_a_run_that_acted_is_verified_and_gets_the_credit():
     world = healed_world()
     run = world.view.runs["RUN-1"]
     assert (run.state, run.verified, run.finished_at) == ("done", "healed", world.now)
-    assert world.view.incidents["INC-1"].resolution == "healed by RUN-1 (restart-service)"
+    assert world.view.incidents["INC-1"].resolution == "fixed by RUN-1 (restart-service)"
     assert world.view.timers == []
 
 
@@ -110,8 +110,10 @@ def test_a_held_page_becomes_a_report_of_what_happened():
     world = healed_world(hold="60s")
     assert world.told() == [("report", "ops", "due")]
     report = world.view.outbox["NT-1"]
-    assert report.content["title"] == "over after 5s: http of shop fails: connection refused"
-    assert "INC-1 is resolved: healed by RUN-1 (restart-service)." in report.content["text"]
+    assert report.content["title"] == (
+        "http of shop fails: connection refused, for 5s: fixed by RUN-1 (restart-service)"
+    )
+    assert report.content["fixed"]
     assert "page-became-report" in world.codes()
 
 

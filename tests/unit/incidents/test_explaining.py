@@ -76,7 +76,7 @@ def healed(store):
 
 def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
     assert healed.why("INC-1") == [
-        "INC-1 (critical, shop) is resolved: healed by RUN-1 (restart-service). "
+        "INC-1 (critical, shop) is resolved: fixed by RUN-1 (restart-service). "
         "It opened 2026-11-03T09:00:00.000Z: http of shop fails: 503 | bad gateway.",
         "2026-11-03T09:00:00.000Z  CheckFailing was raised (status 503) (observation 1, configuration 1)",
         "  AL-1 (CheckFailing) fires and no related incident is open, so INC-1 opens (critical): "
@@ -91,9 +91,8 @@ def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
         "2026-11-03T09:00:02.000Z  CheckFailing was cleared (observation 4, configuration 1)",
         "  AL-1 is resolved after 2s: http of shop fails: 503 | bad gateway.",
         "  RUN-1 (restart-service) healed shop: its alerts are resolved 1s after it acted.",
-        "  INC-1 is resolved: healed by RUN-1 (restart-service).",
-        "  Nobody needs to be paged any more, NT-1 became a report: "
-        "INC-1 is resolved: healed by RUN-1 (restart-service).",
+        "  INC-1 is resolved: fixed by RUN-1 (restart-service).",
+        "  Nobody needs to be paged any more, NT-1 became a report: fixed by RUN-1 (restart-service).",
     ]
 
 
@@ -161,7 +160,7 @@ def test_the_story_is_a_page_of_tables_with_links_that_nothing_breaks_out_of(hea
     text = as_markdown(story, {"RUN-1": "http://127.0.0.1:4200/runs/1", "Prefect": "http://127.0.0.1:4200"})
     assert text.startswith("# INC-1: http of shop fails: 503 \\| bad gateway\n")
     assert "**critical** on **shop**" in text
-    assert "healed by RUN-1 (restart-service), after 2s." in text
+    assert "fixed by RUN-1 (restart-service), after 2s." in text
     assert "- **09:00:01.000** (+1s) RUN-1 (restart-service) acted: restarted with pid 4711." in text
     assert (
         "- [RUN-1](http://127.0.0.1:4200/runs/1) restart-service, done, **healed**: restarted with pid 4711\n"

@@ -136,6 +136,27 @@ class TestActed:
         world.acted()
         assert (world.view.runs["RUN-1"].state, world.view.runs["RUN-1"].verified) == ("done", None)
 
+    def test_a_run_for_a_service_belongs_to_its_oldest_open_incident_and_gets_the_credit(self):
+        world = World(shop(autonomy="shadow"))
+        world.fails()
+        world.request("restart-service", service="shop", flow_run_id="flow-1")
+        assert world.view.runs["RUN-1"].incident_id == "INC-1"
+        world.acted()
+        world.recovers()
+        assert world.view.incidents["INC-1"].resolution == "healed by RUN-1 (restart-service)"
+
+    def test_a_run_for_a_healthy_service_belongs_to_no_incident(self):
+        world = World(shop())
+        world.request("restart-service", service="shop", flow_run_id="flow-1")
+        assert world.view.runs["RUN-1"].incident_id is None
+
+    def test_an_incident_that_is_named_wins_over_the_one_of_the_service(self):
+        world = World(shop(autonomy="shadow"))
+        world.fails()
+        world.fails(service="other")
+        world.request("restart-service", service="shop", incident_id="INC-2", flow_run_id="flow-1")
+        assert world.view.runs["RUN-1"].incident_id == "INC-2"
+
     def test_the_instant_of_its_first_change_is_kept(self):
         world = dispatched()
         world.starting()

@@ -26,7 +26,8 @@ SILENCES = "/api/v2/silences"
 async def client(world):
     app = make_app(world.runtime)
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://fw") as client:
+    http = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4280")
+    async with app.router.lifespan_context(app), http as client:
         yield client
 
 
@@ -190,7 +191,7 @@ async def test_without_a_token_only_this_machine_may_send(world):
     async with app.router.lifespan_context(app):
         for host, status in (("127.0.0.1", 200), ("::1", 200), ("10.1.2.3", 403), ("testclient", 403)):
             transport = httpx.ASGITransport(app, client=(host, 1))
-            async with httpx.AsyncClient(transport=transport, base_url="http://fw") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4280") as client:
                 assert (await client.post(ALERTS, json=[])).status_code == status, host
 
 

@@ -11,6 +11,7 @@ from forewatch.clock import iso, micros
 from forewatch.errors import Fenced, StoreError, StoreUnavailable, TransitionRefused
 from forewatch.incidents.events import AlertRaised, AlertsRefreshed, ChangeReported
 from forewatch.intake import drain as module
+from forewatch.intake import waiting
 from forewatch.store import alerts, components, inbox, schema, set_aside, shifts
 from forewatch.store.inbox import Mark
 
@@ -170,11 +171,11 @@ def test_a_row_without_events_only_moves_the_mark(world):
 def test_the_mark_moves_in_the_transaction_of_the_decision(world, monkeypatch):
     world.arrive(body(alert("A"), alert("B")))
 
-    def killed(conn, mark):
+    def killed(conn, mark, lane):
         raise KeyboardInterrupt  # as a kill -9 would: nothing behind this line happens
 
     with monkeypatch.context() as patched:
-        patched.setattr(module.inbox, "put_mark", killed)
+        patched.setattr(inbox, "put_mark", killed)
         with pytest.raises(KeyboardInterrupt):
             world.drainer.slice()
     assert world.firing() == {}
@@ -217,7 +218,7 @@ def test_a_watch_that_is_over_decides_nothing(world):
 def test_an_inbox_that_another_has_decided_further_is_read_anew(world):
     world.arrive(body(alert("A")))
     other = world.new_drain()
-    world.drainer._fetch()
+    world.drainer._waiting.next()
     other.slice()
     with pytest.raises(StoreError, match="read anew"):
         world.drainer.slice()
@@ -279,7 +280,7 @@ def test_a_row_nobody_can_read_any_more_is_set_aside_from_where_it_was_left(worl
     def unreadable(row, source):
         raise ValueError("a row of the kind alertmanager is not known here")
 
-    monkeypatch.setattr(module, "events_of", unreadable)
+    monkeypatch.setattr(waiting, "events_of", unreadable)
     world.drainer = world.new_drain()
     assert len([one for done in world.drain() for one in done.set_aside]) == 1
     assert world.mark() == Mark(seq + 1, 0)
@@ -288,11 +289,11 @@ def test_a_row_nobody_can_read_any_more_is_set_aside_from_where_it_was_left(worl
 def test_a_store_that_refuses_loses_nothing(world, monkeypatch):
     world.arrive(body(alert("A", severity="critical"), alert("B")))
 
-    def full(conn, mark):
+    def full(conn, mark, lane):
         raise StoreUnavailable("decisions.db: the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(module.inbox, "put_mark", full)
+        patched.setattr(inbox, "put_mark", full)
         with pytest.raises(StoreUnavailable):
             world.drainer.slice()
         assert [one.labels["alertname"] for one in world.drainer.firing_unknown()] == ["A"]

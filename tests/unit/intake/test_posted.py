@@ -36,17 +36,18 @@ def problems(*alerts):
 
 def test_a_body_in_which_all_is_good_is_kept_byte_for_byte():
     raw = b' [ {"labels" : {"alertname":"A"}, "unknown": [1]} ] '
-    assert check(raw, NOW).body is raw
+    (part,) = check(raw, NOW).parts
+    assert part.body is raw
 
 
 def test_good_alerts_are_kept_where_others_are_bad():
     checked = check(body({"labels": {"a": ""}}, {"labels": {"alertname": "Good"}}, {"labels": 3}), NOW)
-    assert [alert["labels"] for alert in json.loads(checked.body)] == [{"alertname": "Good"}]
+    assert [alert["labels"] for alert in json.loads(checked.parts[0].body)] == [{"alertname": "Good"}]
     assert checked.problems == ["alert 0: at least one label pair required", "alert 2: labels is not an object"]
 
 
 def test_nothing_is_kept_where_all_are_bad():
-    assert check(body({"labels": {}}), NOW).body is None
+    assert check(body({"labels": {}}), NOW).parts == ()
 
 
 @pytest.mark.parametrize(

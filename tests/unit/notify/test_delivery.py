@@ -295,7 +295,7 @@ async def test_a_shift_that_closes_lets_deliveries_end_and_drops_late_ones(world
 
 async def test_a_test_goes_to_one_notifier_alone(world, channels):
     assert (await send_test(CONFIG, "hook", world.home)).notifier == "hook"
-    assert channels.given[0][2] == "TEST: Test of hook. Forewatch can reach you here. Nothing is wrong."
+    assert channels.given[0][2] == "TEST Test of hook\nForewatch can reach you here. Nothing is wrong."
     channels.answers["hook"] = down(permanent=True)
     with pytest.raises(DeliveryFailed, match="it is away"):
         await send_test(CONFIG, "hook", world.home)

@@ -18,7 +18,7 @@ from forewatch.clock import FakeClock
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.orchestration.dispatcher import Dispatcher
-from forewatch.orchestration.watch import DEAD_AFTER
+from forewatch.orchestration.patience import LEAST
 from forewatch.process_start import start_mark
 from forewatch.remedy.run import Run
 from forewatch.store import generations, ids, runs
@@ -28,11 +28,12 @@ pytestmark = pytest.mark.unit
 
 
 class Hands:
-    def __init__(self) -> None:
+    def __init__(self, *, ours: bool = True) -> None:
         self.killed: list[str] = []
+        self._ours = ours
 
-    def find_run(self, run_id: str) -> object:
-        return object()
+    def find_run(self, run_id: str) -> object | None:
+        return object() if self._ours else None
 
     def kill_run(self, run_id: str) -> None:
         self.killed.append(run_id)
@@ -60,10 +61,13 @@ def state(runtime: SimpleNamespace) -> str:
 
 
 async def fall_silent(runtime: SimpleNamespace, hands: Hands) -> None:
-    dispatcher = Dispatcher(runtime, hands, "worker", lambda: None)  # type: ignore[arg-type]
-    for _ in range(3):
+    await watch(runtime, Dispatcher(runtime, hands, "worker", lambda: None), LEAST + 2)  # type: ignore[arg-type]
+
+
+async def watch(runtime: SimpleNamespace, dispatcher: Dispatcher, seconds: float) -> None:
+    for _ in range(round(seconds)):
         await dispatcher.watch_pulses()
-        runtime.clock.advance(DEAD_AFTER + 1)
+        runtime.clock.advance(1.0)
 
 
 async def test_a_run_that_shows_no_life_is_put_back_and_its_hung_process_ended(runtime: SimpleNamespace) -> None:
@@ -92,12 +96,60 @@ async def test_a_flow_run_is_asked_for_under_a_key_that_no_restored_store_gives_
     assert asked == [f"{generation}-RUN-1/2"]
 
 
+async def test_a_run_is_not_dispatched_again_before_the_patience_is_over(runtime: SimpleNamespace) -> None:
+    hands = Hands()
+    dispatcher = Dispatcher(runtime, hands, "worker", lambda: None)  # type: ignore[arg-type]
+    await watch(runtime, dispatcher, LEAST)
+    assert (state(runtime), hands.killed) == ("started", [])
+
+
+async def test_the_patience_with_a_run_grows_with_the_lag_of_the_worker(runtime: SimpleNamespace) -> None:
+    hands = Hands()
+    dispatcher = Dispatcher(runtime, hands, "worker", lambda: None, lambda: 8.0)  # type: ignore[arg-type]
+    await watch(runtime, dispatcher, 40)
+    assert state(runtime) == "started"
+    await watch(runtime, dispatcher, 3)
+    assert (state(runtime), hands.killed) == ("waiting", ["RUN-1"])
+
+
+async def test_a_run_whose_child_died_is_dispatched_again_at_once(runtime: SimpleNamespace) -> None:
+    dispatcher = Dispatcher(runtime, Hands(), "worker", lambda: None)  # type: ignore[arg-type]
+    await dispatcher.watch_pulses()
+    dispatcher.lost("RUN-1")
+    await dispatcher.watch_pulses()
+    assert state(runtime) == "waiting"
+
+
+def note(runtime: SimpleNamespace, pid: int, started: str) -> None:
+    noted = runtime.home.run / "flow-runs" / "flow-a"
+    noted.parent.mkdir(parents=True)
+    noted.write_text(json.dumps([pid, started]))
+
+
+async def test_a_run_whose_process_an_earlier_worker_started_and_that_has_died_is_dispatched_again_at_once(
+    runtime: SimpleNamespace,
+) -> None:
+    ended = subprocess.Popen(["sleep", "60"])
+    note(runtime, ended.pid, start_mark(ended.pid))
+    dispatcher = Dispatcher(runtime, Hands(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
+    await dispatcher.watch_pulses()
+    assert state(runtime) == "started"
+    ended.kill()
+    ended.wait()
+    await dispatcher.watch_pulses()
+    assert state(runtime) == "waiting"
+
+
+async def test_a_run_without_a_note_of_its_process_is_waited_for(runtime: SimpleNamespace) -> None:
+    dispatcher = Dispatcher(runtime, Hands(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
+    await watch(runtime, dispatcher, 5)
+    assert state(runtime) == "started"
+
+
 async def test_a_hung_process_of_an_earlier_worker_is_ended_too(runtime: SimpleNamespace) -> None:
     hung = subprocess.Popen(["sleep", "60"])
     try:
-        note = runtime.home.run / "flow-runs" / "flow-a"
-        note.parent.mkdir(parents=True)
-        note.write_text(json.dumps([hung.pid, start_mark(hung.pid)]))
+        note(runtime, hung.pid, start_mark(hung.pid))
         await fall_silent(runtime, Hands())
         assert hung.wait(5) == -signal.SIGKILL
     finally:

@@ -11,6 +11,7 @@ from forewatch.checks import CheckKey, CheckState, ProbeResult, monitors
 from forewatch.config.models import Config
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from tasks.probes.engine import BATCH, CheckEngine
+from tasks.probes.own_lateness import RAN_LATE
 
 pytestmark = pytest.mark.unit
 
@@ -359,3 +360,78 @@ def test_stopping_ends_probes_at_once_but_lets_a_decision_be_made():
     assert took < 1
     assert watch.running["hung"] == 0
     assert [one.state.status for _, batch in watch.batches for one in batch] == ["down"]
+
+
+LATE = ProbeResult(False, 5.0, "no answer within 5 s", timed_out=True, late=True)
+SILENT = ProbeResult(False, 5.0, "no answer within 5 s", timed_out=True)
+
+
+def answering(watch: Watch, result: ProbeResult) -> None:
+    """Every probe of the watch gives this result from now on."""
+
+    async def probe(check, instance, context) -> ProbeResult:
+        return result
+
+    watch.engine._probe = probe
+
+
+def test_late_rounds_raise_no_alert_of_the_check_but_one_of_forewatch_and_it_ends_with_them():
+    async def scene():
+        watch = Watch(config(*(http(f"c{n}", every="5s") for n in range(4))))
+        await watch.engine.start()
+        await asyncio.sleep(10)
+        answering(watch, LATE)
+        await asyncio.sleep(100)
+        states = watch.engine.states
+        answering(watch, PASS)
+        await asyncio.sleep(100)
+        await watch.engine.stop()
+        return watch, states
+
+    watch, states = run(scene())
+    assert {(state.status, state.late > 3) for state in states.values()} == {("up", True)}
+    assert watch.kinds() == ["AlertRaised", "AlertCleared"]
+    assert {event.labels["alertname"] for _, event in watch.told} == {"ForewatchOverloaded"}
+    assert 1 <= watch.told[0][1].values["late"] <= 4
+
+
+def test_checks_that_are_not_even_started_are_late_too():
+    async def scene():
+        watch = Watch(config(http("hung", every="1s", timeout="1s"), http("waits", every="1s")), at_once=1)
+        watch.takes = {"hung": 1000.0, "waits": 1000.0}
+        await watch.engine.start()
+        await asyncio.sleep(80)
+        await watch.engine.stop()
+        return watch
+
+    (told,) = run(scene()).told
+    assert told[1].labels["alertname"] == "ForewatchOverloaded"
+
+
+def test_an_overload_that_the_watch_before_told_of_is_cleared_by_this_one():
+    async def scene():
+        labels = {"alertname": "ForewatchOverloaded", "service": "forewatch", "severity": "critical"}
+        watch = Watch(config(http("c")), firing=[labels])
+        await watch.engine.start()
+        await asyncio.sleep(70)
+        await watch.engine.stop()
+        return watch
+
+    watch = run(scene())
+    assert watch.kinds() == ["AlertCleared"]
+    assert watch.told[0][1].labels["alertname"] == "ForewatchOverloaded"
+
+
+@pytest.mark.parametrize("held_up", [0.0, RAN_LATE])
+def test_a_time_out_says_whether_our_own_loop_was_late_lately(held_up):
+    async def scene():
+        watch = Watch(config(http("c")))
+        answering(watch, SILENT)
+        now = asyncio.get_running_loop().time()
+        watch.engine._context.lateness.note(now - held_up, now)
+        await watch.engine.start()
+        await asyncio.sleep(2)
+        await watch.engine.stop()
+        return watch
+
+    assert run(scene()).told[0][1].values["observer_late"] is (held_up > 0)

@@ -40,6 +40,16 @@ def test_a_batch_becomes_two_points_a_result_and_one_row_a_check(store):
         assert points.between(conn, duration.id, AT, AT + 1) == [(AT, 0.25), (AT + 1, 0.25)]
 
 
+def test_a_late_result_is_neither_a_pass_nor_a_failure_in_the_series(store):
+    state = CheckState("up", 0, 4, AT, AT, "late: this machine is too busy to tell", late=1)
+    late = ProbeResult(False, 5.0, "no answer within 5 s", timed_out=True, late=True)
+    with store.measure() as conn:
+        memory.write(conn, [CheckResult(KEY, AT, late, state)])
+    with store.read_metrics() as conn:
+        assert memory.load(conn)[KEY].reason == state.reason
+        assert series.find(conn, "check.up") == []
+
+
 def test_rows_of_checks_no_longer_configured_are_forgotten(store):
     with store.measure() as conn:
         memory.write(conn, [result(AT, True, CheckState("up", 0, 1, AT, AT, "200"))])

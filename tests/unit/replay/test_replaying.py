@@ -204,7 +204,7 @@ def test_an_event_that_cannot_be_decided_upon_now_is_a_difference(history: Histo
     observed[1] = replace(observed[1], event={**observed[1].event, "incident_id": "INC-9"})
     again = replay(observed, stored_configurations(history.store))
     found = compared(again, stored_history.records(history.store, known), known)
-    assert "it cannot be decided upon now: there is no incident INC-9" in found.differences[0]
+    assert "it cannot be decided now: there is no incident INC-9" in found.differences[0]
 
 
 def test_it_is_fast_enough_for_a_month(history: History) -> None:

@@ -10,6 +10,7 @@ from histories import History
 from typer.testing import CliRunner, Result
 
 from forewatch.alerting.matchers import Matcher
+from forewatch.alerting.routing import HOLD, HOLD_CRITICAL
 from forewatch.alerting.silence import Silence, silence_as_json
 from forewatch.cli import app
 from forewatch.clock import MICROSECONDS
@@ -22,6 +23,7 @@ from forewatch.errors import ConfigError, ForewatchError
 from forewatch.incidents.events import SilenceSet
 from forewatch.routes_check import check_routes
 from forewatch.store.memory import in_memory
+from forewatch.units import format_duration
 from forewatch.who_is_told import told_lines, tree_lines, who_is_told
 
 pytestmark = pytest.mark.unit
@@ -95,15 +97,31 @@ def test_labels_that_are_not_there_count_as_what_an_alert_without_them_does(conf
 
 
 def test_the_whole_tree_is_shown_a_line_a_route(config: Config) -> None:
+    critical = format_duration(HOLD_CRITICAL) if HOLD_CRITICAL else "not at all"
+    held = f"holds pages for a remedy: critical {critical}, warning {format_duration(HOLD)}"
     assert tree_lines(config) == [
-        "the default route, tells ops, web, boss, holds pages 1m for a remedy",
-        '  routes[0] {team="audit"}, tells boss, holds pages 1m for a remedy',
-        '  routes[1] {service="shop"}, tells web, holds pages 1m for a remedy',
+        f"the default route, tells ops, web, boss, {held}",
+        f'  routes[0] {{team="audit"}}, tells boss, {held}',
+        f'  routes[1] {{service="shop"}}, tells web, {held}',
         '    routes[1].routes[0] {severity="critical"}, tells ops, web, in groups by alertname: first after 10s, '
         "what is new every 5m, what still fires again after 4h",
-        '    routes[1].routes[1] {severity="info"}, tells web, holds pages 1m for a remedy, mute in night',
-        '  routes[2] {service=~"host|forewatch"}, tells ops, holds pages 1m for a remedy',
+        '    routes[1].routes[1] {severity="info"}, tells web, mute in night',
+        f'  routes[2] {{service=~"host|forewatch"}}, tells ops, {held}',
     ]
+
+
+def test_how_long_a_route_holds_is_said_of_the_severities_that_come_to_it() -> None:
+    routes = [
+        {"match": {"severity": "critical"}, "notify": ["ops"], "routes": [{"match": {"team": "web"}, "hold": "5s"}]},
+        {"match": ['severity=~"warning|info"'], "notify": ["ops"], "hold": "2m"},
+        {"match": {"severity": "info"}, "notify": ["ops"], "hold": "2m"},
+        {"match": {"team": "db"}, "notify": ["ops"], "hold": "0s"},
+    ]
+    shown = tree_lines(Config.model_validate({"notifiers": [{"name": "ops", "console": {}}], "routes": routes}))[1:]
+    critical = f", holds pages {format_duration(HOLD_CRITICAL)} for a remedy" if HOLD_CRITICAL else ""
+    assert [line.split("tells ops")[1] for line in shown] == [
+        critical, ", holds pages 5s for a remedy", ", holds pages 2m for a remedy", "", "",
+    ]  # fmt: skip
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from forewatch.config.models import Config
 from forewatch.config.secrets import Secret
 from forewatch.console import webhooks
 from forewatch.console.admission import Admission
+from forewatch.console.own_names import OwnNames
+from forewatch.console.refusals import Refusals
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import from_json
@@ -38,6 +40,7 @@ SOURCES = [
     source("sentry", {"client_secret": Secret("env:SENTRY_CLIENT_SECRET")}),
     source("bugsink"),
 ]
+JSON = {"Content-Type": "application/json"}
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -80,13 +83,14 @@ async def writer(runtime):
 async def app(runtime, writer, monkeypatch):
     monkeypatch.setenv("SENTRY_CLIENT_SECRET", CLIENT_SECRET)
     app = FastAPI()
-    app.include_router(webhooks.router(runtime, Admission(runtime), writer))
+    admission = Admission(runtime, OwnNames(runtime, 4280), Refusals(runtime, writer))
+    app.include_router(webhooks.router(runtime, admission, writer))
     return app
 
 
 def client_of(app, address="127.0.0.1"):
     transport = httpx.ASGITransport(app, client=(address, 4711))
-    return httpx.AsyncClient(transport=transport, base_url="http://forewatch")
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4280")
 
 
 @pytest.fixture
@@ -135,7 +139,7 @@ async def test_of_a_batch_with_bad_alerts_the_good_ones_are_stored_and_the_answe
 
 async def test_nothing_is_stored_where_all_is_bad(http, stored):
     assert (await http.post("/intake/my-grafana", json=webhook(alert(labels={})))).status_code == 400
-    assert (await http.post("/intake/my-grafana", content=b"{")).status_code == 400
+    assert (await http.post("/intake/my-grafana", content=b"{", headers=JSON)).status_code == 400
     assert stored() == []
 
 
@@ -325,7 +329,7 @@ PATHS = ["/intake/my-alertmanager-webhook", "/intake/my-grafana", "/intake/my-js
 async def test_no_body_ever_gives_a_500_and_what_is_stored_can_be_read(app, stored, path, body):
     before = len(stored())
     async with client_of(app) as http:
-        answer = await http.post(path, content=body, headers={**AUTHORIZED, **signature(body)})
+        answer = await http.post(path, content=body, headers={**AUTHORIZED, **JSON, **signature(body)})
     assert answer.status_code in (200, 202, 400, 413)
     if answer.status_code in (400, 413):
         assert answer.json().get("error") or answer.json()["errors"]

@@ -112,3 +112,15 @@ def test_a_missing_and_a_broken_file_have_faults(tmp_path: Path, store: Store) -
     broken.write_bytes(content)
     assert faults(broken)
     assert faults(store.home.metrics_db) == []
+
+
+def test_a_backup_may_go_into_another_folder(store: Store, tmp_path: Path) -> None:
+    made = backup.make(store, NOW, tmp_path / "elsewhere" / "safe")
+    assert {path.parent for path in made} == {tmp_path / "elsewhere" / "safe"}
+    assert not list(store.home.backups.glob("*.db"))
+
+
+def test_a_folder_that_cannot_be_made_is_told(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailable, match="cannot be made"):
+        backup.make(store, NOW, tmp_path / "file" / "below")

@@ -12,7 +12,7 @@ from forewatch.errors import Fenced
 from forewatch.home import Home
 from forewatch.store import shifts
 from forewatch.store.engine import Store
-from forewatch.store.shifts import Fence
+from forewatch.store.shifts import Fence, Inherited
 
 pytestmark = pytest.mark.unit
 
@@ -93,3 +93,23 @@ def test_a_holder_whose_term_is_over_can_write_nothing_more(conn: Connection) ->
     with pytest.raises(Fenced):
         shifts.beat(conn, fence, 6)
     assert not shifts.hand_over(conn, fence, successor="x", now=6)
+
+
+def test_who_inherits_the_term_of_the_dead_enters_itself_and_may_say_so_twice(conn: Connection) -> None:
+    begin(conn)
+    shifts.apply_as_successor(conn, SHIFT, "c", 200)
+    for _ in range(2):
+        shifts.enter(conn, Inherited(SHIFT, 1, "a"), "b")
+    row = shifts.get(conn, SHIFT)
+    assert row is not None
+    assert (row.term, row.holder, row.scheduled_for, row.successor) == (1, "b", 100, "c")
+
+
+def test_only_one_inherits_a_term_and_nobody_one_that_is_over(conn: Connection) -> None:
+    begin(conn)
+    shifts.enter(conn, Inherited(SHIFT, 1, "a"), "b")
+    with pytest.raises(Fenced, match="another has inherited term 1"):
+        shifts.enter(conn, Inherited(SHIFT, 1, "a"), "c")
+    shifts.take(conn, SHIFT, "d", expected_term=1, scheduled_for=100, now=1)
+    with pytest.raises(Fenced, match="term 2 has begun"):
+        shifts.enter(conn, Inherited(SHIFT, 1, "a"), "b")

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from forewatch.cli import app
 from forewatch.clock import FakeClock, micros
-from forewatch.commands import common
 from forewatch.errors import ForewatchError
 from forewatch.home import Home
 from forewatch.incidents.incident import Incident
@@ -101,7 +100,7 @@ def tried(empty_home, tmp_path, monkeypatch):
     time.tzset()
     home = Home(tmp_path / "home")
     shutil.copytree(empty_home.root, home.root)
-    monkeypatch.setattr(common, "open_runtime", lambda home: open_runtime(home, FakeClock(NOW)))
+    monkeypatch.setattr("forewatch.runtime.open_runtime", lambda home: open_runtime(home, FakeClock(NOW)))
     made = Tried(home)
     yield made
     made.store.close()
