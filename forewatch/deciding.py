@@ -29,8 +29,11 @@ from forewatch.incidents.outcome import (
     DropGroup,
     DropLetters,
     DropMembers,
+    DropWaits,
     Effect,
+    EndWaits,
     ForgetNamed,
+    Look,
     MergeHeld,
     MoveNotices,
     Notify,
@@ -44,6 +47,7 @@ from forewatch.incidents.outcome import (
     PutReceiver,
     PutRun,
     PutSilence,
+    PutWait,
     PutWithheld,
     RecordSent,
     RefreshAlerts,
@@ -59,6 +63,7 @@ from forewatch.store import (
     groups,
     incidents,
     letters,
+    looks,
     naming,
     observations,
     outbox,
@@ -67,6 +72,7 @@ from forewatch.store import (
     stories,
     timeline,
     timers,
+    waits,
     withheld,
 )
 from forewatch.store.engine import Store
@@ -89,11 +95,14 @@ def decide(store: Store, event: Event, *, config: tuple[int, Config], now: int, 
 
 
 def wake(home: Home, outcome: Outcome) -> None:
-    """Wake those who have work from an outcome: the worker for a run, `page-people` for what is to be sent."""
+    """Wake those who have work from an outcome: the worker for a run, `page-people` for what is to be sent,
+    `check-health` for what is to be looked at."""
     if any(isinstance(effect, Dispatch) for effect in outcome.effects):
         ring(home, "worker")
     if any(isinstance(effect, Notify | Release) for effect in outcome.effects):
         ring(home, "page-people")
+    if any(isinstance(effect, Look) for effect in outcome.effects):
+        ring(home, "check-health")
 
 
 def decide_in(
@@ -171,6 +180,12 @@ def _change(conn: Connection, change: Change, now: int) -> None:
             naming.forget(conn, notification_id)
         case Unname(alert_id, notifier):
             naming.unname(conn, alert_id, notifier)
+        case PutWait(wait):
+            waits.put(conn, wait)
+        case EndWaits(alert_id):
+            waits.end(conn, alert_id)
+        case DropWaits(alert_id):
+            waits.drop(conn, alert_id)
         case _:
             assert_never(change)
 
@@ -193,6 +208,8 @@ def _store_effect(conn: Connection, effect: Effect, now: int) -> None:
             timers.add(conn, kind, subject, due_at, now)
         case CancelTimers(subject, kind):
             timers.cancel(conn, subject, kind)
+        case Look(subject, purpose, keys, due_at):
+            looks.ask(conn, subject, purpose, keys, due_at, now)
         case Dispatch():
             pass  # the run's own row, stored as `waiting`, is the order to the worker
         case _:

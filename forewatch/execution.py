@@ -21,6 +21,7 @@ from forewatch.guard import sentry
 from forewatch.guard.redact import redact
 from forewatch.incidents.events import Event, RunActed, RunFailed, RunStarting
 from forewatch.incidents.outcome import Outcome
+from forewatch.looking import look_ordered
 from forewatch.orchestration import lifeline
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
@@ -63,8 +64,10 @@ async def admit(runtime: Runtime, run_id: str, flow_run_id: str) -> Execution:
     Raises ActionRefused with the reason where it may not start, is over, or is another flow run's: leave it then.
     """
 
+    seen = await look_ordered(runtime, run_id)
+
     def take() -> tuple[Outcome, Execution | None]:
-        outcome = decide_and_ring(runtime, RunStarting(run_id, flow_run_id, runtime.clock.now()))
+        outcome = decide_and_ring(runtime, RunStarting(run_id, flow_run_id, runtime.clock.now(), seen))
         with runtime.store.read() as conn:
             run = runs.get(conn, run_id)
             if run is None or run.state != "started" or run.flow_run_id != flow_run_id:

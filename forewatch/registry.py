@@ -17,6 +17,7 @@ ENTRY_POINTS = {
     "watch": "flows.shifts:watch",
     "flows": "flows:all_flows",
     "runbooks": "runbooks:all_runbooks",
+    "runbook": "runbooks:find",
     "runbook_flow": "runbooks:load",
 }
 

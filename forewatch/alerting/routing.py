@@ -16,9 +16,9 @@ from forewatch.alerting.matchers import Matcher, matches, parse_matchers
 from forewatch.config import models
 from forewatch.config.models import Config
 
-HOLD_CRITICAL = 0.0
+HOLD_CRITICAL = 30.0
 HOLD = 60.0
-"""Seconds a page waits while an `auto` remedy works, where the route does not say; a critical one does not wait."""
+"""Seconds a page waits while an `auto` remedy works, where the route does not say; nothing extends it."""
 DEFAULT_ROUTE = "the default route"
 
 

@@ -12,11 +12,12 @@ SuppressionKind = Literal[
     "dependency",
     "flapping",
     "aftermath",
+    "checking",
     "mute_time_interval",
     "active_time_interval",
 ]
-HOLDS_AUTOMATION: frozenset[SuppressionKind] = frozenset({"maintenance", "dependency"})
-"""Where these hold, no remedy acts: people work on it, or the cause lies elsewhere."""
+HOLDS_AUTOMATION: frozenset[SuppressionKind] = frozenset({"maintenance", "dependency", "checking"})
+"""Where these hold, no remedy acts: people work on it, the cause lies elsewhere, or it may be over."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from forewatch.errors import ActionRefused, ForewatchError, NotFound
 from forewatch.incidents.events import RunRequested
 from forewatch.incidents.outcome import PutRun
 from forewatch.remedy.run import UNDER_WAY
+from forewatch.resuming import turn_automation
 from forewatch.runtime import Runtime
-from forewatch.store import runs, switches
+from forewatch.store import runs
 from forewatch.units import format_duration
 
 WAIT = 120.0
@@ -94,15 +95,8 @@ def register(app: typer.Typer) -> None:
         home: HomeOption = None,
     ) -> None:
         """Stop every remedy at its next step; pages go on. `--resume` ends it."""
-        with opened(home) as runtime, runtime.store.decide() as conn:
-            switches.turn(
-                conn,
-                switches.AUTOMATION,
-                "on" if resume else "off",
-                actor=person(),
-                reason=reason,
-                now=runtime.clock.now(),
-            )
+        with opened(home) as runtime:
+            turn_automation(runtime, "on" if resume else "off", actor=person(), reason=reason)
         out.print("Automation may act again." if resume else "Automation is stopped; people are still paged.")
 
 

@@ -12,6 +12,7 @@ from forewatch.incidents.deciding.people import (
     resolved_by_hand,
 )
 from forewatch.incidents.deciding.regrouping import incident_split, incidents_merged
+from forewatch.incidents.deciding.retrying import automation_resumed, remedies_changed, shadow_rehearsed
 from forewatch.incidents.deciding.runs import run_acted, run_failed, run_requested, run_starting
 from forewatch.incidents.deciding.sending import send_posted
 from forewatch.incidents.deciding.silencing import silence_expired, silence_set
@@ -24,16 +25,19 @@ from forewatch.incidents.events import (
     AlertRaised,
     AlertsRefreshed,
     AlertTimedOut,
+    AutomationResumed,
     ChangeReported,
     Event,
     IncidentsMerged,
     IncidentSplit,
     Noted,
+    RemediesChanged,
     ResolvedByHand,
     RunActed,
     RunFailed,
     RunRequested,
     RunStarting,
+    ShadowRehearsed,
     SilenceExpired,
     SilenceSet,
     TimerDue,
@@ -79,6 +83,12 @@ def decide(view: View, event: Event, now: int) -> Outcome:
             run_failed(draft, event)
         case RunRequested():
             run_requested(draft, event)
+        case AutomationResumed():
+            automation_resumed(draft, event)
+        case RemediesChanged():
+            remedies_changed(draft, event)
+        case ShadowRehearsed():
+            shadow_rehearsed(draft, event)
         case TimerDue():
             timer_due(draft, event)
         case Undelivered():

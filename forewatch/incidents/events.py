@@ -152,6 +152,8 @@ class RunStarting(Event):
     run_id: str
     flow_run_id: str
     at: int
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """What a look at the failing check and those of its dependencies saw just now, see `store.looks`."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,8 @@ class TimerDue(Event):
     `start`: a dispatched run has not started; `verification`: it acted, is it healed? `group`: a notification group's
     tick; `digest`: what waits for a receiver leaves; `hold`: the hold of an incident's pages is over; `review`,
     `recheck`: look again at an alert nobody was told of; `reroute`: an alert has other routes now; `calm`: a flapping
-    alert may have calmed down; `flap-down`: it may have stayed down; `silence-start`, `silence-warning`, `silence-end`:
+    alert may have calmed down; `remedy`: ask again for what was refused;
+    `flap-down`: it may have stayed down; `silence-start`, `silence-warning`, `silence-end`:
     a silence begins, is about to end, ended.
     """
 
@@ -194,6 +197,39 @@ class TimerDue(Event):
     timer_id: int
     kind: str
     subject: str
+    at: int
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    """Of a `review`, `recheck` or `remedy`: what a look at the alert's check and those of its dependencies saw."""
+
+
+@dataclass(frozen=True)
+class AutomationResumed(Event):
+    """A person lets automation act again."""
+
+    source: ClassVar[str] = "person"
+    actor: str
+    at: int
+
+
+@dataclass(frozen=True)
+class RemediesChanged(Event):
+    """A configuration with other remedies for these services came into force: what fires there is asked anew."""
+
+    source: ClassVar[str] = "configuration"
+    services: list[str]
+    version: int
+    at: int
+
+
+@dataclass(frozen=True)
+class ShadowRehearsed(Event):
+    """It was looked at whether a remedy in shadow could have run: what stood against it, and what was as it should."""
+
+    source: ClassVar[str] = "remedy"
+    alert_id: str
+    runbook: str
+    problems: list[str]
+    found: list[str]
     at: int
 
 
@@ -255,6 +291,8 @@ _TYPES: dict[str, type[Event]] = {
         AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
         RunRequested, AlertsRefreshed, AlertTimedOut, AlertAcknowledged, ChangeReported, SilenceSet, SilenceExpired,
         IncidentsMerged, IncidentSplit, Undelivered,
+        AutomationResumed, RemediesChanged,
+        ShadowRehearsed,
     )
 }  # fmt: skip
 

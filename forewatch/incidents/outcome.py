@@ -16,6 +16,7 @@ from forewatch.alerting.suppression import Withheld
 from forewatch.incidents.events import ChangeReported
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
+from forewatch.remedy.wait import Wait
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,27 @@ class Unname:
     notifier: str
 
 
+@dataclass(frozen=True)
+class PutWait:
+    """The alert's remedy waits for this now, and for nothing else any more."""
+
+    wait: Wait
+
+
+@dataclass(frozen=True)
+class EndWaits:
+    """The alert's remedy waits no more; that it did is known as long as the alert fires."""
+
+    alert_id: str
+
+
+@dataclass(frozen=True)
+class DropWaits:
+    """The alert is over: what its remedy waited for is forgotten."""
+
+    alert_id: str
+
+
 Change = (
     PutAlert
     | PutIncident
@@ -214,6 +236,9 @@ Change = (
     | PutReceiver
     | ForgetNamed
     | Unname
+    | PutWait
+    | EndWaits
+    | DropWaits
 )
 
 
@@ -295,7 +320,21 @@ class CancelTimers:
     kind: str | None = None
 
 
-Effect = Notify | RecordSent | Release | MergeHeld | Dispatch | SetTimer | CancelTimers
+@dataclass(frozen=True)
+class Look:
+    """Have `check-health` probe these checks (service, check, instance) at `due_at` and write down what it sees.
+
+    `purpose`: `act` for a run that is about to act, `review` for an alert that is withheld, `recovery` for what may
+    have recovered with its dependency. With `shadow` and no checks: see whether the alert's remedy could have run.
+    """
+
+    subject: str
+    purpose: str
+    keys: tuple[tuple[str, str, str], ...]
+    due_at: int
+
+
+Effect = Notify | RecordSent | Release | MergeHeld | Dispatch | SetTimer | CancelTimers | Look
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter
 from forewatch.remedy.run import Run
+from forewatch.remedy.wait import Wait
 
 
 class View(Protocol):
@@ -139,6 +140,18 @@ class View(Protocol):
 
     def letters(self, notifier: str) -> list[Letter]:
         """What waits for a receiver's next digest, oldest first."""
+
+    def runs_at_work(self, services: Collection[str]) -> list[Run]:
+        """The runs under way of remedies of some services, oldest first."""
+
+    def waits(self, alert_id: str) -> list[Wait]:
+        """What the alert's remedy waits for and has waited for, since it fires."""
+
+    def waits_by(self, subject: str) -> list[str]:
+        """The alerts whose remedies wait for a run, an alert or a switch, the longest waiting first."""
+
+    def waits_in(self, incident_id: str) -> list[Wait]:
+        """What remedies wait for now, for the firing alerts of an incident."""
 
     def notifications_of(self, incident_id: str) -> list[Notification]:
         """All notifications of an incident, whatever their state, oldest first."""

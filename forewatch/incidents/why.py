@@ -36,6 +36,7 @@ _TIMERS = {
     "flap-down": "It was time to see whether the flapping {} stays down",
     "hold": "The hold of pages of {} was over",
     "digest": "It was time to tell {} what waited",
+    "remedy": "It was time to ask the remedy of {} again",
     "calm": "The flapping alert {} may have calmed down",
     "silence-start": "The silence {} began",
     "silence-warning": "The silence {} was about to end",
@@ -174,6 +175,12 @@ def happening(event: dict[str, Any]) -> str:
             return f"{actor} merged {merged} into {into}"
         case {"type": "IncidentSplit", "actor": actor, "incident_id": incident, "alert_ids": alert_ids}:
             return f"{actor} split {', '.join(alert_ids)} off {incident}"
+        case {"type": "AutomationResumed", "actor": actor}:
+            return f"{actor} let automation act again"
+        case {"type": "RemediesChanged", "version": version}:
+            return f"Configuration {version} came into force with other remedies"
+        case {"type": "ShadowRehearsed", "runbook": runbook}:
+            return f"It was looked at whether {runbook} could have run"
         case {"type": "TimerDue", "kind": kind, "subject": subject}:
             return _TIMERS.get(kind, f"The {kind} timer of {{}} ran out").format(subject)
         case {"type": "Undelivered", "notification_id": notification_id}:

@@ -22,7 +22,7 @@ class Progress:
         self._port = port
         self._prefect_port = prefect_port
         self._began = time.monotonic()
-        self._standing: tuple[str, ...] = ()
+        self._begun: set[str] = set()
         self._announced = False
         self._ready = False
         self._said_at = self._began
@@ -32,9 +32,9 @@ class Progress:
         """Call it as often as the state is read."""
         now = time.monotonic()
         for shift in readiness.standing:
-            if shift not in self._standing and not self._announced:
+            if shift not in self._begun and not self._announced:
+                self._begun.add(shift)
                 self._tell(f"{shift} stands watch ({now - self._began:.1f} s).")
-        self._standing = readiness.standing
         if readiness.ready and not self._announced:
             self._announced = True
             self._tell(f"Ready after {now - self._began:.1f} s.")

@@ -40,10 +40,13 @@ def exceeded(limits: Limits, runs: Sequence[Run], now: int) -> Refused | None:
     within_hour = sum(at > now - micros(HOUR) for at in instants)
     if within_hour >= limits.per_hour:
         times = "once" if within_hour == 1 else f"{within_hour} times"
-        return Refused("limit-per-hour", f"it acted {times} within the last hour, its limit is {limits.per_hour}")
+        reason = f"it acted {times} within the last hour, its limit is {limits.per_hour}"
+        # There is room again once fewer than the limit lie within an hour.
+        return Refused("limit-per-hour", reason, again_at=sorted(instants)[-limits.per_hour] + micros(HOUR))
     latest = max(instants, default=None)
     if latest is not None and latest > now - micros(limits.cooldown):
         ago = seconds(now - latest)
         when = f"{format_duration(ago)} ago" if ago >= 0 else f"{format_duration(-ago)} ahead of the clock"
-        return Refused("cooldown", f"it acted {when} and rests for {format_duration(limits.cooldown)} between two runs")
+        reason = f"it acted {when} and rests for {format_duration(limits.cooldown)} between two runs"
+        return Refused("cooldown", reason, again_at=latest + micros(limits.cooldown))
     return None

@@ -18,8 +18,11 @@ from forewatch.incidents.outcome import (
     DropGroup,
     DropLetters,
     DropMembers,
+    DropWaits,
     Effect,
+    EndWaits,
     ForgetNamed,
+    Look,
     MergeHeld,
     MoveNotices,
     Notify,
@@ -33,6 +36,7 @@ from forewatch.incidents.outcome import (
     PutReceiver,
     PutRun,
     PutSilence,
+    PutWait,
     PutWithheld,
     RecordSent,
     RefreshAlerts,
@@ -118,6 +122,10 @@ def _subject(part: Change | Effect) -> str | None:
             return incident_id
         case PutLetter(letter):
             return letter.alert_id or letter.incident_id
+        case PutWait(wait):
+            return wait.alert_id
+        case EndWaits(id) | DropWaits(id) | Look(id):
+            return id
         case SetTimer() | CancelTimers() | RefreshAlerts() | PutFlap() | DropFlap() | AddChange():
             return None
         case MergeHeld() | DropLetters() | PutReceiver():

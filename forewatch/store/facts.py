@@ -14,7 +14,7 @@ Nearly all a decision looks at was put there by decisions before it. The rest is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,6 +62,9 @@ class RecordingView(StoreView):
 
     def runs_counted(self, remedy: str, since: int) -> list[Run]:
         return self._saw_runs(super().runs_counted(remedy, since))
+
+    def runs_at_work(self, services: Collection[str]) -> list[Run]:
+        return self._saw_runs(super().runs_at_work(services))
 
     def notifications_of(self, incident_id: str) -> list[Notification]:
         found = super().notifications_of(incident_id)

@@ -234,6 +234,7 @@ def _conditions(before: int, yesterday: int) -> list[tuple[Table, ColumnElement[
         (schema.timers, and_(t.state != "waiting", t.due_at < before, *(_absent(one, t.subject) for one in subjects))),
         # Each group has a tick every few minutes: too many rows to keep as long as what they decided.
         (schema.timers, and_(t.state != "waiting", t.kind == "group", t.due_at < yesterday)),
+        (schema.looks, schema.looks.c.due_at < yesterday),
         (schema.silences, schema.silences.c.ends_at < before),
         (schema.silenced, and_(schema.silenced.c.at < before, _absent(schema.silences, schema.silenced.c.silence_id))),
         (schema.notices, and_(schema.notices.c.at < before, ~exists().where(g.key == schema.notices.c.group))),

@@ -42,6 +42,11 @@ _COUNTED = (
     )
     .order_by(runs.c.created_at, runs.c.id)
 )
+_AT_WORK = (
+    select(*_COLUMNS)
+    .where(runs.c.state.in_(UNDER_WAY), runs.c.remedy.is_not(None), runs.c.service.in_(bindparam("of", expanding=True)))
+    .order_by(runs.c.created_at, runs.c.id)
+)
 _ANY_WAITING = select(runs.c.id).where(runs.c.state == "waiting").limit(1)
 _INSERT = insert(runs)
 _REPLACE = update(runs).where(runs.c.id == bindparam("of"), runs.c.state == bindparam("expected"))
@@ -85,6 +90,11 @@ def counted(conn: Connection, remedy: str, since: int) -> list[Run]:
     a person has at work on the service is among them: two at once would be in each other's way.
     """
     return [Run(**row._mapping) for row in conn.execute(_COUNTED, {"of": remedy, "since": since})]
+
+
+def at_work(conn: Connection, services: Collection[str]) -> list[Run]:
+    """The runs under way of remedies of some services, oldest first."""
+    return [Run(**row._mapping) for row in conn.execute(_AT_WORK, {"of": list(services)})]
 
 
 def put(conn: Connection, run: Run, expected: str | None = None) -> None:

@@ -444,7 +444,7 @@ timers = Table(
     "timers",
     decisions,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("kind", String, nullable=False),  # verification | start
+    Column("kind", String, nullable=False),  # verification | start | remedy | review | ...
     Column("subject", String, nullable=False),
     Column("set_at", BigInteger, nullable=False),  # in the future: the clock has been set back since
     Column("due_at", BigInteger, nullable=False),
@@ -452,6 +452,37 @@ timers = Table(
     Index("ix_timers_state", "state", "due_at"),
     Index("ix_timers_subject", "subject"),
     sqlite_autoincrement=True,  # an id of a deleted row is never given again
+)
+
+looks = Table(
+    "looks",
+    decisions,
+    # checks that are to be probed at once, before something acts on what they said; check-health answers
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("subject", String, nullable=False),  # the run or alert it is for
+    Column("purpose", String, nullable=False),  # act | review | recovery | shadow
+    Column("asked_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+    Column("keys", JSON, nullable=False),  # [[service, check, instance], ...]
+    Column("state", String, nullable=False),  # asked | answered
+    Column("answered_at", BigInteger),
+    Column("results", JSON),  # [{service, check, instance, ok, reason, at, status}, ...]
+    Index("ix_looks_state", "state", "due_at"),
+    Index("ix_looks_subject", "subject"),
+    sqlite_autoincrement=True,
+)
+
+waits = Table(
+    "waits",
+    decisions,
+    # remedies that were refused for now, by the alert they are for
+    Column("alert_id", String, primary_key=True),
+    Column("kind", String, primary_key=True),  # the code of the refusal
+    Column("by", String, nullable=False),  # the run, alert or switch it ends with
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger),  # held pages wait with it until then
+    Column("active", Boolean, nullable=False),
+    Index("ix_waits_by", "by"),
 )
 
 shifts = Table(

@@ -19,6 +19,7 @@ from forewatch.config.models import Config
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter
 from forewatch.remedy.run import Run
+from forewatch.remedy.wait import Wait
 from forewatch.store import (
     alerts,
     components,
@@ -33,6 +34,7 @@ from forewatch.store import (
     runs,
     silences,
     switches,
+    waits,
     withheld,
 )
 
@@ -169,6 +171,18 @@ class StoreView:
 
     def letters(self, notifier: str) -> list[Letter]:
         return letters.waiting(self._conn, notifier)
+
+    def runs_at_work(self, services: Collection[str]) -> list[Run]:
+        return runs.at_work(self._conn, services)
+
+    def waits(self, alert_id: str) -> list[Wait]:
+        return waits.of_alert(self._conn, alert_id)
+
+    def waits_by(self, subject: str) -> list[str]:
+        return waits.by(self._conn, subject)
+
+    def waits_in(self, incident_id: str) -> list[Wait]:
+        return waits.in_incident(self._conn, incident_id)
 
     def notifications_of(self, incident_id: str) -> list[Notification]:
         return outbox.of_incident(self._conn, incident_id)

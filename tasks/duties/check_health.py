@@ -18,6 +18,8 @@ from forewatch.runtime import Runtime
 from forewatch.store import alerts
 from forewatch.store.shifts import Fence
 from tasks.duties.decider import Decider
+from tasks.duties.looks import Looks
+from tasks.duties.remedies import ask_other_remedies
 from tasks.probes import memory
 from tasks.probes.calls import Calls
 from tasks.probes.engine import CheckEngine
@@ -35,6 +37,8 @@ class CheckHealth:
         self._fence = fence
         self._decider = Decider(runtime, fence)
         self._engine: CheckEngine | None = None
+        self._looks: Looks | None = None
+        self._remedies_of: int | None = None
         self._follow: asyncio.Task[None] | None = None
         self._durations: dict[CheckKey, float] = {}
         self._certificates: dict[CheckKey, int] = {}
@@ -54,12 +58,16 @@ class CheckHealth:
             clock=self._runtime.clock,
         )
         await self._engine.start()
+        self._looks = Looks(self._runtime, self._fence, self._engine, self._on_transition)
+        self._looks.start()
         await self._runtime.store.run(self._forget_others, config)
         self._follow = asyncio.create_task(self._follow_configuration(version))
 
     async def stop(self) -> None:
         if self._follow is not None:
             self._follow.cancel()
+        if self._looks is not None:
+            await self._looks.stop()
         if self._engine is not None:
             await self._engine.stop()
         await self._decider.close()
@@ -124,6 +132,9 @@ class CheckHealth:
                     await self._engine.reconfigure(config, Path(config.folder))
                     await self._runtime.store.run(self._forget_others, config)
                     version = newest
+                if self._remedies_of != version:
+                    await ask_other_remedies(self._runtime, self._fence, self._decider.decide, version, config)
+                    self._remedies_of = version
             except Fenced as error:
                 log.warning("%s", error)
             except Exception as error:

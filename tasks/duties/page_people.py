@@ -20,6 +20,7 @@ from tasks.audit import Audit
 from tasks.delivery import AT_ONCE, Delivery
 from tasks.duties.decider import Decider
 from tasks.duties.inbox import Inbox
+from tasks.duties.reviews import Reviews
 from tasks.stories import Stories
 
 log = logging.getLogger("forewatch.page_people")
@@ -46,6 +47,7 @@ class PagePeople:
         self._decider = Decider(runtime, fence)
         self._inbox = Inbox(runtime, fence, self._decider)
         self._delivery = Delivery(runtime, fence.term)
+        self._reviews = Reviews(runtime, self._decide)
         self._audit = Audit()
         self._stories = Stories(runtime)
         self._tasks: list[asyncio.Task[None]] = []
@@ -73,6 +75,7 @@ class PagePeople:
         self._tasks[1].cancel()
         self._tasks[3].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reviews.stop()
         await self._delivery.close(LAST_PATIENCE)
         await self._audit.close()
         await self._decider.close()
@@ -108,7 +111,7 @@ class PagePeople:
         now = self._runtime.clock.now()
         await self._decider.retry()
         due = await self._runtime.store.run(self._due, now)
-        for timer in due:
+        for timer in await self._reviews.take(due) if not self._decider.kept else ():
             if self._decider.kept:
                 # While the store takes no decision a timer stays due in it; keeping it here too would add up.
                 break
@@ -138,8 +141,9 @@ class PagePeople:
         at = self._runtime.clock.monotonic()
         self._put_off = {timer: until for timer, until in self._put_off.items() if until > at}
         with self._runtime.store.read() as conn:
-            due = timers.due(conn, now, AT_A_TIME + len(self._put_off))
-        return [timer for timer in due if timer.id not in self._put_off][:AT_A_TIME]
+            left_out = self._put_off.keys() | self._reviews.under_way
+            due = timers.due(conn, now, AT_A_TIME + len(left_out))
+        return [timer for timer in due if timer.id not in left_out][:AT_A_TIME]
 
     async def _heartbeat(self) -> None:
         """The outside dead-man's switch hears from us only while all shifts stand."""

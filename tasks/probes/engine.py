@@ -6,6 +6,8 @@
   (a long probe, a suspended machine) are left out, never made up for in a burst.
 * A time-out that our own loop may be to blame for is no verdict: the check is late, not failing. Where too many rounds
   go by without one, that is an alert of its own (`forewatch.overload`).
+* Somebody who is about to act may ask for a check's next result at once (`soon`): its own round is brought forward, and
+  counts as any other. There are never two rounds of one check.
 * A transition is handed over at once, results follow in batches. The state moves on only when the transition has been
   taken: if that fails, the check is soon probed again and the transition found again.
 """
@@ -16,7 +18,6 @@ import asyncio
 import heapq
 import itertools
 import logging
-import math
 import random
 import resource
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -42,10 +43,10 @@ from forewatch.checks import (
 from forewatch.clock import Clock, SystemClock, seconds
 from forewatch.config.models import Check, Config, Instance
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.overload import late_after
 from tasks.probes import ProbeContext, probe
 from tasks.probes.context import JudgeCalls
 from tasks.probes.own_lateness import OwnLateness
+from tasks.probes.watched import Watched
 
 log = logging.getLogger(__name__)
 
@@ -91,30 +92,6 @@ def descriptors(wanted: int) -> int:
     return max(wanted, SPARE + 1) if soft == resource.RLIM_INFINITY else max(soft, SPARE + 1)
 
 
-class _Watched:
-    """A monitor on the engine's list. Replaced, not changed, when its configuration changes."""
-
-    __slots__ = ("anchor", "due", "late_after", "monitor", "probing", "state", "task", "verdict_at")
-
-    def __init__(self, monitor: Monitor, state: CheckState, anchor: float, due: float, verdict_at: float) -> None:
-        self.monitor = monitor
-        self.state = state
-        self.anchor = anchor
-        self.due = due
-        self.verdict_at = verdict_at
-        """Of the last result that was one, by `OwnLateness.now`; before the first, when it came on the list."""
-        self.late_after = late_after(monitor.check)
-        self.task: asyncio.Task[None] | None = None
-        self.probing = False
-
-    def next_due(self, now: float) -> float:
-        """The first moment of the grid after `now` and after the round just held."""
-        every = self.monitor.check.every
-        # A millionth of a period of slack: rounding must not yield the same moment twice.
-        held = math.floor((max(now, self.due) - self.anchor) / every + 1e-6)
-        return self.anchor + (held + 1) * every
-
-
 class CheckEngine:
     """`start`, then `reconfigure` as often as needed, then `stop`; all on one loop.
 
@@ -150,8 +127,8 @@ class CheckEngine:
         firing = list(firing)
         self._taken, self._orphans, self._moved = take_over(self._planned, states, firing)
         self._own_lateness = OwnLateness(self._context.lateness, self._clock, firing)
-        self._watched: dict[CheckKey, _Watched] = {}
-        self._heap: list[tuple[float, int, _Watched]] = []
+        self._watched: dict[CheckKey, Watched] = {}
+        self._heap: list[tuple[float, int, Watched]] = []
         self._order = itertools.count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: list[CheckResult] = []
@@ -175,6 +152,37 @@ class CheckEngine:
         self._rounds = self._lost = 0
         self._late_sum = self._late_max = 0.0
         return pulse
+
+    def latest(self, key: CheckKey) -> tuple[CheckResult, float] | None:
+        """A check's latest result of this watch, and its age in seconds; None where there is none."""
+        watched = self._watched.get(key)
+        if watched is None or watched.latest is None:
+            return None
+        return watched.latest, asyncio.get_running_loop().time() - watched.settled_at
+
+    def state(self, key: CheckKey) -> CheckState | None:
+        watched = self._watched.get(key)
+        return watched.state if watched is not None else None
+
+    def every(self, key: CheckKey) -> float:
+        """Seconds between two rounds of a check; 0 where it is not watched."""
+        watched = self._watched.get(key)
+        return watched.monitor.check.every if watched is not None else 0.0
+
+    def soon(self, key: CheckKey) -> asyncio.Future[CheckResult] | None:
+        """A check's next result: that of the round under way, else of its next one, which begins now. None where it is
+        not watched; cancelled where it is no longer."""
+        watched = self._watched.get(key)
+        if watched is None or self._stopping.is_set():
+            return None
+        loop = asyncio.get_running_loop()
+        if watched.awaited is None:
+            watched.awaited = loop.create_future()
+        if not watched.under_way and watched.due > loop.time():
+            watched.due = loop.time()
+            self._push(watched)
+            self._set_timer()
+        return watched.awaited
 
     async def start(self) -> None:
         """Begin to watch, and clear the alerts of checks that are no longer configured."""
@@ -235,11 +243,12 @@ class CheckEngine:
             phase = self._random.random()
             anchor = loop_now + phase * every
             due = loop_now + phase * min(every, self._first_round)
-        watched = self._watched[monitor.key] = _Watched(monitor, state, anchor, due, self._own_lateness.now())
+        watched = self._watched[monitor.key] = Watched(monitor, state, anchor, due, self._own_lateness.now())
         self._push(watched)
 
-    def _push(self, watched: _Watched) -> None:
-        heapq.heappush(self._heap, (watched.due, next(self._order), watched))
+    def _push(self, watched: Watched) -> None:
+        watched.place = next(self._order)
+        heapq.heappush(self._heap, (watched.due, watched.place, watched))
 
     def _set_timer(self) -> None:
         """Wake for the head of the heap; where all places are taken, the end of a round does it."""
@@ -254,8 +263,8 @@ class CheckEngine:
         # The loop may call a timer early by its clock's resolution.
         now = max(asyncio.get_running_loop().time(), self._wake_at)
         while self._heap and self._heap[0][0] <= now and len(self._tasks) < self._at_once:
-            watched = heapq.heappop(self._heap)[2]
-            if self._watched.get(watched.monitor.key) is not watched:
+            _, place, watched = heapq.heappop(self._heap)
+            if self._watched.get(watched.monitor.key) is not watched or place != watched.place:
                 continue
             late = now - watched.due
             self._rounds += 1
@@ -275,7 +284,7 @@ class CheckEngine:
         if was_full:
             self._set_timer()
 
-    async def _round(self, watched: _Watched) -> None:
+    async def _round(self, watched: Watched) -> None:
         loop = asyncio.get_running_loop()
         monitor = watched.monitor
         try:
@@ -296,7 +305,7 @@ class CheckEngine:
             if self._heap[0][2] is watched:
                 self._set_timer()
 
-    async def _settle(self, watched: _Watched, result: ProbeResult) -> bool:
+    async def _settle(self, watched: Watched, result: ProbeResult) -> bool:
         """Move the state on; False where a transition was not taken, so that the state stays before it."""
         monitor, now = watched.monitor, self._clock.now()
         before = watched.state
@@ -320,7 +329,9 @@ class CheckEngine:
         watched.state = state
         if not result.late:
             watched.verdict_at = self._own_lateness.now()
-        self._results.append(CheckResult(monitor.key, now, result, state))
+        settled = CheckResult(monitor.key, now, result, state)
+        self._results.append(settled)
+        watched.settle(settled, asyncio.get_running_loop().time())
         return taken
 
     async def _hand_over(self, event: AlertRaised | AlertCleared) -> bool:
@@ -344,10 +355,12 @@ class CheckEngine:
             if await self._hand_over(relabelled(watched.monitor, watched.state, before, self._clock.now())):
                 self._moved.pop(key, None)
 
-    async def _end_rounds(self, watched: Iterable[_Watched]) -> None:
+    async def _end_rounds(self, watched: Iterable[Watched]) -> None:
         """Cancel what is probing; wait for what is being handed over, since a decision is not to be torn."""
         tasks = []
         for one in watched:
+            if one.awaited is not None:
+                one.awaited.cancel()
             if one.task is not None and not one.task.done():
                 tasks.append(one.task)
                 if one.probing:

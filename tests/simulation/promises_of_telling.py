@@ -125,6 +125,8 @@ def _wrongly_withheld(ledger: Ledger, newest: Config) -> Iterator[str]:
             match reason["kind"]:
                 case "silence" | "maintenance":
                     good = reason["by"] in active
+                case "dependency" if reason["until"] is not None:  # it has recovered, and this is being checked again
+                    good = reason["until"] > since
                 case "inhibition" | "dependency":
                     good = reason["by"] in (lately if route else firing)
                 case "flapping":

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from simulated_world import World
 
+from forewatch import resuming
 from forewatch.alerting.matchers import Matcher
 from forewatch.alerting.silence import Silence, silence_as_json, state_of
 from forewatch.clock import micros
@@ -22,7 +23,7 @@ from forewatch.incidents.events import (
     SilenceSet,
 )
 from forewatch.runtime import Runtime
-from forewatch.store import alerts, incidents, silences, switches
+from forewatch.store import alerts, incidents, silences
 
 
 async def use(world: World, event_for: Any) -> None:
@@ -65,12 +66,8 @@ def a_run(service: str) -> Any:
 async def turn_automation(world: World, state: Any) -> None:
     runtime = world.runtime()
 
-    def turn() -> None:
-        with runtime.store.decide() as conn:
-            switches.turn(conn, switches.AUTOMATION, state, actor="ana", reason="", now=runtime.clock.now())
-
     try:
-        await runtime.store.run(turn)
+        await runtime.store.run(resuming.turn_automation, runtime, state, actor="ana", reason="")
     except ForewatchError as error:
         world.tell(f"is told: {error}")
 

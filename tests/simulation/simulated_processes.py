@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -18,12 +18,15 @@ import forewatch.deciding
 import forewatch.execution
 import forewatch.intake.drain
 import forewatch.intake.writer
+import forewatch.looking
 import forewatch.orchestration.dispatcher
 import forewatch.orchestration.watch
+import forewatch.resuming
 import tasks.delivery
 import tasks.duties.decider
 import tasks.duties.inbox
 import tasks.duties.page_people
+import tasks.duties.reviews
 from forewatch import checks
 from forewatch.checks import CheckState, ProbeResult
 from forewatch.errors import ForewatchError
@@ -33,7 +36,8 @@ from forewatch.orchestration.watch import Watch, relieve, stand_in
 from forewatch.remedy.run import UNDER_WAY
 from forewatch.runtime import Runtime
 from forewatch.steps import Step
-from forewatch.store import alerts, components, runs
+from forewatch.store import alerts, components, looks, runs
+from forewatch.store.shifts import check_fence
 from tasks.duties.decider import Decider
 from tasks.duties.page_people import PagePeople
 
@@ -74,6 +78,9 @@ def with_other_hands(world: World) -> Iterator[None]:
 
         put(forewatch.deciding, ring=world.ring)
         put(forewatch.execution, ring=world.ring, BEAT=LOOK_EVERY)
+        put(forewatch.looking, ring=world.ring, POLL=0.5)
+        put(forewatch.resuming, ring=world.ring)
+        put(tasks.duties.reviews, report=world.report)
         put(forewatch.execution.sentry, report=world.report)
         put(
             forewatch.orchestration.dispatcher,
@@ -119,7 +126,9 @@ class CheckHealth:
     def __init__(self, world: World, runtime: Runtime, fence: Any) -> None:
         self._world = world
         self._runtime = runtime
+        self._fence = fence
         self._decider = Decider(runtime, fence)
+        self._bell = SimulatedBell(world, "check-health")
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -149,7 +158,37 @@ class CheckHealth:
             for monitor in monitors:
                 await self._probe(monitor, states)
             await self._decider.retry()
-            await asyncio.sleep(LOOK_EVERY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._bell.rung.wait()
+            self._bell.rung.clear()
+            await self._answer_looks(monitors, states)
+
+    async def _answer_looks(self, monitors: list[Any], states: dict[Any, CheckState]) -> None:
+        """As `tasks.duties.looks`: probe what is asked, fold it in, and write down what was seen."""
+        runtime = self._runtime
+        try:
+            for look in await runtime.store.run(self._due):
+                asked = [one for one in monitors if list(one.key) in look.keys]
+                for monitor in asked:
+                    await self._probe(monitor, states)
+                seen = [self._seen(monitor, states[monitor.key]) for monitor in asked]
+                await runtime.store.run(self._write, look.id, seen)
+        except ForewatchError as error:
+            self._world.tell(f"a look is not answered: {error}")
+
+    def _due(self) -> list[Any]:
+        with self._runtime.store.read() as conn:
+            return looks.due(conn, self._runtime.clock.now(), 100)
+
+    def _write(self, look_id: int, seen: list[dict[str, Any]]) -> None:
+        with self._runtime.store.decide() as conn:
+            check_fence(conn, self._fence)
+            looks.answer(conn, look_id, seen, self._runtime.clock.now())
+
+    def _seen(self, monitor: Any, state: CheckState) -> dict[str, Any]:
+        ok = state.successes > 0
+        return {**monitor.key.labels(), "ok": ok, "reason": state.reason, "at": state.at, "status": state.status}
 
     async def _probe(self, monitor: Any, states: dict[Any, CheckState]) -> None:
         now = self._runtime.clock.now()

@@ -20,7 +20,9 @@ from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
 from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
+from forewatch.incidents.deciding.recovering import check_dependants
 from forewatch.incidents.deciding.told_directly import record_told
+from forewatch.incidents.deciding.waiting import ask_now, forget_waiting
 from forewatch.incidents.deciding.withholding import forget_withheld, look_again
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut
 from forewatch.incidents.incident import Incident
@@ -221,7 +223,9 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
     text = f"{alert.id} {how} after {lasted}: {telling.summary(alert)}."
     draft.because("alert-resolved", text, alert.id, alert.incident_id)
     forget_withheld(draft, alert)
-    look_again(draft, alert.id)
+    forget_waiting(draft, alert)
+    ask_now(draft, alert.id)
+    look_again(draft, alert.id, first=[] if unwatched else check_dependants(draft, alert))
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     if incident is None or not incident.open:
         return
@@ -254,7 +258,7 @@ def _go_on(draft: Draft, incident: Incident, over: Alert, rest: list[Alert]) -> 
     firing = ", ".join(alert.id for alert in rest[:MOST_SHOWN]) + (" and more" if len(rest) > MOST_SHOWN else "")
     draft.because("incident-goes-on", f"{incident.id} stays open, {firing} still firing.", incident.id)
     incident = retitle(draft, incident, rest) if over.service == incident.service else incident
-    release_unattended(draft, incident, *_end_runs_that_healed(draft, incident, over))
+    release_unattended(draft, incident, *_end_runs_that_healed(draft, incident, over), but=over.id)
 
 
 def _end_runs_that_healed(draft: Draft, incident: Incident, over: Alert) -> list[str]:

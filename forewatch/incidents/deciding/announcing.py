@@ -17,7 +17,9 @@ from forewatch.incidents.deciding.automation import Answer, hold_back, send_reme
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import said_of
 from forewatch.incidents.deciding.groups import join_group, join_new_groups
+from forewatch.incidents.deciding.looking import Seen
 from forewatch.incidents.deciding.paging import tell_of_trouble, tell_who_hears_no_more
+from forewatch.incidents.deciding.passing import still_checked
 from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import (
     flapping_of,
@@ -73,8 +75,11 @@ def reroute(draft: Draft, alert_id: str) -> None:
         tell_of_trouble(draft, incident, alert, now_open, said)
 
 
-def review(draft: Draft, alert_id: str) -> None:
-    """Look again at an alert nobody was told of: what spoke against it may be over. Then people hear of it afresh."""
+def review(draft: Draft, alert_id: str, seen: Seen = ()) -> None:
+    """Look again at an alert nobody was told of: what spoke against it may be over. Then people hear of it afresh.
+
+    `seen`: what its check and those of its dependencies said when they were asked just now.
+    """
     alert = draft.view.alert(alert_id)
     before = draft.view.withheld(alert_id)
     if alert is None or alert.status != "firing" or not before:
@@ -83,6 +88,8 @@ def review(draft: Draft, alert_id: str) -> None:
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     reasons, flapping = _reasons(draft, incident, alert)
     aside = [reason for one in before for reason in one.reasons if reason.kind == "aftermath"]
+    if not reasons and (checking := still_checked(draft, alert, before, seen)) is not None:
+        reasons = (checking,)
     if reasons or any(reason.until is not None and reason.until > draft.now for reason in aside):
         withhold(draft, alert, "", (*reasons, *aside))
         return
@@ -108,7 +115,7 @@ def review(draft: Draft, alert_id: str) -> None:
     answer = Answer(None, "")
     held_back = any(one.route == "" and holds_automation(one.reasons) is not None for one in before)
     if held_back and incident is not None and incident.open:
-        answer = send_remedy(draft, alert)
+        answer = send_remedy(draft, alert, seen=seen)
     if incident is None or not now_open:
         draft.because("nothing-new", f"{alert.id} is withheld no more where it was.", alert.id, alert.incident_id)
         return
@@ -174,6 +181,7 @@ def _tell(
         telling.trouble(alert, incident.id, values, telling.joined(why, answer.said), runbook),
         run=answer.run,
         covered=answer.covered,
+        held_until=answer.held_until,
         afresh=[route.name for route in afresh],
         heard_since=heard_since,
     )

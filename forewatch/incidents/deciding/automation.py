@@ -10,14 +10,19 @@ from forewatch.alerting.alert import Alert
 from forewatch.clock import micros, seconds
 from forewatch.config.models import Remedy
 from forewatch.incidents import telling
+from forewatch.incidents.deciding.covering import covered_by, covering_run
+from forewatch.incidents.deciding.dependencies import dependency_fails, dependency_unclear
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.looking import Seen, keys_for
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.deciding.passing import passed_meanwhile
 from forewatch.incidents.deciding.vouching import not_vouched_for
+from forewatch.incidents.deciding.waiting import again, ask_later, holding, run_is_over
 from forewatch.incidents.incident import Incident
-from forewatch.incidents.outcome import CancelTimers, Dispatch, SetTimer
+from forewatch.incidents.outcome import CancelTimers, Dispatch, Look, SetTimer
 from forewatch.remedy.choose import choose, remedy_key
 from forewatch.remedy.limits import counted_since
-from forewatch.remedy.may_act import may_act
+from forewatch.remedy.may_act import SHADOW, may_act
 from forewatch.remedy.run import UNDER_WAY, Run
 from forewatch.remedy.verdict import Refused, Verdict
 from forewatch.remedy.verification import HEALED, NOT_HEALED, still_ill
@@ -27,12 +32,12 @@ START_WITHIN = 10.0
 """Seconds a dispatched run gets to start before people are told that automation did not."""
 
 
-def judge(draft: Draft, alert: Alert, remedy: Remedy, *, run: Run | None = None) -> Verdict:
-    """Whether the alert's remedy may act now. `run` is the run that asks, once there is one."""
+def judge(draft: Draft, alert: Alert, remedy: Remedy, *, run: Run | None = None, seen: Seen = ()) -> Verdict:
+    """Whether the alert's remedy may act now. `run` is the run that asks, once there is one; `seen` what a look saw."""
     view = draft.view
     counted = view.runs_counted(remedy_key(alert.service, remedy.runbook), counted_since(remedy.limits, draft.now))
     itself = run.id if run is not None else None
-    return may_act(
+    verdict = may_act(
         remedy,
         firing=alert.status == "firing" if run is None else bool(unhealed(draft, run)),
         stopped=view.automation_stopped(),
@@ -40,20 +45,39 @@ def judge(draft: Draft, alert: Alert, remedy: Remedy, *, run: Run | None = None)
         counted=[other for other in counted if other.id != itself],
         now=draft.now,
     )
+    if isinstance(verdict, Refused):
+        return verdict
+    return (
+        dependency_fails(draft, alert)
+        or passed_meanwhile(draft, alert, seen)
+        or dependency_unclear(draft, alert, seen)
+        or verdict
+    )
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What automation does about an alert: the run it sent, if any, and a sentence that says so or why not."""
+    """What automation does about an alert: the run at work on it, if any, and a sentence that says so or why not."""
 
     run: Run | None
     said: str
     covered: bool = False
-    """A run under way works on the alert already."""
+    """The run was at work before the alert fired."""
+    held_until: int | None = None
+    """Of a covered alert: when the run's own hold ends, so that its page waits no longer. None: as its routes say."""
+    again_at: int | None = None
+    """When a remedy that was refused for now is asked again, where that is known."""
+    holds_until: int | None = None
+    """Until when held pages wait with a remedy that waits; None: they do not."""
 
 
-def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = None) -> Answer:
-    """Dispatch the alert's remedy if it may act and can be started. `values`: what was measured when it was raised."""
+def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = None, *, seen: Seen = ()) -> Answer:
+    """Dispatch the alert's remedy if it may act and can be started; else have it asked again when it may.
+
+    `values`: what was measured when it was raised.
+    """
+    if (at_work := covering_run(draft, alert)) is not None:
+        return _covered(draft, alert, at_work)
     remedy = choose(draft.view.config, alert)
     if remedy is None:
         missing = Refused("no-remedy", f"no remedy of {alert.service} is bound to this alert")
@@ -61,9 +85,14 @@ def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = N
     if values and values.get("observer_late"):
         busy = Refused("observer-late", "this machine is too busy to trust a time-out")
         return Answer(None, hold_back(draft, alert, busy))
-    verdict = not_vouched_for(draft.view.config, alert) or judge(draft, alert, remedy)
+    verdict = not_vouched_for(draft.view.config, alert) or judge(draft, alert, remedy, seen=seen)
     if isinstance(verdict, Refused):
-        return Answer(None, hold_back(draft, alert, verdict), covered=_at_work_on(draft, alert, remedy))
+        said = hold_back(draft, alert, verdict)
+        ask_later(draft, alert, verdict)
+        if verdict.code == SHADOW:
+            # People do not wait for what is found: it goes on the timeline.
+            draft.order(Look(alert.id, "shadow", (), draft.now))
+        return Answer(None, said, again_at=verdict.again_at, holds_until=verdict.holds_until)
     down = draft.view.automation_down()
     run = _dispatch(draft, alert, remedy, timed=down is None)
     if down is not None:
@@ -75,17 +104,23 @@ def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = N
     return Answer(run, f"{run.id} ({run.runbook}) was sent to fix it, and had not when this left.")
 
 
+def _covered(draft: Draft, alert: Alert, run: Run) -> Answer:
+    """A run is at work already that the alert may come of, or that may heal it as well."""
+    waits = covered_by(draft, alert, run)
+    said = telling.sentence(waits.reason)
+    draft.because(waits.code, said, alert.id, alert.incident_id, run.id)
+    draft.log(alert.incident_id, "automation", said, run=run.id)
+    ask_later(draft, alert, waits)
+    held_until = waits.holds_until if waits.holds_until is not None else draft.now
+    return Answer(run, said, covered=True, held_until=held_until, holds_until=waits.holds_until)
+
+
 def hold_back(draft: Draft, alert: Alert, refused: Refused) -> str:
-    """Say, and return, why no remedy acts."""
-    text = f"Automation does not act: {refused.reason}."
+    """Say, and return, why no remedy acts, and when it is asked again."""
+    text = telling.joined(f"Automation does not act: {refused.reason}", again(refused))
     draft.because(refused.code, text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "automation", text)
     return text
-
-
-def _at_work_on(draft: Draft, alert: Alert, remedy: Remedy) -> bool:
-    key = remedy_key(alert.service, remedy.runbook)
-    return any(run.remedy == key and run.state in UNDER_WAY for run in _runs_beside(draft, alert))
 
 
 def _runs_beside(draft: Draft, alert: Alert) -> list[Run]:
@@ -120,6 +155,9 @@ def _dispatch(draft: Draft, alert: Alert, remedy: Remedy, *, timed: bool) -> Run
         )
     )
     start(draft, run, timed=timed)
+    if keys := keys_for(draft.view.config, alert):
+        # With the dispatch, so that probing overlaps the start of its process.
+        draft.order(Look(run.id, "act", keys, draft.now))
     text = f"{run.id} ({run.runbook}) is sent to heal {alert.service}, its autonomy is auto and its limits allow it."
     draft.because("remedy-sent", text, run.id, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "run", text, run=run.id)
@@ -138,6 +176,7 @@ def end_healed(draft: Draft, run: Run, **fields: Any) -> None:
     run = draft.change_run(run, state="done", verified=HEALED, finished_at=draft.now, **fields)
     draft.order(CancelTimers(run.id))
     text = f"{run.id} ({run.runbook}) healed {run.service}: its alerts are resolved {_since_acting(draft, run)}."
+    run_is_over(draft, run)
     draft.because("healed", text, run.id, run.alert_id, run.incident_id)
     draft.log(run.incident_id, "verified", text, run=run.id)
 
@@ -160,6 +199,7 @@ def end_in_failure(
     """A run failed, was cancelled or did not heal: held pages go out, and its failure is told."""
     draft.change_run(run, state=state, finished_at=draft.now, outcome=text, verified=verified)
     draft.order(CancelTimers(run.id))
+    run_is_over(draft, run)
     draft.because(code, text, run.id, run.alert_id, run.incident_id)
     draft.log(run.incident_id, "run", text, run=run.id)
     if incident is None:
@@ -174,6 +214,7 @@ def end_before_acting(draft: Draft, run: Run, code: str, reason: str, *, state: 
     text = f"{run.id} ({run.runbook}) does not act: {reason.rstrip('.')}."
     draft.change_run(run, state=state, finished_at=draft.now, outcome=telling.sentence(reason))
     draft.order(CancelTimers(run.id))
+    run_is_over(draft, run)
     draft.because(code, text, run.id, run.alert_id, run.incident_id)
     draft.log(run.incident_id, "run", text, run=run.id)
 
@@ -185,8 +226,9 @@ def unhealed(draft: Draft, run: Run, alerts: list[Alert] | None = None) -> list[
     return still_ill(draft.view.config, run, alerts)
 
 
-def release_unattended(draft: Draft, incident: Incident, *over: str, because: str = "") -> None:
-    """Pages are held only while a run is at work: where none is but those just `over`, they go out."""
+def release_unattended(draft: Draft, incident: Incident, *over: str, because: str = "", but: str = "") -> None:
+    """Pages are held only while a run is at work, or a remedy waits with them: where none is but those just `over`, and
+    none waits but that of the alert `but`, they go out."""
     at_work = [run for run in draft.view.runs_of(incident.id) if run.state in UNDER_WAY and run.id not in over]
-    if not at_work:
+    if not at_work and not holding(draft, incident.id, but):
         release(draft, incident, because or f"Alerts of {incident.id} still fire and no run is at work on them.", *over)

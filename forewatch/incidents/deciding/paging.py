@@ -31,14 +31,15 @@ def tell_of_trouble(
     *,
     run: Run | None = None,
     covered: bool = False,
+    held_until: int | None = None,
     afresh: Collection[str] = (),
     heard_since: int | None = None,
 ) -> None:
     """Name the alert to every receiver of the routes it was not named to yet at this severity: by a page, or where that
     is no news of the incident to them by an update; `info` is reported instead.
 
-    `run` is the one just dispatched for this alert: only then may a page wait for the route's hold. `covered` says that
-    a run under way works on this alert too: then it waits as long as the pages held for that, no longer. On the routes
+    `run` is the one at work on this alert: only then may a page wait for the route's hold, and no longer than
+    `held_until`, when the run was at work before. On the routes
     named in `afresh` those are told too who were told before `heard_since`, or ever where that is None.
     """
     named = {one.notifier: one for one in draft.view.named(alert.id)} if incident.status != "mitigated" else {}
@@ -80,10 +81,11 @@ def tell_of_trouble(
                 (naming(alert),),
                 draft.now,
             )
-            hold = until
-            if run is not None and kind == "page" and route.hold > 0:
-                hold = draft.now + micros(route.hold)
-            draft.post(Post(letter, until=hold))
+            until = None
+            if run is not None and kind != "report" and route.hold > 0:
+                until = draft.now + micros(route.hold)
+                until = until if held_until is None else min(until, held_until)
+            draft.post(Post(letter, until=until))
 
 
 def _joining(draft: Draft, incident: Incident, alert: Alert, said: telling.Content) -> telling.Content:

@@ -17,8 +17,10 @@ from forewatch.incidents.deciding.automation import (
     unhealed,
 )
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.looking import Seen
 from forewatch.incidents.deciding.paging import release, tell_of_failure
-from forewatch.incidents.deciding.withholding import holds_automation, suppressions
+from forewatch.incidents.deciding.waiting import again, ask_later, end_waiting, run_is_over
+from forewatch.incidents.deciding.withholding import held_back_from_acting
 from forewatch.incidents.events import RunActed, RunFailed, RunRequested, RunStarting
 from forewatch.incidents.outcome import CancelTimers, SetTimer
 from forewatch.remedy.choose import choose
@@ -45,12 +47,14 @@ def run_starting(draft: Draft, event: RunStarting) -> None:
     if run.state not in ("waiting", "claimed"):
         draft.because("run-over", f"{run.id} is {run.state} already and does not start again.", *subjects)
         return
-    verdict = _may_start(draft, run)
+    verdict = _may_start(draft, run, event.seen)
     if isinstance(verdict, Refused):
         _refuse(draft, run, verdict)
         return
     draft.change_run(run, state="started", flow_run_id=event.flow_run_id, started_at=event.at)
     draft.order(CancelTimers(run.id, "start"))
+    if alert := draft.view.alert(run.alert_id) if run.alert_id is not None else None:
+        end_waiting(draft, alert)
     text = f"{run.id} ({run.runbook}) starts in flow run {event.flow_run_id}."
     draft.because("run-started", f"{text} Nothing spoke against it in the moment of acting.", *subjects)
     draft.log(run.incident_id, "run", text, run=run.id)
@@ -73,6 +77,7 @@ def run_acted(draft: Draft, event: RunActed) -> None:
     if run.alert_id is None:
         draft.change_run(run, state="done", acted_at=acted_at, finished_at=draft.now, outcome=event.outcome)
         draft.order(CancelTimers(run.id))
+        run_is_over(draft, run)
     elif not unhealed(draft, run):
         end_healed(draft, run, acted_at=acted_at, outcome=event.outcome)
         incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
@@ -146,7 +151,7 @@ def run_requested(draft: Draft, event: RunRequested) -> None:
     draft.log(incident_id, "run", text, actor=event.actor, run=run.id)
 
 
-def _may_start(draft: Draft, run: Run) -> Verdict:
+def _may_start(draft: Draft, run: Run, seen: Seen) -> Verdict:
     if run.kind == "runbook":
         stopped = draft.view.automation_stopped()
         return Allowed() if stopped is None else Refused("automation-stopped", stopped.rstrip("."))
@@ -162,19 +167,23 @@ def _may_start(draft: Draft, run: Run) -> Verdict:
         return Refused(
             "no-remedy", f"{run.runbook} is not the remedy of {alert.id} any more, the configuration changed"
         )
-    held_back = holds_automation(suppressions(draft, alert))
-    if held_back is not None:
-        return Refused(held_back.kind, held_back.text)
-    return judge(draft, alert, remedy, run=run)
+    held_back = held_back_from_acting(draft, alert)
+    return held_back if held_back is not None else judge(draft, alert, remedy, run=run, seen=seen)
 
 
 def _refuse(draft: Draft, run: Run, refused: Refused) -> None:
     end_before_acting(draft, run, refused.code, refused.reason, state="refused")
     incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
+    alert = draft.view.alert(run.alert_id) if run.alert_id is not None else None
     if incident is None or not incident.open:
         return
-    because = f"Automation did not act after all: {refused.reason}."
-    if not release(draft, incident, because, run.id):
+    asked_before = alert is not None and bool(draft.view.waits(alert.id))
+    if alert is not None and incident.status != "acknowledged":
+        ask_later(draft, alert, refused)
+    if refused.holds_until is not None:
+        return  # held pages wait with it, as long as they would have anyway
+    because = telling.joined(f"Automation did not act after all: {refused.reason}", again(refused))
+    if not release(draft, incident, because, run.id) and not asked_before:
         tell_of_failure(draft, incident, run, because)
 
 

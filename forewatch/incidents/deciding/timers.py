@@ -1,4 +1,4 @@
-"""A timer ran out: of a run, a notification group, a withheld alert, a flapping one, or a silence.
+"""A timer ran out: of a run, a refused remedy, a notification group, a withheld alert, a flapping one, or a silence.
 
 A timer that has become pointless is recorded and nothing else: it must never hold up the ones behind it.
 """
@@ -18,6 +18,7 @@ from forewatch.incidents.deciding.automation import (
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.groups import group_due
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.deciding.retrying import ask_again
 from forewatch.incidents.deciding.sending import digest_due, hold_due
 from forewatch.incidents.deciding.silencing import silence_due
 from forewatch.incidents.events import TimerDue
@@ -33,13 +34,15 @@ def timer_due(draft: Draft, event: TimerDue) -> None:
         case "reroute":
             reroute(draft, event.subject)
         case "review" | "recheck":
-            review(draft, event.subject)
+            review(draft, event.subject, event.seen)
         case "digest":
             digest_due(draft, event.subject)
         case "hold":
             hold_due(draft, event.subject)
         case "flap-down":
             flapping_stays_down(draft, event.subject)
+        case "remedy":
+            ask_again(draft, event.subject, event.seen)
         case "calm":
             calm_due(draft, event.subject)
         case "silence-start" | "silence-warning" | "silence-end":

@@ -24,11 +24,11 @@ from forewatch.clock import iso, micros
 from forewatch.config.models import Config, Times
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import graph_of
+from forewatch.incidents.deciding.dependencies import SPREADS
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.outcome import CancelTimers, SetTimer
+from forewatch.remedy.verdict import Refused
 
-SPREADS = frozenset({"availability", "latency", "errors"})
-"""What a failing dependency explains in those that need it. A full disk is nobody else's fault."""
 TIMERS_A_SECOND = 50
 LOOKS_AGAIN = 900.0
 """Seconds after which what is withheld is looked at again, whatever it rests on."""
@@ -81,6 +81,14 @@ def holds_automation(reasons: Sequence[Suppression]) -> Suppression | None:
     return next((reason for reason in reasons if reason.kind in HOLDS_AUTOMATION), None)
 
 
+def held_back_from_acting(draft: Draft, alert: Alert) -> Refused | None:
+    """The reason to tell nobody for which no remedy may act either, in the moment of acting. What a failing dependency
+    asks of a remedy is judged there by itself: it counts also where nobody is told of it."""
+    reasons = [reason for reason in suppressions(draft, alert) if reason.kind != "dependency"]
+    found = holds_automation(reasons)
+    return Refused(found.kind, found.text) if found is not None else None
+
+
 def withhold(draft: Draft, alert: Alert, route: str, reasons: tuple[Suppression, ...], *, review: bool = True) -> None:
     """Store why, and look again when the first reason ends by itself; a group needs no `review`, it has its ticks."""
     before = next((one for one in draft.view.withheld(alert.id) if one.route == route), None)
@@ -116,15 +124,17 @@ def forget_withheld(draft: Draft, alert: Alert) -> None:
     draft.order(CancelTimers(alert.id, "review"), CancelTimers(alert.id, "recheck"))
 
 
-def look_again(draft: Draft, subject: str, *, outside: str | None = None) -> None:
+def look_again(draft: Draft, subject: str, *, outside: str | None = None, first: Sequence[str] = ()) -> None:
     """What a silence, an alert or the like withheld is to be looked at again, now that it ends: one review each.
 
-    `outside`: of the alerts of other incidents than this only.
+    `outside`: of the alerts of other incidents than this only. `first`: these before the others, in this order.
     """
     found = draft.view.withheld_by(subject)
     if outside is not None:
         alerts = [draft.view.alert(alert_id) for alert_id in found]
         found = [alert.id for alert in alerts if alert is not None and alert.incident_id != outside]
+    place = {alert_id: number for number, alert_id in enumerate(first)}
+    found.sort(key=lambda alert_id: place.get(alert_id, len(place)))
     draft.order(*one_by_one(draft, "review", found))
 
 

@@ -38,8 +38,8 @@ def test_without_any_notifier_the_console_hears_of_it():
     assert route_for(config(notifiers=[]), {}).notify == ("console",)
 
 
-@pytest.mark.parametrize(("severity", "hold"), [("critical", 0.0), ("warning", 60.0), ("info", 60.0)])
-def test_a_critical_page_does_not_wait_for_a_remedy_unless_the_route_says_so(severity, hold):
+@pytest.mark.parametrize(("severity", "hold"), [("critical", 30.0), ("warning", 60.0), ("info", 60.0)])
+def test_a_critical_page_waits_half_a_minute_for_a_remedy_unless_the_route_says_otherwise(severity, hold):
     labels = {"severity": severity}
     assert route_for(config(), labels).hold == hold
     assert route_for(config({"notify": ["ops"]}), labels).hold == hold
@@ -114,7 +114,7 @@ def test_a_first_level_route_that_names_no_notifier_tells_every_one():
 
 def test_a_child_without_a_hold_keeps_the_one_for_its_severity():
     tree = config({"routes": [{"match": {"team": "web"}}]})
-    assert route_for(tree, {"team": "web", "severity": "critical"}).hold == 0.0
+    assert route_for(tree, {"team": "web", "severity": "critical"}).hold == 30.0
     assert route_for(tree, {"team": "web", "severity": "warning"}).hold == 60.0
 
 
@@ -146,7 +146,7 @@ def test_alerts_are_routed_by_what_they_count_as():
         "AL-1", "f", {"severity": "error"}, {}, "shop", "critical", "firing", 1, None, 1, None, classification="errors"
     )
     assert [route.name for route in routes_of(tree, alert)] == ["routes[0]"]
-    assert route_of(tree, alert).hold == 0.0
+    assert route_of(tree, alert).hold == 30.0
 
 
 def test_a_changed_configuration_is_worked_out_anew_and_the_old_one_forgotten():

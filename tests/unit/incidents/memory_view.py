@@ -37,7 +37,10 @@ from forewatch.incidents.outcome import (
     DropGroup,
     DropLetters,
     DropMembers,
+    DropWaits,
+    EndWaits,
     ForgetNamed,
+    Look,
     MergeHeld,
     MoveNotices,
     Notify,
@@ -50,6 +53,7 @@ from forewatch.incidents.outcome import (
     PutReceiver,
     PutRun,
     PutSilence,
+    PutWait,
     PutWithheld,
     RecordSent,
     RefreshAlerts,
@@ -77,7 +81,8 @@ class MemoryView:
         self.timeline, self.timers, self.reasons, self.changes = [], [], [], []
         self.silences, self.held_back, self.hidden, self.flaps = {}, {}, {}, {}
         self.groups, self.group_members, self.notices = {}, {}, {}
-        self.namings, self.waiting, self.receivers = {}, {}, {}
+        self.namings, self.letter_box, self.receivers = {}, {}, {}
+        self.waiting, self.looks = {}, []
         self.stopped = self.down = None
         self._ids = {}
         self._timers_set = 0
@@ -198,7 +203,7 @@ class MemoryView:
         return self.receivers.get(notifier)
 
     def letters(self, notifier):
-        return list(self.waiting.get(notifier, ()))
+        return list(self.letter_box.get(notifier, ()))
 
     def silences_on(self, labels, now):
         return SilenceIndex(self.silences.values()).matching(labels, now)
@@ -259,6 +264,19 @@ class MemoryView:
             if run.remedy == remedy
             or (run.remedy is None and f"{run.service}/{run.runbook}" == remedy and run.state in UNDER_WAY)
         ]
+
+    def runs_at_work(self, services):
+        return [r for r in self.runs.values() if r.state in UNDER_WAY and r.remedy and r.service in services]
+
+    def waits(self, alert_id):
+        return [wait for (of, _), wait in self.waiting.items() if of == alert_id]
+
+    def waits_by(self, subject):
+        return [wait.alert_id for wait in self.waiting.values() if wait.active and wait.by == subject]
+
+    def waits_in(self, incident_id):
+        firing = {alert.id for alert in self.firing_in(incident_id)}
+        return [wait for wait in self.waiting.values() if wait.active and wait.alert_id in firing]
 
     def notifications_of(self, incident_id):
         return [notification for notification in self.outbox.values() if notification.incident_id == incident_id]
@@ -333,10 +351,10 @@ class MemoryView:
                 for notice in self.notifications_of(incident_id):
                     self.outbox[notice.id] = replace(notice, incident_id=into)
             case PutLetter(letter):
-                self.waiting.setdefault(letter.notifier, []).append(letter)
+                self.letter_box.setdefault(letter.notifier, []).append(letter)
                 self._name(letter.notifier, letter, None)
             case DropLetters(notifier):
-                self.waiting.pop(notifier, None)
+                self.letter_box.pop(notifier, None)
             case PutReceiver(receiver):
                 self.receivers[receiver.notifier] = receiver
             case Unname(alert_id, notifier):
@@ -347,8 +365,20 @@ class MemoryView:
                     for key, (one, name) in self.namings.items()
                     if one.notification_id != notification_id
                 }
+            case PutWait(wait):
+                self._end_waits(wait.alert_id)
+                self.waiting[wait.alert_id, wait.kind] = wait
+            case EndWaits(alert_id):
+                self._end_waits(alert_id)
+            case DropWaits(alert_id):
+                self.waiting = {key: wait for key, wait in self.waiting.items() if key[0] != alert_id}
             case _:
                 raise AssertionError(f"{change} is not known here")
+
+    def _end_waits(self, alert_id):
+        for key, wait in self.waiting.items():
+            if key[0] == alert_id:
+                self.waiting[key] = replace(wait, active=False)
 
     def _carry_out(self, effect, now):
         match effect:
@@ -387,6 +417,8 @@ class MemoryView:
                 self.timers.append(Timer(self._timers_set, kind, subject, due_at))
             case CancelTimers(subject, kind):
                 self.timers = [t for t in self.timers if t.subject != subject or kind not in (None, t.kind)]
+            case Look():
+                self.looks.append(effect)
             case Dispatch(run_id):
                 assert self.runs[run_id].state == "waiting"
 
@@ -436,8 +468,15 @@ class World:
         labels = {"alertname": "CheckFailing", "service": service, "check": check, "severity": severity, **labels}
         return self.decide(AlertCleared(labels, self.now))
 
-    def starting(self, run="RUN-1", flow_run="flow-1"):
-        return self.decide(RunStarting(run, flow_run, self.now))
+    def starting(self, run="RUN-1", flow_run="flow-1", seen=()):
+        return self.decide(RunStarting(run, flow_run, self.now, list(seen)))
+
+    def sees(self, ok, service="shop", check="http", status=None, at=None, instance="default"):
+        """What a look saw of a check."""
+        reason = {True: "200", False: "connection refused", None: "no answer within 2s"}[ok]
+        status = status or ("up" if ok else "down")
+        return {"service": service, "check": check, "instance": instance, "ok": ok, "reason": reason,
+                "at": self.now if at is None else at, "status": status}  # fmt: skip
 
     def acted(self, run="RUN-1", outcome="restarted with pid 4711"):
         return self.decide(RunActed(run, outcome, self.now))

@@ -111,7 +111,7 @@ class TestAutomation:
     @pytest.mark.parametrize(
         ("config", "code", "sentence"),
         [
-            (shop(autonomy="shadow"), "shadow", "its autonomy is shadow, it would have run restart-service"),
+            (shop(autonomy="shadow"), "shadow", "the autonomy of restart-service is shadow"),
             (shop(autonomy="approve"), "approval-missing", "approvals cannot be given yet"),
             (shop(on={"alertname": "Other"}), "no-remedy", "no remedy of shop is bound to this alert"),
             ({}, "no-remedy", "no remedy of shop is bound to this alert"),
@@ -208,12 +208,17 @@ class TestPaging:
         assert page.run_id == "RUN-1"
         assert "page-held" in world.codes()
 
-    def test_by_default_a_warning_waits_a_minute_and_a_critical_page_does_not(self):
+    def test_by_default_a_warning_waits_a_minute_and_a_critical_page_half_of_one(self):
         warning, critical = World(shop()), World(shop())
         warning.fails(severity="warning")
         critical.fails(severity="critical")
         assert warning.view.outbox["NT-1"].not_before == warning.now + micros(60)
-        assert critical.told() == [("page", "ops", "due")]
+        assert critical.view.outbox["NT-1"].not_before == critical.now + micros(30)
+
+    def test_with_a_hold_of_zero_a_critical_page_leaves_at_once(self):
+        world = World(shop(hold="0s"))
+        world.fails(severity="critical")
+        assert world.told() == [("page", "ops", "due")]
 
     def test_info_is_reported_and_never_paged(self):
         world = World(shop(hold="30s"))

@@ -247,7 +247,7 @@ def test_an_alert_of_the_machine_itself_joins_no_strangers_and_they_join_none_of
 
 
 def test_another_critical_alert_of_the_same_service_breaks_through_an_acknowledgement():
-    world = World(chain())
+    world = World(chain(routes=[{"notify": ["ops"], "hold": "0s"}]))
     world.fails("http", service="stock")
     world.wait(1)
     world.ack()

@@ -124,7 +124,10 @@ def test_why_a_remedy_did_not_act_is_in_the_chain(store):
     with store.decide() as conn:
         switches.turn(conn, switches.AUTOMATION, "off", actor="ana", reason="moving", now=told.clock.now())
     told.after(0, AlertRaised, labels=LABELS, annotations=SUMMARY)
-    assert "  Automation does not act: automation was stopped by ana: moving." in told.why("AL-1")
+    assert (
+        "  Automation does not act: automation was stopped by ana: moving. It tries again once automation is resumed."
+        in told.why("AL-1")
+    )
 
 
 def test_a_decision_that_only_repeats_the_last_is_counted(store):
@@ -151,7 +154,9 @@ def test_a_released_page_says_why_it_left(store):
     with store.read() as conn:
         page = outbox.get(conn, "NT-1")
     assert page.state == "due"
-    assert page.content["text"].endswith("Automation did not act after all: automation was stopped by ana.")
+    assert page.content["text"].endswith(
+        "Automation did not act after all: automation was stopped by ana. It tries again once automation is resumed."
+    )
 
 
 def test_the_story_is_a_page_of_tables_with_links_that_nothing_breaks_out_of(healed):

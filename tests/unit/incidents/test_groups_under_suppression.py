@@ -74,7 +74,8 @@ def test_an_inhibited_alert_is_known_still_when_its_inhibition_ends():
 
 
 def test_a_group_dissolved_by_a_new_configuration_pages_once_and_sends_no_second_remedy():
-    world = World(shop(routes=[{"notify": ["ops"], "group_by": ["alertname"]}]))
+    once = {"per_hour": 1, "cooldown": "0s"}
+    world = World(shop(routes=[{"notify": ["ops"], "group_by": ["alertname"]}], limits=once))
     for number in range(5):
         world.fails(f"check{number}")
     assert list(world.view.runs) == ["RUN-1"]
@@ -82,7 +83,7 @@ def test_a_group_dissolved_by_a_new_configuration_pages_once_and_sends_no_second
     world.failed()
     before = len(world.told())
     world.wait(20)
-    world.view.config = World(shop(limits={"per_hour": 10, "cooldown": "0s"})).view.config
+    world.view.config = World(shop(limits=once)).view.config
     world.wait(60)
     assert [kind for kind, _, _ in world.told()[before:]] == ["page", *["update"] * 4]
     assert list(world.view.runs) == ["RUN-1"]

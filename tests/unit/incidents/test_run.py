@@ -64,12 +64,13 @@ class TestStarting:
         assert (run.state, run.outcome) == ("refused", "automation was stopped by ana.")
         assert world.told() == [("page", "ops", "due")]
         assert world.view.outbox["NT-1"].content["reason"] == (
-            "Automation did not act after all: automation was stopped by ana."
+            "Automation did not act after all: automation was stopped by ana. "
+            "It tries again once automation is resumed."
         )
         assert {"automation-stopped", "pages-released"} <= set(world.codes())
 
     def test_where_the_page_is_out_already_a_refusal_is_told(self):
-        world = dispatched()
+        world = dispatched(hold="0s")
         world.send()
         world.view.stopped = "automation was stopped by ana"
         world.starting()
@@ -143,7 +144,7 @@ class TestActed:
         assert world.view.runs["RUN-1"].incident_id == "INC-1"
         world.acted()
         world.recovers()
-        assert world.view.incidents["INC-1"].resolution == "healed by RUN-1 (restart-service)"
+        assert world.view.incidents["INC-1"].resolution == "fixed by RUN-1 (restart-service)"
 
     def test_a_run_for_a_healthy_service_belongs_to_no_incident(self):
         world = World(shop())

@@ -20,7 +20,7 @@ class TestStart:
         )
 
     def test_where_the_page_is_out_already_it_is_told(self):
-        world = World(shop())
+        world = World(shop(hold="0s"))
         world.fails()
         world.wait(10)
         assert [kind for kind, _, _ in world.told()] == ["page", "failure"]

@@ -50,6 +50,7 @@ def test_the_terminal_is_told_what_has_begun_and_where_the_pages_are():
     lines = []
     progress = Progress(lines.append, 4290, 4291)
     progress.show(Readiness(("check-health",), ("worker: not heard of yet",)))
+    progress.show(Readiness((), ("check-health: no beat for 6 s",)))
     progress.show(Readiness(("check-health",), ("worker: not heard of yet",)))
     progress.show(Readiness(SHIFTS, ()))
     said = "\n".join(lines)

@@ -75,7 +75,7 @@ def test_with_nothing_against_it_an_auto_remedy_may_act():
         ({"firing": False}, Refused("not-firing", "the alert does not fire any more")),
         (
             {"the_remedy": remedy("shadow")},
-            Refused("shadow", "its autonomy is shadow, it would have run restart-service"),
+            Refused("shadow", "the autonomy of restart-service is shadow"),
         ),
         (
             {"the_remedy": remedy("approve")},
@@ -84,10 +84,10 @@ def test_with_nothing_against_it_an_auto_remedy_may_act():
                 "restart-service has the autonomy approve, and approvals cannot be given yet (use shadow or auto)",
             ),
         ),
-        ({"stopped": "stopped by ana."}, Refused("automation-stopped", "stopped by ana")),
+        ({"stopped": "stopped by ana."}, Refused("automation-stopped", "stopped by ana", waits_for="automation")),
         (
             {"incident_runs": [run(state="started", number=7)]},
-            Refused("run-under-way", "RUN-7 (restart-service) is at work already"),
+            Refused("run-under-way", "RUN-7 (restart-service) is at work already", waits_for="RUN-7"),
         ),
     ],
 )
@@ -98,7 +98,7 @@ def test_each_reason_against_it_is_said(circumstances, refused):
 @pytest.mark.parametrize("state", UNDER_WAY)
 def test_a_run_of_the_same_remedy_on_another_incident_keeps_it_from_acting_too(state):
     verdict = ask(counted=[run(state=state, incident_id="INC-0", verified=None)])
-    assert verdict == Refused("run-under-way", "RUN-1 (restart-service) is at work already")
+    assert verdict == Refused("run-under-way", "RUN-1 (restart-service) is at work already", waits_for="RUN-1")
 
 
 class TestLimits:
@@ -106,7 +106,7 @@ class TestLimits:
         runs = [run(ago=600.0 * number, number=number) for number in (3, 2, 1)]
         assert ask(remedy(per_hour=4), counted=runs) == Allowed()
         assert ask(remedy(per_hour=3), counted=runs) == Refused(
-            "limit-per-hour", "it acted 3 times within the last hour, its limit is 3"
+            "limit-per-hour", "it acted 3 times within the last hour, its limit is 3", again_at=NOW + micros(1800)
         )
 
     def test_a_run_counts_for_exactly_an_hour(self):
@@ -116,7 +116,7 @@ class TestLimits:
     def test_cooldown(self):
         assert ask(remedy(cooldown="60s"), counted=[run(ago=60)]) == Allowed()
         assert ask(remedy(cooldown="60s"), counted=[run(ago=59)]) == Refused(
-            "cooldown", "it acted 59s ago and rests for 1m between two runs"
+            "cooldown", "it acted 59s ago and rests for 1m between two runs", again_at=NOW + micros(1)
         )
 
     def test_a_cooldown_of_more_than_an_hour_holds(self):
@@ -126,7 +126,9 @@ class TestLimits:
         ahead = run(ago=-1800)
         assert isinstance(ask(remedy(per_hour=1, cooldown="0s"), counted=[ahead]), Refused)
         assert ask(remedy(cooldown="60s"), counted=[ahead]) == Refused(
-            "cooldown", "it acted 30m ahead of the clock and rests for 1m between two runs"
+            "cooldown",
+            "it acted 30m ahead of the clock and rests for 1m between two runs",
+            again_at=NOW + micros(1860),
         )
 
     def test_a_refused_or_called_off_run_that_never_began_does_not_count(self):
@@ -157,31 +159,45 @@ class TestLimits:
             raise AssertionError("refused without any run")
 
 
+ROOMY = remedy(per_hour=9, cooldown="0s")
+
+
 class TestBreaker:
     def failed(self, number, **fields):
-        return run(state="failed", verified="not healed", number=number, **fields)
+        return run(**{"state": "failed", "verified": "not healed", "number": number, **fields})
 
     def test_one_run_that_did_not_heal_may_be_followed_by_another(self):
-        assert ask(incident_runs=[self.failed(1)]) == Allowed()
+        assert ask(ROOMY, counted=[self.failed(1)]) == Allowed()
 
     def test_two_in_a_row_are_enough(self):
-        assert ask(incident_runs=[self.failed(1), self.failed(2)]) == Refused(
-            "breaker", "restart-service did not heal this incident 2 times in a row"
+        assert ask(ROOMY, counted=[self.failed(1), self.failed(2)]) == Refused(
+            "breaker", "restart-service did not heal 2 times in a row within the last hour"
         )
 
     def test_a_run_that_broke_off_did_not_heal_either(self):
-        assert isinstance(ask(incident_runs=[self.failed(1), run(state="failed", verified=None)]), Refused)
+        assert isinstance(ask(ROOMY, counted=[self.failed(1), run(state="failed", verified=None)]), Refused)
 
     def test_a_run_that_healed_in_between_starts_the_count_anew(self):
-        assert ask(incident_runs=[self.failed(1), run(number=2), self.failed(3)]) == Allowed()
+        assert ask(ROOMY, counted=[self.failed(1), run(number=2), self.failed(3)]) == Allowed()
 
     def test_runs_that_never_began_and_runs_of_others_neither_count_nor_reset(self):
         between = [
             run(state="refused", verified=None, number=2),
             run(state="done", verified=None, remedy=None, kind="runbook", number=3),
-            run(state="done", runbook="collect-diagnostics", remedy="shop/collect-diagnostics", number=4),
         ]
-        assert isinstance(ask(incident_runs=[self.failed(1), *between, self.failed(5)]), Refused)
+        assert isinstance(ask(ROOMY, counted=[self.failed(1), *between, self.failed(5)]), Refused)
+
+    def test_runs_on_other_incidents_of_the_service_count(self):
+        runs = [self.failed(1, incident_id="INC-7"), self.failed(2, incident_id="INC-8")]
+        assert isinstance(ask(ROOMY, counted=runs), Refused)
+
+    def test_it_looks_back_one_hour(self):
+        old = [self.failed(1, ago=7000), self.failed(2, ago=3601)]
+        assert ask(ROOMY, counted=old) == Allowed()
+        assert ask(ROOMY, counted=[*old, self.failed(3, ago=3000)]) == Allowed()
+
+    def test_it_is_not_asked_again_by_itself(self):
+        assert not ask(ROOMY, counted=[self.failed(1), self.failed(2)]).for_now
 
 
 def test_the_first_remedy_of_the_service_that_matches_is_chosen():

@@ -68,7 +68,7 @@ def test_the_way_through_the_tree_is_told_step_by_step(config: Config) -> None:
         '  routes[1] {service="shop"} matches',
         '    routes[1].routes[0] {severity="critical"} matches: it tells ops, web',
         "",
-        "routes[0] tells boss at once, once an incident.",
+        "routes[0] tells boss 30s later unless restart-service has healed it by then, once an incident.",
         'routes[1].routes[0] tells ops, web with the group {}/{service="shop"}/{severity="critical"}:'
         '{alertname="Slow"}: first after 10s, what is new every 5m, what still fires again after 4h.',
     ]
