@@ -5,29 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
 from prefect import flow, get_run_logger
-from prefect.artifacts import acreate_markdown_artifact
 from prefect.context import FlowRunContext
-from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
-from forewatch.errors import ActionRefused, Interrupted, NotFound, RunbookError
+from forewatch.errors import ActionRefused, Interrupted, NotFound, RunbookError, StoreError
 from forewatch.execution import Execution, admit, at_work
-from forewatch.explaining import incident_story
-from forewatch.incidents.story import as_markdown
-from forewatch.notifying.content import Links
+from forewatch.orchestration.runs import AWAY
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import HEALED, time_to_heal
 from forewatch.runtime import Runtime, runtime
 from forewatch.store import alerts, runs
 from runbooks import find
 from tasks.evidence import attach_diagnostics
+from tasks.stories import publish_story
 
 VERIFICATION_POLL = 0.2
 VERIFICATION_SLACK = 10.0
 """Seconds beyond the time to heal in which the decision about it must have fallen."""
-STORY_PATIENCE = 10.0
 
 
 @flow(name="respond")
@@ -110,34 +105,13 @@ def _read(here: Runtime, run_id: str) -> Run:
 
 
 async def _publish(here: Runtime, run: Run) -> None:
-    """The incident's story as an artifact of this flow run. Best effort: the store keeps what it is made of."""
+    """The incident's story as an artifact of this flow run. Best effort: once closed it is published in any case."""
     if run.incident_id is None:
         return
-    text, link = await here.store.run(_story, here, run.incident_id)
     try:
-        async with asyncio.timeout(STORY_PATIENCE):
-            await acreate_markdown_artifact(
-                key=f"incident-{run.incident_id.lower()}",
-                markdown=text,
-                description=f"[{run.incident_id}]({link}): what happened and why",
-            )
-    except (httpx.HTTPError, PrefectException, OSError, TimeoutError) as error:
-        get_run_logger().warning("the story of %s is not published: %s", run.incident_id, error)
-
-
-def _story(here: Runtime, incident_id: str) -> tuple[str, str]:
-    """The story as markdown, and where the incident's page is."""
-    _, config = here.configuration.current()
-    links = Links.of(config, here.home)
-    with here.store.read() as conn:
-        addresses = {incident_id: links.incident(incident_id), "Forewatch": links.forewatch, "Prefect": links.prefect}
-        for run in runs.of_incident(conn, incident_id):
-            if run.flow_run_id is not None:
-                addresses[run.id] = links.flow_run(run.flow_run_id)
-        found = incident_story(conn, incident_id)
-    if found is None:
-        raise NotFound(f"{incident_id} is not in the store any more")
-    return as_markdown(found, addresses), links.incident(incident_id)
+        await publish_story(here, run.incident_id)
+    except (*AWAY, StoreError) as error:
+        get_run_logger().warning("the story of %s is not published now: %s", run.incident_id, error)
 
 
 def _own_flow_run_id() -> str:

@@ -49,6 +49,7 @@ from forewatch.incidents.outcome import (
     PutSilence,
     PutWait,
     PutWithheld,
+    RecordSent,
     RefreshAlerts,
     Release,
     SetTimer,
@@ -68,6 +69,7 @@ from forewatch.store import (
     outbox,
     runs,
     silences,
+    stories,
     timeline,
     timers,
     waits,
@@ -135,6 +137,8 @@ def _change(conn: Connection, change: Change, now: int) -> None:
             alerts.put(conn, alert)
         case PutIncident(incident):
             incidents.put(conn, incident)
+            if not incident.open:
+                stories.owe(conn, incident.id, now)
         case PutRun(run, expected):
             runs.put(conn, run, expected)
         case AddEntry(incident_id, kind, actor, text, data):
@@ -197,6 +201,9 @@ def _store_effect(conn: Connection, effect: Effect, now: int) -> None:
                 _name(conn, effect, notification_id, now)
         case MergeHeld(notification_ids):
             outbox.merge(conn, notification_ids)
+        case RecordSent():
+            outbox.add(conn, _sent(effect, now))
+            _name(conn, effect, effect.id, now)
         case SetTimer(kind, subject, due_at):
             timers.add(conn, kind, subject, due_at, now)
         case CancelTimers(subject, kind):
@@ -209,7 +216,7 @@ def _store_effect(conn: Connection, effect: Effect, now: int) -> None:
             assert_never(effect)
 
 
-def _name(conn: Connection, effect: Notify | Release, notification_id: str, now: int) -> None:
+def _name(conn: Connection, effect: Notify | RecordSent | Release, notification_id: str, now: int) -> None:
     paged = effect.kind == "page"
     naming.put(conn, effect.notifier, effect.named, paged=paged, at=now, notification_id=notification_id)
 
@@ -227,4 +234,23 @@ def _notification(effect: Notify, now: int) -> Notification:
         not_before=effect.not_before,
         content=effect.content,
         created_at=now,
+    )
+
+
+def _sent(effect: RecordSent, now: int) -> Notification:
+    return Notification(
+        id=effect.id,
+        incident_id=effect.incident_id,
+        alert_id=effect.alert_id,
+        run_id=None,
+        kind=effect.kind,
+        severity=effect.severity,
+        notifier=effect.notifier,
+        state="sent",
+        not_before=effect.sent_at,
+        content=effect.content,
+        created_at=now,
+        attempts=1,
+        sent_at=effect.sent_at,
+        receipt={"notifier": effect.notifier, "detail": f"sent directly as {effect.sent_as}"},
     )

@@ -148,8 +148,17 @@ def matters(state: Heartbeat, schedule: HeartbeatTarget, ping: Ping, now: int) -
     return ping.kind == "success" and (under_way or judge(state, schedule, now).status not in ("up", "grace"))
 
 
-def excused(state: Heartbeat, now: int) -> Heartbeat:
-    """The state after a time in which no call could be heard: none that was due then is held against the job."""
+def excused(state: Heartbeat, schedule: HeartbeatTarget, heard_until: int, now: int) -> Heartbeat:
+    """The state after a time, from `heard_until` to now, in which no call could be heard.
+
+    Where the next call (it may come the grace earlier or later) or the end of a run may have come then, the job gets
+    its time once more. What was missing before stays missing; and a job whose call is not near is expected as before,
+    or frequent restarts would keep a dead one from ever being noticed.
+    """
+    if judge(state, schedule, heard_until).failing:
+        return state
+    if state.started_at is None and _due(state, schedule) - micros(schedule.grace) >= now:
+        return state
     return replace(state, counts_from=now, started_at=None, started_rid=None)
 
 

@@ -114,6 +114,11 @@ class Home:
         return self.root / "keys.json"
 
     @property
+    def damage_told(self) -> Path:
+        """Whom a start has told that a file is damaged; gone with the first start that goes well."""
+        return self.root / "damage-told.json"
+
+    @property
     def settings(self) -> Path:
         """Ports and addresses of the running Forewatch, for the CLI and the other processes."""
         return self.run / "settings.json"

@@ -13,6 +13,7 @@ ENTRY_POINTS = {
     "probe_now": "tasks.probes.report:probe_now",
     "sender": "notifiers:sender_for",
     "test_notifier": "tasks.delivery:send_test",
+    "send_alone": "tasks.delivery:send_alone",
     "watch": "flows.shifts:watch",
     "flows": "flows:all_flows",
     "runbooks": "runbooks:all_runbooks",

@@ -30,8 +30,9 @@ from forewatch.home import Home
 from forewatch.notifying.content import Links, complete
 from forewatch.notifying.rendering import render
 from forewatch.notifying.sender import Receipt, Sender
+from forewatch.orchestration.settings import Settings
 from forewatch.registry import load
-from forewatch.store import alerts, ballast, outbox, runs
+from forewatch.store import alerts, ballast, generations, outbox, runs
 
 if TYPE_CHECKING:
     from forewatch.runtime import Runtime
@@ -85,6 +86,9 @@ class Parcel:
     alerts: tuple[Alert, ...] = ()
     """Of a notice of an incident as a whole: its alerts."""
     flow_run_id: str | None = None
+    key: str = ""
+    """The idempotency key, where it is not the id."""
+    incident_key: str | None = None
 
 
 class Delivery:
@@ -223,15 +227,11 @@ async def deliver_directly(
     """
     # The last attempt there will be, so the others are told of any failure.
     last = replace(notification, attempts=outbox.MOST_ATTEMPTS)
-    return await hand_over(Parcel(last, alert), config, home)
+    return await hand_over(Parcel(last, alert, key=_key_without_store(notification.id, home)), config, home)
 
 
 async def send_test(config: Config, name: str, home: Home | None = None) -> Receipt:
     """Send a test by one notifier, without a fallback. Raises NotFound for an unknown one, DeliveryFailed with why."""
-    notifier = _configured(config, name)
-    if notifier is None:
-        known = ", ".join(known.name for known in config.notifiers) or "none"
-        raise NotFound(f"there is no notifier {name} in the configuration (there are: {known})")
     now = SystemClock().now()
     notification = Notification(
         id=f"NT-test-{now}",
@@ -246,7 +246,21 @@ async def send_test(config: Config, name: str, home: Home | None = None) -> Rece
         content={"title": f"Test of {name}", "text": "Forewatch can reach you here. Nothing is wrong."},
         created_at=now,
     )
-    return await _send(notifier, Parcel(notification), config, home or Home.from_env(), PATIENCE)
+    return await send_alone(notification, config, home or Home.from_env())
+
+
+async def send_alone(notification: Notification, config: Config, home: Home) -> Receipt:
+    """One attempt with the notification's own notifier, needing no store and without a fallback.
+
+    Raises NotFound for a notifier that is not configured, DeliveryFailed with why it was not taken.
+    """
+    name = notification.notifier
+    notifier = _configured(config, name)
+    if notifier is None:
+        known = ", ".join(known.name for known in config.notifiers) or "none"
+        raise NotFound(f"there is no notifier {name} in the configuration (there are: {known})")
+    parcel = Parcel(notification, key=_key_without_store(notification.id, home))
+    return await _send(notifier, parcel, config, home, PATIENCE)
 
 
 async def hand_over(parcel: Parcel, config: Config, home: Home) -> Receipt:
@@ -321,6 +335,8 @@ async def _send(
                 alert=parcel.alert,
                 alerts=parcel.alerts,
                 flow_run_id=parcel.flow_run_id,
+                key=parcel.key,
+                incident_key=parcel.incident_key,
             )
             rendered = await render(content, sender.templates, notifier.template, redact(note))
             return await sender.send(parcel.notification, content, rendered)
@@ -340,4 +356,17 @@ def _parcel(conn: Connection, notification: Notification) -> Parcel:
     alert = alerts.get(conn, notification.alert_id) if notification.alert_id else None
     its = alerts.of_incident(conn, notification.incident_id) if alert is None and notification.incident_id else []
     run = runs.get(conn, notification.run_id) if notification.run_id else None
-    return Parcel(notification, alert, tuple(its), run.flow_run_id if run else None)
+    return Parcel(
+        notification,
+        alert,
+        tuple(its),
+        run.flow_run_id if run else None,
+        key=generations.key_of(conn, notification.id),
+        incident_key=generations.key_of(conn, notification.incident_id) if notification.incident_id else None,
+    )
+
+
+def _key_without_store(id: str, home: Home) -> str:
+    """The idempotency key of what is in no store; what made up the id sees to it that it is one outage's alone."""
+    settings = Settings.read(home)
+    return f"{settings.generation}-{id}" if settings is not None and settings.generation else id

@@ -10,7 +10,7 @@ NotificationState = Literal["held", "due", "claimed", "sent", "failed", "dead", 
 
 @dataclass(frozen=True)
 class Notification:
-    """`NT-n`, its idempotency key. Instants in microseconds UTC.
+    """`NT-n`. Instants in microseconds UTC.
 
     `held` waits for a remedy until `not_before`; `failed` waits for its next attempt until then; `dead` is given up;
     `merged` went out in another one.

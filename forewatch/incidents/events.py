@@ -41,6 +41,8 @@ class AlertRaised(Event):
     timeout: bool = False
     before: Labels | None = None
     """The labels under which it fired until now, where a new configuration gives it others: the episode goes on."""
+    told_directly: dict[str, Any] = field(default_factory=dict)
+    """Who was paged of it already, while the store took no decisions: notifier -> `id` and `at` of that page."""
 
 
 @dataclass(frozen=True)

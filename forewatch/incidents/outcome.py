@@ -265,6 +265,22 @@ class Notify:
 
 
 @dataclass(frozen=True)
+class RecordSent:
+    """Keep what left without the store, under the id `sent_as`, as sent; what it names counts as told."""
+
+    id: str
+    kind: str
+    severity: str
+    notifier: str
+    content: dict[str, Any]
+    sent_at: int
+    sent_as: str
+    incident_id: str
+    alert_id: str
+    named: tuple[Naming, ...] = ()
+
+
+@dataclass(frozen=True)
 class Release:
     """A held notification is due now, as this kind and with this content; what it names counts as told."""
 
@@ -318,7 +334,7 @@ class Look:
     due_at: int
 
 
-Effect = Notify | Release | MergeHeld | Dispatch | SetTimer | CancelTimers | Look
+Effect = Notify | RecordSent | Release | MergeHeld | Dispatch | SetTimer | CancelTimers | Look
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -72,7 +72,16 @@ class Slice:
 class Drain:
     """The one that decides the inbox, for one watch. Blocks for a slice: call it through `store.run`."""
 
-    def __init__(self, store: Store, clock: Clock, configuration: Configuration, fence: Fence) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        configuration: Configuration,
+        fence: Fence,
+        as_told: Callable[[Event], Event] = lambda event: event,
+    ) -> None:
+        """`as_told` says of an event who was paged of it while the store took no decisions."""
+        self._as_told = as_told
         self._store = store
         self._clock = clock
         self._configuration = configuration
@@ -135,7 +144,7 @@ class Drain:
             run = _Run(conn, items, min(2 * self._usual, LOOK_UP))
             for position in range(min(most, len(items))):
                 for event in run.to_decide(position, now):
-                    done.outcomes.append(decide_in(conn, event, config=config, now=now))
+                    done.outcomes.append(decide_in(conn, self._as_told(event), config=config, now=now))
                 done.decided += 1
                 if spent.all():
                     break

@@ -54,15 +54,18 @@ def complete(
     alert: Alert | None = None,
     alerts: Sequence[Alert] = (),
     flow_run_id: str | None = None,
+    key: str = "",
+    incident_key: str | None = None,
 ) -> dict[str, Any]:
     """The content of a notification with ids, status and links added, and secrets masked.
 
-    Keys: `id kind word aside status severity service since named incidents update ended title text reason runbook
-    incident_id run_id alert alerts group_key
-    group_labels common_labels common_annotations truncated_alerts links external_url created_at`. `alert` is None or
-    `{id, incident_id, name, status, severity, service, classification, fingerprint, labels, annotations, starts_at,
-    ends_at, generator_url}`; `alerts` has all it speaks of, of a notice of an incident as a whole those given here;
-    `group_key` is None except in a notice of a group; `links` may have `incident` and `flow_run`.
+    Keys: `id key kind word aside status severity service since named incidents update ended title text reason runbook
+    incident_id incident_key run_id alert alerts group_key group_labels common_labels common_annotations
+    truncated_alerts links external_url created_at`. `key` and `incident_key` never come again, as ids do after a
+    restore. `alert` is None or `{id, incident_id, name, status, severity, service, classification, fingerprint,
+    labels, annotations, starts_at, ends_at, generator_url}`; `alerts` has all it speaks of, of a notice of an incident
+    as a whole those given here; `group_key` is None except in a notice of a group; `links` may have `incident` and
+    `flow_run`.
     """
     given = notification.content
     incident_id = notification.incident_id or given.get("incident_id")
@@ -95,10 +98,12 @@ def complete(
         "truncated_alerts": len(spoken_of[MOST_SHOWN:]),
         **given,
         "id": notification.id,
+        "key": key or notification.id,
         "kind": notification.kind,
         "status": _STATUS.get(notification.kind, "info"),
         "severity": notification.severity,
         "incident_id": incident_id,
+        "incident_key": incident_key or incident_id,
         "run_id": notification.run_id,
         "alert": about,
         "links": found,

@@ -1,6 +1,6 @@
 """From a waiting run in the store to its flow run in a spare; and from a run that went silent back to waiting.
 
-A row is claimed, its flow run created with the row's id and attempt as idempotency key, and handed to a spare. While
+A row is claimed, its flow run created with the row's key and attempt as idempotency key, and handed to a spare. While
 Prefect is away the rows wait. A run whose process has died, or whose beat stands still for as long as our patience
 lasts, is dispatched again (its receipts keep what was done), and after three attempts a person is told.
 """
@@ -32,7 +32,7 @@ from forewatch.orchestration.patience import Silence, patience
 from forewatch.orchestration.runs import AWAY
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
-from forewatch.store import runs
+from forewatch.store import generations, runs
 
 log = logging.getLogger("forewatch.dispatcher")
 
@@ -88,9 +88,10 @@ class Dispatcher:
         client, deployments = ready
         free = AT_ONCE - len(self._starting)
         claimed = await self._runtime.store.run(self._claim, free) if free > 0 else []
-        for run in claimed:
+        for run, key in claimed:
             # Side by side: a server that takes its time over one run must not hold up the next one.
-            self._starting[run.id] = asyncio.create_task(self._start(run, client, deployments), name=f"start {run.id}")
+            starting = self._start(run, key, client, deployments)
+            self._starting[run.id] = asyncio.create_task(starting, name=f"start {run.id}")
             self._starting[run.id].add_done_callback(functools.partial(self._started, run.id))
         return len(claimed)
 
@@ -104,15 +105,17 @@ class Dispatcher:
         """The child that carried this run has died: the next look need not wait for its silence."""
         self._dead.add(run_id)
 
-    def _claim(self, limit: int) -> list[Run]:
+    def _claim(self, limit: int) -> list[tuple[Run, str]]:
+        """Runs that are ours to start now, each with its key."""
         store, now = self._runtime.store, self._runtime.clock.now()
         with store.read() as conn:
             if not runs.any_waiting(conn):
                 return []
         with store.decide() as conn:
-            return runs.claim(conn, self._worker, now, limit)
+            claimed = runs.claim(conn, self._worker, now, limit)
+            return [(run, generations.key_of(conn, run.id)) for run in claimed]
 
-    async def _start(self, run: Run, client: PrefectClient, deployments: Mapping[str, Deployed]) -> None:
+    async def _start(self, run: Run, key: str, client: PrefectClient, deployments: Mapping[str, Deployed]) -> None:
         deployed = deployments.get("respond" if run.kind == "respond" else run.runbook)
         if deployed is None:
             await self._fail(run, f"there is no runbook {run.runbook}")
@@ -134,7 +137,7 @@ class Dispatcher:
                 if run.flow_run_id is not None and await _was_cancelled(client, UUID(run.flow_run_id)):
                     await self._fail(run, "it was cancelled in the Prefect UI", cancelled=True)
                     return
-                flow_run = await create(idempotency_key=f"{run.id}/{run.attempts}")
+                flow_run = await create(idempotency_key=f"{key}/{run.attempts}")
                 if flow_run.state is not None and flow_run.state.is_final():
                     # Made by an earlier try that never heard the answer, and closed since as nobody's.
                     flow_run = await create()

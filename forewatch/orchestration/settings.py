@@ -19,6 +19,8 @@ class Settings:
     port: int = DEFAULT_PORT
     prefect_port: int = DEFAULT_PREFECT_PORT
     pid: int = 0
+    generation: str = ""
+    """Of ids (`store.generations`), for who must tell people while the store cannot be read."""
 
     def write(self, home: Home) -> None:
         home.settings.write_text(json.dumps(asdict(self)), encoding="utf-8")

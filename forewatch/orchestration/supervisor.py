@@ -27,8 +27,9 @@ from forewatch.config.follow import Changed, ConfigWatcher
 from forewatch.config.starter import STARTER
 from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
 from forewatch.guard.sentry import report
-from forewatch.home import Home
-from forewatch.orchestration import leftovers
+from forewatch.home import Home, make_private
+from forewatch.orchestration import damage, leftovers
+from forewatch.orchestration.absence import excuse_jobs
 from forewatch.orchestration.code_digest import code_digest
 from forewatch.orchestration.managed import Managed
 from forewatch.orchestration.prefect_settings import environment
@@ -39,7 +40,7 @@ from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.runbook_check import RunbookCheck
 from forewatch.runtime import Runtime, open_runtime
 from forewatch.safe_files import create
-from forewatch.store import ballast, components, shifts, switches
+from forewatch.store import ballast, components, generations, shifts, switches
 from forewatch.store.engine import Store
 
 CONFIG_EVERY = 0.5
@@ -82,7 +83,11 @@ class Supervisor:
         self._say(f"Forewatch {__version__}, state in {self._home.root}")
         self._take_lock()
         try:
-            runtime, watcher = await asyncio.to_thread(self._prepare)
+            try:
+                runtime, watcher = await asyncio.to_thread(self._prepare)
+            except StoreUnavailable as error:
+                raise await damage.told(self._home, Path(self._settings.config), error, self._say) from error
+            damage.mended(self._home)
             loop = asyncio.get_running_loop()
             for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(sign, self._asked_to_stop)
@@ -174,14 +179,18 @@ class Supervisor:
         self._remark(watcher.remarks)
         self._warn_of_open_sources(runtime)
         ballast.ensure(self._home)
+        _, settings = runtime.configuration.current()
         with runtime.store.decide() as conn:
             self._unproved = dict.fromkeys(SHIFTS, (0, 0)) | {
                 row.shift: (row.term, row.beat) for row in shifts.listing(conn)
             }
             switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
+            excuse_jobs(conn, settings, runtime.clock.now())
             for name in ("prefect", "worker"):
                 components.report(conn, name, "down", "it is starting", runtime.clock.now())
-        replace(self._settings, pid=os.getpid()).write(self._home)
+            generation = generations.begin(conn, runtime.clock.now())
+        replace(self._settings, pid=os.getpid(), generation=generation).write(self._home)
+        make_private(self._home.root)
         return runtime, watcher
 
     def _start_parts(self, runtime: Runtime) -> None:

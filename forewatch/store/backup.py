@@ -1,7 +1,7 @@
 """Backups of the files, made while others write: `backups/<file>-YYYYMMDD-HHMMSS.db`, times in UTC.
 
 A backup is looked through before it counts, and only then do older ones go. To restore: stop Forewatch, put the backup
-in the place of the file, remove the file's `-wal` and `-shm`, start again.
+in the place of the file, remove the file's `-wal` and `-shm`, start again (`orchestration.damage` says the command).
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ def listing(home: Home, file: File) -> list[Path]:
     """The backups of one file, newest first."""
     found = [path for path in home.backups.glob(f"{file}-*.db") if _NAME.fullmatch(path.name)]
     return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def newest_good(home: Home, file: File) -> Path | None:
+    """The newest backup of a file that opens and is sound; None where there is none."""
+    return next((path for path in listing(home, file) if not faults(path)), None)
 
 
 def taken_at(backup: Path) -> int:

@@ -38,6 +38,7 @@ from forewatch.incidents.outcome import (
     PutSilence,
     PutWait,
     PutWithheld,
+    RecordSent,
     RefreshAlerts,
     Release,
     SetTimer,
@@ -107,7 +108,7 @@ def _subject(part: Change | Effect) -> str | None:
             return incident.id
         case PutRun(run):
             return run.id
-        case Notify(id) | AddEntry(id) | Dispatch(id) | Release(id) | ForgetNamed(id) | Unname(id):
+        case Notify(id) | RecordSent(id) | AddEntry(id) | Dispatch(id) | Release(id) | ForgetNamed(id) | Unname(id):
             return id
         case PutSilence(silence):
             return silence.id

@@ -185,6 +185,7 @@ def _incident_units(ids: Sequence[str], before: int) -> Iterator[tuple[str, Unit
                 conn.execute(delete(table).where(table.c.run_id.in_(run_ids)))
             for table in children:
                 conn.execute(delete(table).where(table.c.incident_id.in_(over)))
+            conn.execute(delete(schema.stories_owed).where(schema.stories_owed.c.incident_id.in_(over)))
             return conn.execute(delete(schema.incidents).where(schema.incidents.c.id.in_(over))).rowcount
 
         yield "incidents", unit

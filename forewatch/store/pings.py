@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from forewatch.clock import micros
+from forewatch.config.targets import HeartbeatTarget
 from forewatch.heartbeats import Heartbeat, Ping, excused
 from forewatch.store.schema import heartbeats, pings
 from forewatch.store.upsert import upsert
@@ -37,10 +38,14 @@ def put(conn: Connection, key: str, state: Heartbeat) -> None:
     upsert(conn, heartbeats, [{"key": key, **asdict(state)}])
 
 
-def excuse_all(conn: Connection, now: int) -> None:
-    """No call could be heard up to now."""
-    for row in conn.execute(select(heartbeats)).all():
-        put(conn, row.key, excused(_heartbeat(row), now))
+def excuse(conn: Connection, key: str, schedule: HeartbeatTarget, heard_until: int, now: int) -> bool:
+    """No call could be heard from `heard_until` up to now. Whether that gives the job its time once more."""
+    state = get(conn, key)
+    after = excused(state, schedule, heard_until, now) if state is not None else None
+    if after is None or after == state:
+        return False
+    put(conn, key, after)
+    return True
 
 
 def add(conn: Connection, key: str, ping: Ping, body: str, duration: float | None, now: int) -> None:

@@ -70,9 +70,10 @@ class _Prepared:
 
 @dataclass
 class _Known:
-    """A statement that has come before. `lists`: its parameters that stand for as many values as are given."""
+    """A statement that has come before, by the names of what it was given. `lists`: those that stand for as many values
+    as are given; `shapes`: the rest of what there is to know, by how many those were too."""
 
-    lists: tuple[str, ...] | None = None
+    lists: dict[Shape, tuple[str, ...]] = field(default_factory=dict)
     shapes: dict[Shape, _Prepared | None] = field(default_factory=dict)
 
 
@@ -166,29 +167,32 @@ def _result(prepared: _Prepared, cursor: Any, statement: Statement) -> _Rows:
 
 
 def _prepared(dialect: Dialect, statement: Statement, known: _Known, several: Sequence[Parameters]) -> _Prepared | None:
+    """None where the statement is none that can be carried out here."""
     first = several[0]
     many = len(several) > 1
-    shape: Shape = (many, *first)
-    if known.lists is None:
-        known.lists = _lists(dialect, statement, first)
-    if known.lists:
-        lengths = [len(first[name]) for name in known.lists]
+    keys: Shape = (many, *first)
+    compiled: Any = None
+    if keys not in known.lists:
+        compiled = _compiled(dialect, statement, first, many)
+        known.lists[keys] = tuple(bind.key for bind in compiled.binds.values() if bind.expanding)
+    shape = keys
+    if lists := known.lists[keys]:
+        lengths = [len(first[name]) for name in lists]
         if max(lengths) > LONGEST_LIST:
             return None
         shape += tuple(lengths)
     if shape not in known.shapes:
-        known.shapes[shape] = _made(dialect, statement, first, many)
+        compiled = compiled or _compiled(dialect, statement, first, many)
+        known.shapes[shape] = _made(dialect, statement, compiled, first, many)
     return known.shapes[shape]
 
 
-def _lists(dialect: Dialect, statement: Statement, first: Parameters) -> tuple[str, ...]:
-    compiled: Any = statement.compile(dialect=dialect, column_keys=list(first))
-    return tuple(bind.key for bind in compiled.binds.values() if bind.expanding)
+def _compiled(dialect: Dialect, statement: Statement, first: Parameters, many: bool) -> Any:
+    """Not to be kept: it holds the statement, which could never go then."""
+    return statement.compile(dialect=dialect, column_keys=list(first), for_executemany=many)
 
 
-def _made(dialect: Dialect, statement: Statement, first: Parameters, many: bool) -> _Prepared | None:
-    """None where the statement is none that can be carried out here."""
-    compiled: Any = statement.compile(dialect=dialect, column_keys=list(first), for_executemany=many)
+def _made(dialect: Dialect, statement: Statement, compiled: Any, first: Parameters, many: bool) -> _Prepared | None:
     lists = any(bind.expanding for bind in compiled.binds.values())
     described = _described(statement)
     columns = [column["name"] for column in described]
@@ -218,9 +222,9 @@ def _made(dialect: Dialect, statement: Statement, first: Parameters, many: bool)
         tuple(name if name in list_of else bind.key for name, bind in zip(names, binds, strict=True)),
         {bind.key: bind.effective_value for bind in binds if not bind.required},
         tuple((compiled.binds[name].key, values) for name, values in in_lists.items()),
-        _forms(dialect, [bind.type for bind in binds], "bind_processor", dialect),
+        _processes(dialect, [bind.type for bind in binds], "bind_processor", dialect),
         SimpleResultMetaData(columns) if columns else None,
-        _forms(dialect, [column["type"] for column in described], "result_processor", dialect, None),
+        _processes(dialect, [column["type"] for column in described], "result_processor", dialect, None),
     )
 
 
@@ -230,7 +234,7 @@ def _described(statement: Statement) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], found)
 
 
-def _forms(
+def _processes(
     dialect: Dialect, kinds: list[TypeEngine[Any]], which: str, *asked: object
 ) -> tuple[tuple[int, Process], ...]:
     found = [getattr(kind.dialect_impl(dialect), which)(*asked) for kind in kinds]

@@ -42,6 +42,23 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+generations = Table(
+    "generations",
+    decisions,
+    # ids of a prefix with a number above this one were given in this generation, up to the next row of the prefix
+    Column("prefix", String, primary_key=True),  # AL | INC | NT | RUN
+    Column("above", BigInteger, primary_key=True),
+    Column("key", String, nullable=False),
+)
+
+stories_owed = Table(
+    "stories_owed",
+    decisions,
+    # closed incidents whose story Prefect has not got yet
+    Column("incident_id", String, primary_key=True),
+    Column("closed_at", BigInteger, nullable=False),
+)
+
 config_versions = Table(
     "config_versions",
     decisions,
@@ -297,7 +314,7 @@ timeline = Table(
 outbox = Table(
     "outbox",
     decisions,
-    Column("id", String, primary_key=True),  # NT-n, the idempotency key
+    Column("id", String, primary_key=True),  # NT-n
     Column("incident_id", String),
     Column("alert_id", String),
     Column("run_id", String),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from forewatch.errors import Fenced
 from forewatch.store.schema import shifts
@@ -49,6 +49,12 @@ def get(conn: Connection, shift: str) -> ShiftRow | None:
 
 def listing(conn: Connection) -> list[ShiftRow]:
     return [ShiftRow(**row._mapping) for row in conn.execute(select(shifts).order_by(shifts.c.shift))]
+
+
+def last_beat(conn: Connection) -> int | None:
+    """When anybody last stood watch, by what this file knows; None where nobody ever did."""
+    last: int | None = conn.execute(select(func.max(shifts.c.beat_at))).scalar_one()
+    return last
 
 
 def check_fence(conn: Connection, fence: Fence) -> None:

@@ -50,7 +50,7 @@ class WebhookSender:
         began = time.monotonic()
         content_bytes = json.dumps(self._body(content, rendered), ensure_ascii=False).encode(errors="replace")
         url = reveal(self._webhook.url)
-        headers = self._headers(notification.id, content_bytes)
+        headers = self._headers(content["key"], content_bytes)
         try:
             async with asyncio.timeout(self._webhook.timeout):
                 answer = await _post(url, headers, content_bytes, self._webhook.timeout)
@@ -104,6 +104,7 @@ def body(content: Mapping[str, Any], rendered: Rendered, max_alerts: int = 0) ->
     return {
         "version": VERSION,
         "id": content["id"],
+        "key": content["key"],
         "kind": content["kind"],
         "status": content["status"],
         "severity": content["severity"],
@@ -112,7 +113,7 @@ def body(content: Mapping[str, Any], rendered: Rendered, max_alerts: int = 0) ->
         "text": rendered.text,
         "reason": content["reason"],
         "runbook": content["runbook"],
-        "incident": {"id": content["incident_id"]} if content["incident_id"] else None,
+        "incident": {"id": content["incident_id"], "key": content["incident_key"]} if content["incident_id"] else None,
         "incidents": content["incidents"],
         "named": content["named"],
         "update": content["update"],

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 
 from forewatch.alerting.alert import Labels
 from forewatch.checks import ALERT_NAME, CheckKey, CheckResult, CheckState, monitors
-from forewatch.clock import iso, seconds
+from forewatch.clock import iso
 from forewatch.config.models import Config
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import Event
 from forewatch.overload import NAME as OVERLOADED
 from forewatch.runtime import Runtime
-from forewatch.store import alerts, pings
-from forewatch.store.shifts import Fence, check_fence
-from forewatch.units import format_duration
+from forewatch.store import alerts
+from forewatch.store.shifts import Fence
 from tasks.duties.decider import Decider
 from tasks.duties.looks import Looks
 from tasks.duties.remedies import ask_other_remedies
@@ -29,8 +27,6 @@ from tasks.probes.engine import CheckEngine
 log = logging.getLogger("forewatch.check_health")
 
 FOLLOW_EVERY = 1.0
-AWAY = 60.0
-"""Seconds without any result, beyond two rounds of the most frequent check, after which we had not been there."""
 
 
 class CheckHealth:
@@ -51,7 +47,6 @@ class CheckHealth:
         # In a thread: thousands of services take seconds to read, and the beat goes on meanwhile.
         version, config = await asyncio.to_thread(self._runtime.configuration.current)
         states, firing = await self._runtime.store.run(self._left_by_the_watch_before)
-        await self._runtime.store.run(self._excuse_jobs, config, states)
         self._engine = CheckEngine(
             config,
             Path(config.folder),
@@ -104,22 +99,6 @@ class CheckHealth:
         with self._runtime.store.read() as conn:
             firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name in (ALERT_NAME, OVERLOADED)]
         return states, firing
-
-    def _excuse_jobs(self, config: Config, states: Mapping[CheckKey, CheckState]) -> None:
-        """Where nothing of ours ran for a while, no job could call in: what was due then is held against none."""
-        often = [(states[one.key].at, one.check.every) for one in monitors(config) if one.key in states]
-        if not often:
-            return
-        now = self._runtime.clock.now()
-        away = seconds(now - max(at for at, _ in often))
-        if away <= AWAY + 2 * min(every for _, every in often):
-            return
-        try:
-            with self._runtime.store.decide() as conn:
-                check_fence(conn, self._fence)
-                pings.excuse_all(conn, now)
-        except (StoreUnavailable, Fenced) as error:
-            log.warning("jobs that could not call in for %s are not excused: %s", format_duration(away), error)
 
     async def _on_transition(self, event: Event) -> None:
         try:

@@ -11,6 +11,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.notification import Notification
@@ -33,14 +35,34 @@ MOST_KEPT = 10_000
 in it has been paged directly."""
 
 
+@dataclass
+class _DirectPage:
+    """An episode that was paged without the store. `at`: when its trouble was seen."""
+
+    at: int
+    told: dict[str, Any] = field(default_factory=dict)
+    """Who took it: notifier -> `id` and `at` of the page. Empty while it is under way."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def marked(self, event: AlertRaised) -> AlertRaised:
+        """The event with who knows of it, if it is of this episode."""
+        return replace(event, told_directly=self.told) if self.told and event.at >= self.at else event
+
+
+@dataclass(frozen=True)
+class _Kept:
+    event: Event
+    page: _DirectPage | None = None
+
+
 class Decider:
     """Decides for one watch. `decide` never raises StoreUnavailable: it keeps the event and pages instead."""
 
     def __init__(self, runtime: Runtime, fence: Fence) -> None:
         self._runtime = runtime
         self._fence = fence
-        self._kept: deque[Event] = deque()
-        self._paged_directly: set[str] = set()
+        self._kept: deque[_Kept] = deque()
+        self._paged_directly: dict[str, _DirectPage] = {}
         self._retrying = asyncio.Lock()
         self._audit = Audit()
 
@@ -51,6 +73,9 @@ class Decider:
 
     async def decide(self, event: Event) -> Outcome | None:
         """The outcome, or None where the event is kept for later. Raises Fenced when the watch is over."""
+        if isinstance(event, AlertCleared):
+            # When it fires again, that is news.
+            self._paged_directly.pop(_mark(event), None)
         if self._kept:
             await self._keep(event)
             await self.retry()
@@ -92,8 +117,13 @@ class Decider:
         """Decide what was kept, oldest first, as far as the store takes it. Call it now and then."""
         async with self._retrying:
             while self._kept:
+                kept = self._kept[0]
+                event = kept.event
+                if kept.page is not None and isinstance(event, AlertRaised):
+                    await kept.page.over.wait()
+                    event = kept.page.marked(event)
                 try:
-                    await self._decide(self._kept[0])
+                    await self._decide(event)
                 except Fenced:
                     raise
                 except StoreUnavailable:
@@ -101,11 +131,11 @@ class Decider:
                 except Exception as error:
                     # It would fail for ever and keep all behind it waiting.
                     report(error, shift=self._fence.shift)
-                    log.exception("a kept event is given up: %s", self._kept[0])
-                self._kept.popleft()
+                    log.exception("a kept event is given up: %s", event)
+                if self._kept and self._kept[0] is kept:
+                    self._kept.popleft()
                 if not self._kept:
                     log.warning("the store takes decisions again; all kept events are decided")
-                    self.forget_direct_pages()
 
     def follow_up(self, outcomes: Sequence[Outcome]) -> None:
         """Wake who has work from what was decided, and record for people which incidents it changed."""
@@ -117,8 +147,14 @@ class Decider:
                     self._audit.record(f"{incident.id} {incident.status}", "; ".join(r.text for r in outcome.reasons))
                     break
 
+    def as_told(self, event: Event) -> Event:
+        """The event with who was paged of it without the store, so that they are not paged of it again."""
+        if isinstance(event, AlertRaised) and (page := self._paged_directly.get(_mark(event))) is not None:
+            return page.marked(event)
+        return event
+
     def forget_direct_pages(self) -> None:
-        """The store works again: what it refuses next time is news."""
+        """All that was paged directly is decided: what the store refuses next time is news."""
         self._paged_directly.clear()
 
     async def close(self) -> None:
@@ -137,7 +173,7 @@ class Decider:
             outcome = await runtime.store.run(
                 decide,
                 runtime.store,
-                event,
+                event if isinstance(event, AlertRaised) and event.told_directly else self.as_told(event),
                 config=runtime.configuration.current(),
                 now=runtime.clock.now(),
                 fence=self._fence,
@@ -145,54 +181,80 @@ class Decider:
         except TransitionRefused as error:
             log.warning("%s", error)
             return Outcome()
-        if isinstance(event, AlertCleared):
-            self._paged_directly.discard(fingerprint(event.labels))
+        if isinstance(event, AlertRaised) and (page := self._paged_directly.get(_mark(event))) and event.at >= page.at:
+            del self._paged_directly[_mark(event)]
         self.follow_up([outcome])
         return outcome
 
     async def _keep(self, event: Event) -> None:
         if len(self._kept) >= MOST_KEPT:
-            log.error("more than %d events wait for the store; the oldest is given up: %s", MOST_KEPT, self._kept[0])
-            self._kept.popleft()
-        self._kept.append(event)
+            oldest = self._kept.popleft().event
+            log.error("more than %d events wait for the store; the oldest is given up: %s", MOST_KEPT, oldest)
         if isinstance(event, AlertRaised) and event.labels.get("severity") == "critical":
-            await self.page_directly(event, "Forewatch's store takes no writes (is the disk full?)")
-        elif isinstance(event, AlertCleared):
-            self._paged_directly.discard(fingerprint(event.labels))
+            page, new = self._direct_page(event)
+            self._kept.append(_Kept(event, page))
+            if new:
+                await self._send_directly(event, page, "Forewatch's store takes no writes (is the disk full?)")
+            return
+        self._kept.append(_Kept(event))
 
     async def page_directly(self, event: AlertRaised, because: str) -> None:
         """Without the store: to the notifiers of its routes, once until the alert is over."""
-        mark = fingerprint(event.labels)
-        if mark in self._paged_directly:
-            return
-        self._paged_directly.add(mark)
+        page, new = self._direct_page(event)
+        if new:
+            await self._send_directly(event, page, because)
+
+    def _direct_page(self, event: AlertRaised) -> tuple[_DirectPage, bool]:
+        """The direct page of this episode, and whether it is still to be sent."""
+        mark = _mark(event)
+        if (page := self._paged_directly.get(mark)) is not None:
+            return page, False
+        page = self._paged_directly[mark] = _DirectPage(event.at)
+        return page, True
+
+    async def _send_directly(self, event: AlertRaised, page: _DirectPage, because: str) -> None:
+        try:
+            routes = routes_for(self._runtime.configuration.current()[1], event.labels)
+            names = dict.fromkeys(name for route in routes for name in route.notify)
+            # Side by side: a receiver that hangs must not hold up the others.
+            await asyncio.gather(*(self._send_one(event, page, name, because) for name in names))
+        finally:
+            page.over.set()
+
+    async def _send_one(self, event: AlertRaised, page: _DirectPage, name: str, because: str) -> None:
         summary = event.annotations.get("summary", event.labels.get("alertname", "an alert"))
         text = f"{summary}. {because}, so this page is sent directly; no incident could be opened and no remedy runs."
         now = self._runtime.clock.now()
         _, config = self._runtime.configuration.current()
-        routes = routes_for(config, event.labels)
-        for name in dict.fromkeys(name for route in routes for name in route.notify):
-            notification = Notification(
-                id=f"NT-direct-{mark}-{name}",
-                incident_id=None,
-                alert_id=None,
-                run_id=None,
-                kind="page",
-                severity="critical",
-                notifier=name,
-                state="claimed",
-                not_before=now,
-                content={
-                    "title": summary,
-                    "text": text,
-                    "severity": "critical",
-                    "service": event.labels.get("service", ""),
-                    "alert": {"labels": dict(event.labels), "annotations": dict(event.annotations)},
-                    "reason": because,
-                },
-                created_at=now,
-            )
-            try:
-                await deliver_directly(notification, config, self._runtime.home)
-            except DeliveryFailed as error:
-                log.critical("nobody could be told that %s: %s", summary, error)
+        notification = Notification(
+            # The same for every try of this outage, and another for the next one.
+            id=f"NT-direct-{_mark(event)}-{page.at}-{name}",
+            incident_id=None,
+            alert_id=None,
+            run_id=None,
+            kind="page",
+            severity="critical",
+            notifier=name,
+            state="claimed",
+            not_before=now,
+            content={
+                "title": summary,
+                "text": text,
+                "severity": "critical",
+                "service": event.labels.get("service", ""),
+                "alert": {"labels": dict(event.labels), "annotations": dict(event.annotations)},
+                "reason": because,
+            },
+            created_at=now,
+        )
+        try:
+            await deliver_directly(notification, config, self._runtime.home)
+        except DeliveryFailed as error:
+            log.critical("nobody could be told that %s: %s", summary, error)
+            return
+        page.told[name] = {"id": notification.id, "at": self._runtime.clock.now()}
+
+
+def _mark(event: AlertRaised | AlertCleared) -> str:
+    """As decisions tell alerts apart."""
+    return fingerprint(event.identity if event.identity is not None else event.labels)

@@ -37,9 +37,10 @@ class Inbox:
     def __init__(self, runtime: Runtime, fence: Fence, decider: Decider) -> None:
         self._runtime = runtime
         self._decider = decider
-        self._drain = Drain(runtime.store, runtime.clock, runtime.configuration, fence)
+        self._drain = Drain(runtime.store, runtime.clock, runtime.configuration, fence, decider.as_told)
         self._rung = asyncio.Event()
         self._refused_since: float | None = None
+        self._paged_directly = False
         self.decided = 0
 
     def ring(self) -> None:
@@ -80,6 +81,8 @@ class Inbox:
         if self._refused_since is not None:
             log.warning("the store takes decisions again; the inbox is decided further")
             self._refused_since = None
+        if done.idle and self._paged_directly:
+            self._paged_directly = False
             self._decider.forget_direct_pages()
         await self._follow_up(done)
         return not done.idle
@@ -100,6 +103,7 @@ class Inbox:
             self._refused_since = now
         if not isinstance(error, StoreBusy) or now - self._refused_since >= PATIENCE:
             for event in await self._runtime.store.run(self._drain.firing_unknown):
+                self._paged_directly = True
                 await self._decider.page_directly(event, "Forewatch's store takes no writes (is the disk full?)")
         return False
 

@@ -1,4 +1,5 @@
-"""The duty of `page-people`: what others sent and due timers become decisions, due notifications leave."""
+"""The duty of `page-people`: what others sent and due timers become decisions, due notifications leave, and behind
+them the stories of closed incidents."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from tasks.delivery import AT_ONCE, Delivery
 from tasks.duties.decider import Decider
 from tasks.duties.inbox import Inbox
 from tasks.duties.reviews import Reviews
+from tasks.stories import Stories
 
 log = logging.getLogger("forewatch.page_people")
 
@@ -47,6 +49,7 @@ class PagePeople:
         self._delivery = Delivery(runtime, fence.term)
         self._reviews = Reviews(runtime, self._decide)
         self._audit = Audit()
+        self._stories = Stories(runtime)
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._put_off: dict[int, float] = {}
@@ -62,12 +65,15 @@ class PagePeople:
             asyncio.create_task(self._page()),
             asyncio.create_task(self._heartbeat()),
             asyncio.create_task(self._inbox.run(self._stop)),
+            asyncio.create_task(self._stories.run(self._stop)),
         ]
 
     async def stop(self) -> None:
         self._stop.set()
         self._inbox.ring()
+        # What is sent from these is sent again by the next watch.
         self._tasks[1].cancel()
+        self._tasks[3].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._reviews.stop()
         await self._delivery.close(LAST_PATIENCE)
@@ -82,6 +88,7 @@ class PagePeople:
                 "sent": self.sent,
                 "failed": self.failed,
                 "kept for the store": self._decider.kept,
+                "stories": self._stories.published,
             }
         ]
 

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Forewatch, wait_for
@@ -127,6 +128,10 @@ def test_with_nothing_left_a_critical_page_leaves_directly_and_once(
     receiver.wait_for("victim", "page", since=again, timeout=PAGED_WITHIN)
 
 
+def direct_pages(receiver: Receiver) -> list[Any]:
+    return [one for one in receiver.of("victim", "page") if one.incident is None]
+
+
 def test_when_there_is_room_again_everything_is_decided_and_normal(
     forewatch: Forewatch, disk: Disk, victim: Victim, receiver: Receiver
 ) -> None:
@@ -137,8 +142,17 @@ def test_when_there_is_room_again_everything_is_decided_and_normal(
     wait_for("the kept events to be decided", lambda: len(forewatch.incidents("victim")) == known + 2, timeout=15)
     opened = forewatch.incidents("victim")
     assert [one.status for one in opened[:2]] == ["triggered", "resolved"]
-    receiver.wait_for("victim", "page", since=room, timeout=PAGED_WITHIN)
+    # People were paged of both without the store: of neither they are paged again, of the end of each they hear once.
+    receiver.wait_for("victim", "resolved", since=room, timeout=PAGED_WITHIN)
+    assert len({page.headers["idempotency-key"] for page in direct_pages(receiver)}) == 2
+    assert receiver.of("victim", "page", since=room) == []
+    for incident in opened[:2]:
+        assert {one.state for one in forewatch.notifications(incident.id) if one.kind == "page"} == {"sent"}
+    ended = time.monotonic()
     victim.fault("none")
+    receiver.wait_for("victim", "resolved", since=ended, timeout=15)
+    assert receiver.of("victim", "page", since=room) == []
+    assert len(receiver.of("victim", "resolved", since=room)) == 2
     wait_for("the incident to end", lambda: forewatch.incidents("victim")[0].status == "resolved", timeout=15)
     assert forewatch.incidents("victim")[0].id == opened[0].id
 

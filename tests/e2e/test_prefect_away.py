@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from harness import Forewatch, wait_for
@@ -121,6 +122,30 @@ def test_while_prefect_is_away_the_watch_goes_on_and_afterwards_everything_resum
     healable.kill()
     receiver.wait_for(healable.name, "report", since=again, timeout=20)
     assert receiver.of(healable.name, "page", since=again) == []
+
+
+def test_an_incident_that_closes_meanwhile_leaves_its_story_though_no_remedy_ran(
+    forewatch: Forewatch, victim: Victim, receiver: Receiver
+) -> None:
+    with stopped(forewatch):
+        fault = time.monotonic()
+        victim.fault("errors")
+        incident_id = receiver.wait_for(victim.name, "page", since=fault, timeout=10).incident
+        victim.fault("none")
+        receiver.wait_for(victim.name, "resolved", since=fault, timeout=20)
+    assert incident_id is not None
+    assert forewatch.runs(incident_id) == []
+    text = wait_for("its story", lambda: story(forewatch, incident_id), 60, every=0.5)
+    assert text.startswith(f"# {incident_id}: ")
+    assert "recovered by itself" in text
+
+
+def story(forewatch: Forewatch, incident_id: str) -> str | None:
+    """The newest artifact with the incident's story; None while there is none."""
+    try:
+        return str(forewatch.prefect("GET", f"/artifacts/incident-{incident_id.lower()}/latest")["data"])
+    except httpx.HTTPError:
+        return None
 
 
 def kill_holder(forewatch: Forewatch, shift: str) -> None:

@@ -22,7 +22,9 @@ from receiver import Receiver
 from scene import HOOK_SECRET, configuration_of
 from victim import Victim
 
+from forewatch.clock import SystemClock
 from forewatch.home import Home
+from forewatch.store import backup
 from forewatch.store.engine import Store
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -140,6 +142,30 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
     assert "written by a newer Forewatch" in status.stderr
     with sqlite3.connect(home.decisions_db) as store:
         assert store.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999_of_the_future",)
+
+
+def test_a_damaged_store_is_told_to_every_notifier_once_with_the_command_that_restores_it(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    home = Home(tmp_path / "state")
+    home.create()
+    store = Store.open(home, migrate=True)
+    backup.make(store, SystemClock().now())
+    store.close()
+    home.decisions_db.write_bytes(b"damaged" * 10_000)
+    config = GOOD + f"notifiers: [{{name: hook, webhook: {{url: '{receiver.url}'}}}}, {{name: shown, console: {{}}}}]\n"
+    began = time.monotonic()
+    for _ in range(2):
+        refused = Refused(tmp_path, config)
+        assert refused.code == 1
+        assert refused.lines[0].startswith(f"forewatch: {home.decisions_db}: the file is not a database")
+        assert refused.lines[1].startswith("The newest good backup is decisions-")
+    [page] = receiver.of("forewatch", "page", since=began)
+    assert page.body["title"] == "Forewatch does not start: decisions.db is damaged"
+    command = refused.lines[1].partition("To restore it: ")[2].partition(", then start")[0]
+    assert command in page.body["text"]
+    subprocess.run(command, shell=True, check=True)
+    Store.open(home).close()
 
 
 @pytest.fixture

@@ -84,7 +84,8 @@ async def send(url, **options):
         created_at=AT,
     )
     sender = sender_for(Notifier(name="ops-hook", webhook=Webhook(url=url, **{"timeout": "2s", **options})))
-    content = complete(notification, Links("https://fw.example", "https://p.example"), flow_run_id="0192")
+    links = Links("https://fw.example", "https://p.example")
+    content = complete(notification, links, flow_run_id="0192", key="9f3c-1-NT-42", incident_key="9f3c-1-INC-7")
     return await sender.send(notification, content, await render(content, sender.templates))
 
 
@@ -100,12 +101,12 @@ async def failure(url, **options):
     return failed.value
 
 
-async def test_a_page_arrives_whole_with_its_id_as_idempotency_key(receiver):
+async def test_a_page_arrives_whole_with_its_idempotency_key(receiver):
     receipt = await send(receiver.url, headers={"X-Team": "ops"})
     [(line, headers, body)] = receiver.requests
     assert line == "POST /hook/secret-path HTTP/1.1"
     assert (headers["idempotency-key"], headers["content-type"], headers["x-team"]) == (
-        "NT-42",
+        "9f3c-1-NT-42",
         "application/json",
         "ops",
     )
@@ -115,6 +116,7 @@ async def test_a_page_arrives_whole_with_its_id_as_idempotency_key(receiver):
     assert json.loads(body) == {
         "version": "1",
         "id": "NT-42",
+        "key": "9f3c-1-NT-42",
         "kind": "page",
         "status": "firing",
         "severity": "critical",
@@ -123,7 +125,7 @@ async def test_a_page_arrives_whole_with_its_id_as_idempotency_key(receiver):
         "text": text + "Flow run: https://p.example/runs/flow-run/0192",
         "reason": "",
         "runbook": None,
-        "incident": {"id": "INC-7"},
+        "incident": {"id": "INC-7", "key": "9f3c-1-INC-7"},
         "run": {"id": "RUN-1"},
         "alert": {
             "id": None,

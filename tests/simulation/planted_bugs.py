@@ -251,6 +251,12 @@ def _unrecorded() -> Iterator[None]:
         yield
 
 
+@planted("what was paged without the store is paged again")
+def _paged_again() -> Iterator[None]:
+    with instead(forewatch.incidents.deciding.alerts, record_told=lambda draft, incident, alert, event: None):
+        yield
+
+
 @planted("a run takes its step without writing its intent")
 def _no_intent() -> Iterator[None]:
     real = forewatch.store.receipts.intend

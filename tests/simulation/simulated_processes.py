@@ -55,6 +55,18 @@ class Nothing:
         pass
 
 
+class NoStories:
+    """Artifacts in Prefect's UI: none here."""
+
+    published = 0
+
+    def __init__(self, runtime: Runtime) -> None:
+        pass
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+
+
 @contextmanager
 def with_other_hands(world: World) -> Iterator[None]:
     """Replace what reaches out of the process; everything else is the product's own code."""
@@ -96,6 +108,7 @@ def with_other_hands(world: World) -> Iterator[None]:
         put(
             tasks.duties.page_people,
             Audit=Nothing,
+            Stories=NoStories,
             report=world.report,
             Bell=lambda home, name: SimulatedBell(world, name),
         )

@@ -21,6 +21,7 @@ from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
 from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.recovering import check_dependants
+from forewatch.incidents.deciding.told_directly import record_told
 from forewatch.incidents.deciding.waiting import ask_now, forget_waiting
 from forewatch.incidents.deciding.withholding import forget_withheld, look_again
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut
@@ -67,6 +68,7 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
     alert, incident, opens = place(draft, alert, _seen(alert, event))
     flapping = count_firing(draft, alert, str(event.values.get("failure", "")))
     announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=bool(flapping))
+    record_told(draft, incident, alert, event)
 
 
 def alert_cleared(draft: Draft, event: AlertCleared) -> None:

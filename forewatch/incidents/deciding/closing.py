@@ -8,6 +8,7 @@ from forewatch.incidents.deciding.draft import FOREWATCH, Draft
 from forewatch.incidents.deciding.paging import tell_of_recovery
 from forewatch.incidents.deciding.withholding import look_again
 from forewatch.incidents.incident import Incident
+from forewatch.incidents.outcome import CancelTimers
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import NOT_HEALED
 
@@ -40,6 +41,7 @@ def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: 
     closed = draft.change_incident(
         incident, "resolved", text, actor=actor, status="resolved", resolved_at=draft.now, resolution=resolution
     )
+    draft.order(CancelTimers(incident.id, "hold"))
     draft.because(code, text, incident.id)
     tell_of_recovery(draft, closed, resolution, ended)
 

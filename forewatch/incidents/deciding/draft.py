@@ -14,6 +14,7 @@ from forewatch.incidents.outcome import (
     AddEntry,
     Change,
     Effect,
+    Letter,
     Outcome,
     PutAlert,
     PutIncident,
@@ -115,6 +116,12 @@ class Draft:
     def post(self, post: Post) -> None:
         """Have a letter sent at the end of the decision, with all else that it tells the same receiver."""
         self._posts.append(post)
+
+    def take_back(self, notifier: str, alert_id: str) -> list[Letter]:
+        """Letters to a notifier about an alert that are not to be sent after all."""
+        taken = [post for post in self._posts if (post.letter.notifier, post.letter.alert_id) == (notifier, alert_id)]
+        self._posts = [post for post in self._posts if post not in taken]
+        return [post.letter for post in taken]
 
     def posted(self) -> list[Post]:
         return self._posts

@@ -1,82 +1,126 @@
-"""After an outage of ours no job is blamed for calls that nobody could hear; after a relief every job still is."""
+"""After an absence of ours, or a restore, no job is blamed for calls that nobody could hear; others still are."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import shutil
+from pathlib import Path
 
 import pytest
 from heartbeat_jobs import TOKEN
 
-from forewatch.checks import CheckKey, CheckResult, CheckState, ProbeResult
 from forewatch.clock import FakeClock
 from forewatch.config.models import Config
+from forewatch.config.secrets import Secret
 from forewatch.heartbeats import Heartbeat, Ping, judge, key_of, receive
-from forewatch.store import pings
-from forewatch.store.schema import shifts
+from forewatch.home import Home
+from forewatch.orchestration.absence import SHORT, excuse_jobs
+from forewatch.store import backup, pings, shifts
+from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence
-from tasks.duties.check_health import CheckHealth
-from tasks.probes import memory
 
 pytestmark = pytest.mark.unit
 
-CONFIG = Config.model_validate(
-    {"services": [{"name": "backup", "checks": [{"heartbeat": {"token": TOKEN, "period": 3600.0}, "every": 30.0}]}]}
-)
+PERIOD, GRACE = 60.0, 20.0
+
+
+def config(**heartbeat) -> Config:
+    check = {"heartbeat": {"token": TOKEN, "period": PERIOD, "grace": GRACE, **heartbeat}, "every": 30.0}
+    return Config.model_validate({"services": [{"name": "backup", "checks": [check]}]})
+
+
+CONFIG = config()
+SCHEDULE = CONFIG.services[0].checks[0].heartbeat
 KEY = key_of(TOKEN)
 
 
-async def begin_watch(store, clock, config=CONFIG) -> None:
-    runtime = SimpleNamespace(
-        home=store.home, store=store, clock=clock, configuration=SimpleNamespace(current=lambda: (1, config))
-    )
-    duty = CheckHealth(runtime, Fence("check-health", 1))
-    await duty.start()
-    await duty.stop()
-
-
 @pytest.fixture
-def clock(store):
-    """A job has called in just now, the check has seen it, and our watch is the one with term 1."""
+def clock(store) -> FakeClock:
+    """A job has called in just now, and our watch has just beaten."""
     clock = FakeClock()
-    schedule = CONFIG.services[0].checks[0].heartbeat
     with store.decide() as conn:
-        conn.execute(shifts.insert().values(
-            shift="check-health", term=1, holder="test", scheduled_for=0, beat=0, beat_at=0
-        ))  # fmt: skip
-        pings.put(conn, KEY, receive(Heartbeat(clock.now()), schedule, Ping("success"), clock.now()))
-    state = CheckState("up", 0, 1, clock.now(), clock.now(), "")
-    with store.measure() as conn:
-        key = CheckKey("backup", "heartbeat", "default")
-        memory.write(conn, [CheckResult(key, clock.now(), ProbeResult(True, 0.0, ""), state)])
+        shifts.take(conn, "check-health", "test", expected_term=None, scheduled_for=0, now=clock.now())
+    calls(store, clock)
     return clock
+
+
+def calls(store, clock) -> None:
+    with store.decide() as conn:
+        before = pings.get(conn, KEY) or Heartbeat(clock.now())
+        pings.put(conn, KEY, receive(before, SCHEDULE, Ping("success"), clock.now()))
+
+
+def beats(store, clock) -> None:
+    with store.decide() as conn:
+        shifts.beat(conn, Fence("check-health", 1), clock.now())
+
+
+def start(store, clock, settings=CONFIG) -> list[str]:
+    with store.decide() as conn:
+        return excuse_jobs(conn, settings, clock.now())
 
 
 def failing(store, clock) -> bool:
     with store.read() as conn:
-        return judge(pings.get(conn, KEY), CONFIG.services[0].checks[0].heartbeat, clock.now()).failing
+        return judge(pings.get(conn, KEY), SCHEDULE, clock.now()).failing
 
 
-async def test_after_an_outage_a_job_gets_its_whole_period_again(store, clock):
+def test_after_an_absence_a_job_gets_its_whole_period_again(store, clock):
     clock.advance(5 * 3600)
     assert failing(store, clock)
-    await begin_watch(store, clock)
+    assert start(store, clock) == ["backup/heartbeat"]
     assert not failing(store, clock)
-    clock.advance(3900)
+    clock.advance(PERIOD + GRACE)
     assert failing(store, clock)
 
 
-async def test_a_relief_excuses_nobody(store, clock):
-    clock.advance(100)  # not beyond a minute and two rounds of 30 s
-    with store.read() as conn:
-        before = pings.get(conn, KEY)
-    await begin_watch(store, clock)
-    with store.read() as conn:
-        assert pings.get(conn, KEY) == before
+def test_half_a_minute_away_is_an_absence_for_a_job_that_calls_every_minute(store, clock):
+    clock.advance(50)
+    beats(store, clock)
+    clock.advance(35)
+    assert failing(store, clock)
+    assert start(store, clock) == ["backup/heartbeat"]
+    assert not failing(store, clock)
 
 
-async def test_a_watch_whose_term_is_over_excuses_nobody(store, clock):
-    with store.decide() as conn:
-        conn.execute(shifts.update().values(term=2))
+def test_where_the_parts_of_an_earlier_start_went_on_nobody_is_excused(store, clock):
+    clock.advance(PERIOD)
+    beats(store, clock)
+    clock.advance(SHORT - 1)
+    assert start(store, clock) == []
+
+
+def test_a_job_that_was_missing_while_we_were_there_still_is(store, clock):
+    clock.advance(PERIOD + GRACE)
+    beats(store, clock)
+    clock.advance(97)
+    assert start(store, clock) == []
+    assert failing(store, clock)
+
+
+def test_a_restored_store_does_not_hold_the_time_since_the_backup_against_a_job(store, clock, tmp_path):
+    copy = backup.make(store, clock.now())[0]
+    for _ in range(10):  # the job goes on calling in, and is heard, in the file that is lost
+        clock.advance(PERIOD)
+        calls(store, clock)
+        beats(store, clock)
+    store.close()
+    home = Home(tmp_path / "home")
+    shutil.copy(copy, home.decisions_db)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{home.decisions_db}{suffix}").unlink(missing_ok=True)
+    clock.advance(97)
+    restored = Store.open(home)
+    assert failing(restored, clock)
+    assert start(restored, clock) == ["backup/heartbeat"]
+    assert not failing(restored, clock)
+    clock.advance(PERIOD + GRACE)
+    assert failing(restored, clock)
+    restored.close()
+
+
+def test_a_new_store_and_a_token_that_cannot_be_read_excuse_nobody(store, clock, tmp_path):
+    empty = Store.open(Home(tmp_path / "empty"), migrate=True)
+    assert start(empty, clock) == []
+    empty.close()
     clock.advance(5 * 3600)
-    await begin_watch(store, clock)
-    assert failing(store, clock)
+    assert start(store, clock, config(token=Secret("env:NO_SUCH_VARIABLE"))) == []

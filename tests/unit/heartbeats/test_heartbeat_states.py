@@ -174,14 +174,44 @@ def test_what_was_due_while_nobody_could_hear_it_is_held_against_no_job():
     job = Job()
     job.calls("10m")
     job.calls("20m", "start")
-    job.state = excused(job.state, job.at("10h"))
+    job.state = excused(job.state, job.schedule, job.at("22m"), job.at("10h"))
     assert job.statuses("10h", "10h59m", "11h5m") == ["up", "up", "down"]
     assert job.stands("11h5m").reason == (
         "last called in 10h 55m ago (Forewatch could not hear it until 1h 5m ago), expected every 1h (grace 5m)"
     )
     job.calls("12h", "fail")
-    job.state = excused(job.state, job.at("20h"))
+    job.state = excused(job.state, job.schedule, job.at("13h"), job.at("20h"))
     assert job.stands("20h").failing  # a failure stays one
+
+
+def test_a_call_that_is_not_due_near_the_absence_is_expected_as_before():
+    job = Job()
+    job.calls("10m")  # the next at 1h10m, or as much as the grace of 5m earlier or later
+    before = job.state
+    assert excused(before, job.schedule, job.at("30m"), job.at("1h5m")) == before
+    assert excused(before, job.schedule, job.at("30m"), job.at("1h6m")) != before
+
+
+def test_restarts_do_not_keep_a_dead_job_from_being_noticed():
+    job = Job()
+    job.calls("10m")
+    for minute in range(20, 65, 5):
+        job.state = excused(job.state, job.schedule, job.at(f"{minute}m") - 30_000_000, job.at(f"{minute}m"))
+    assert job.statuses("1h14m", "1h15m") == ["grace", "down"]
+
+
+def test_what_was_missing_before_the_absence_stays_missing():
+    job = Job()
+    job.calls("10m")
+    job.state = excused(job.state, job.schedule, job.at("1h16m"), job.at("2h"))
+    assert job.stands("2h").failing
+
+
+def test_a_run_whose_end_may_have_been_missed_is_waited_for_no_more():
+    job = Job()
+    job.calls("10m", "start")
+    job.state = excused(job.state, job.schedule, job.at("11m"), job.at("16m"))
+    assert job.stands("20m").status == "new"
 
 
 def test_only_what_changes_nothing_may_be_dropped():

@@ -55,6 +55,7 @@ from forewatch.incidents.outcome import (
     PutSilence,
     PutWait,
     PutWithheld,
+    RecordSent,
     RefreshAlerts,
     Release,
     SetTimer,
@@ -406,6 +407,11 @@ class MemoryView:
                 for one in notification_ids:
                     assert self.outbox[one].state == "held", "merged, though it is not held"
                     self.outbox[one] = replace(self.outbox[one], state="merged")
+            case RecordSent():
+                about = (effect.id, effect.incident_id, effect.alert_id, None, effect.kind, effect.severity)
+                sent = (effect.notifier, "sent", effect.sent_at, effect.content, now)
+                self.outbox[effect.id] = Notification(*about, *sent, sent_at=effect.sent_at)
+                self._name(effect.notifier, effect, effect.id)
             case SetTimer(kind, subject, due_at):
                 self._timers_set += 1
                 self.timers.append(Timer(self._timers_set, kind, subject, due_at))

@@ -64,7 +64,8 @@ class TestWhatIsLookedAt:
         assert [look.keys for look in world.view.looks] == [(("db", "http", "default"),)]
 
     def test_for_an_alert_that_another_sent_only_the_dependencies_are_asked(self):
-        world = World(stack(service("app", "db"), service("db")))
+        sources = [{"name": "prometheus", "alertmanager": {}, "remedies": "allowed"}]
+        world = World(stack(service("app", "db"), service("db")) | {"sources": sources})
         labels = {"alertname": "CheckFailing", "service": "app", "check": "http", "severity": "critical"}
         world.decide(AlertRaised(labels, {}, world.now, sender="prometheus"))
         assert [look.keys for look in world.view.looks] == [(("db", "http", "default"),)]

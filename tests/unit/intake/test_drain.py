@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -298,6 +299,22 @@ def test_a_store_that_refuses_loses_nothing(world, monkeypatch):
         assert [one.labels["alertname"] for one in world.drainer.firing_unknown()] == ["A"]
     world.drain()
     assert set(world.firing()) == {"A", "B"}
+
+
+def test_what_was_paged_without_the_store_is_kept_as_sent_when_it_is_decided(world):
+    world.arrive(body(alert("A", severity="critical"), alert("B", severity="critical")))
+
+    def as_told(event):
+        if event.labels["alertname"] != "A":
+            return event
+        return replace(event, told_directly={"console": {"id": "NT-direct-1-console", "at": 1}})
+
+    world.drainer = module.Drain(world.store, world.clock, world.configuration, world.fence, as_told)
+    world.drain()
+    with world.store.read() as conn:
+        rows = conn.execute(select(schema.outbox).order_by(schema.outbox.c.created_at, schema.outbox.c.id)).all()
+    assert ("console", "sent", "AL-1") in [(row.notifier, row.state, row.alert_id) for row in rows]
+    assert [row.receipt["detail"] for row in rows if row.state == "sent"] == ["sent directly as NT-direct-1-console"]
 
 
 def test_critical_alerts_that_fire_already_or_are_over_need_no_page_of_their_own(world):

@@ -10,7 +10,8 @@ from forewatch.config.secrets import Secret
 from forewatch.errors import DeliveryFailed, NotFound, SecretError, StoreUnavailable
 from forewatch.home import Home
 from forewatch.notifying.sender import Receipt
-from forewatch.store import alerts, outbox
+from forewatch.orchestration.settings import Settings
+from forewatch.store import alerts, generations, ids, outbox
 from forewatch.store.engine import Store
 from notifiers.console.sender import ConsoleSender
 from tasks import delivery
@@ -253,6 +254,34 @@ async def test_what_is_in_no_outbox_leaves_directly(world, channels, a_notificat
     channels.answers["hook"] = down()
     receipt = await deliver_directly(a_notification("NT-direct"), CONFIG, world.home)
     assert (receipt.notifier, receipt.instead_of) == ("terminal", "hook")
+
+
+async def test_keys_name_the_store_and_the_generation_and_stay_the_same_with_every_attempt(
+    world, channels, a_notification
+):
+    with world.store.decide() as conn:
+        generation = generations.begin(conn, world.clock.now())
+        for prefix in ("NT", *["INC"] * 7):
+            ids.next_id(conn, prefix)
+    put(world, a_notification(attempts=0))
+    channels.answers["hook"] = down()
+    await Delivery(world, 1).deliver_due(world.clock.now())
+    with world.store.decide() as conn:
+        generations.begin(conn, world.clock.advance(30))
+    del channels.answers["hook"]
+    await Delivery(world, 2).deliver_due(world.clock.now())
+    [failed, sent] = channels.contents
+    assert failed["key"] == sent["key"] == f"{generation}-NT-1"
+    assert sent["incident_key"] == f"{generation}-INC-7"
+
+
+async def test_without_the_store_the_key_takes_the_generation_from_beside_it(world, channels, a_notification):
+    Settings(config="", generation="9f3c21aa-67c2d1f0").write(world.home)
+    await deliver_directly(a_notification("NT-direct-507a-1-hook"), CONFIG, world.home)
+    await send_test(CONFIG, "hook", world.home)
+    [page, test] = channels.contents
+    assert page["key"] == "9f3c21aa-67c2d1f0-NT-direct-507a-1-hook"
+    assert test["key"].startswith("9f3c21aa-67c2d1f0-NT-test-")
 
 
 async def test_a_shift_that_closes_lets_deliveries_end_and_drops_late_ones(world, channels, a_notification):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +21,7 @@ from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.patience import LEAST
 from forewatch.process_start import start_mark
 from forewatch.remedy.run import Run
-from forewatch.store import runs
+from forewatch.store import generations, ids, runs
 from forewatch.store.engine import Store
 
 pytestmark = pytest.mark.unit
@@ -72,6 +74,26 @@ async def test_a_run_that_shows_no_life_is_put_back_and_its_hung_process_ended(r
     hands = Hands()
     await fall_silent(runtime, hands)
     assert (state(runtime), hands.killed) == ("waiting", ["RUN-1"])
+
+
+async def test_a_flow_run_is_asked_for_under_a_key_that_no_restored_store_gives_again(runtime: SimpleNamespace) -> None:
+    with runtime.store.decide() as conn:
+        generation = generations.begin(conn, runtime.clock.now())
+        run = runs.get(conn, "RUN-1")
+        assert run is not None
+        runs.put(conn, replace(run, id=ids.next_id(conn, "RUN"), state="waiting", flow_run_id=None), "started")
+    asked: list[str] = []
+
+    class Client:
+        async def create_flow_run_from_deployment(self, *_: Any, idempotency_key: str = "", **__: Any) -> Any:
+            asked.append(idempotency_key)
+            raise OSError("the server is away")
+
+    deployed = {"restart-service": SimpleNamespace(id="d", entrypoint="e")}
+    dispatcher = Dispatcher(runtime, Hands(), "worker", lambda: (Client(), deployed))  # type: ignore[arg-type,return-value]
+    assert await dispatcher.dispatch_waiting() == 1
+    await asyncio.gather(*dispatcher._starting.values())
+    assert asked == [f"{generation}-RUN-1/2"]
 
 
 async def test_a_run_is_not_dispatched_again_before_the_patience_is_over(runtime: SimpleNamespace) -> None:

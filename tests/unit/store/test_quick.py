@@ -1,5 +1,7 @@
 """Statements past SQLAlchemy's preparations: the same answers, the same errors, only sooner."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,17 @@ def test_statements_made_for_one_call_are_not_remembered_for_ever(conn):
     for number in range(50):
         conn.execute(select(THINGS).where(THINGS.c.id == number))
     assert len(quick._known) <= before + 1, "the one that SQLAlchemy keeps itself"
+
+
+def test_what_is_remembered_keeps_no_statement_alive(conn):
+    statement = update(THINGS).where(THINGS.c.name.in_(bindparam("of", expanding=True)))
+    for _ in range(3):
+        conn.execute(statement, {"of": ["x"], "well": True})
+    kept = weakref.ref(statement)
+    conn.engine.clear_compiled_cache()  # SQLAlchemy's own
+    del statement
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize("time", [1, 2, 3])
