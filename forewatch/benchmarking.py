@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.times import within
 from forewatch.clock import iso, micros
+from forewatch.config.defaults import REGRESSION
 from forewatch.config.detection import Benchmark
 from forewatch.config.graph import Graph
 from forewatch.config.models import Config
@@ -32,7 +33,7 @@ from forewatch.store.benchmark_runs import BenchmarkRun
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
 
-ALERT = "PerformanceRegression"
+ALERT = REGRESSION
 DURATION, THROUGHPUT, ERRORS = "benchmark.duration", "benchmark.throughput", "benchmark.errors.ratio"
 REPEAT_AFTER = 3600.0
 """A run that stands out, or measured nothing, is repeated after this long at the latest, to see whether it was the
@@ -140,7 +141,7 @@ def record(store: Store, config: Config, service: str, benchmark: Benchmark, mea
         number = benchmark_runs.add(conn, run)
         if measured.trustworthy:
             points.write(conn, _points(service, benchmark.name, measured))
-    event = _event(store, service, benchmark, found, text, now) if measured.trustworthy else None
+    event = _event(store, config, service, benchmark, found, text, now) if measured.trustworthy else None
     return Ran(replace(run, id=number), found, text, event)
 
 
@@ -246,11 +247,12 @@ def _firing(store: Store, service: str, benchmark: str) -> Alert | None:
 
 
 def _event(
-    store: Store, service: str, benchmark: Benchmark, found: Judgement, text: str, now: int
+    store: Store, config: Config, service: str, benchmark: Benchmark, found: Judgement, text: str, now: int
 ) -> AlertRaised | AlertCleared | None:
     firing = _firing(store, service, benchmark.name)
     if found.state == "slower" and firing is None:
-        labels = {"alertname": ALERT, "service": service, "benchmark": benchmark.name, "severity": benchmark.severity}
+        known_by = {"alertname": ALERT, "service": service, "benchmark": benchmark.name, "severity": benchmark.severity}
+        labels = {**config.alert_labels(service), **known_by}
         what = "errors: " if found.worst is not None and found.worst.measure == "errors" else ""
         values: dict[str, Any] = {"since": found.since, "runs": found.newest, "compared_with": found.before}
         values |= {one.measure: asdict(one) for one in found.changes}

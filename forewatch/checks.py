@@ -132,7 +132,7 @@ def _instances(service: Service, check: Check) -> Iterable[Instance | None]:
 def check_labels(service: Service, check: Check, instance: Instance | None) -> dict[str, str]:
     """The labels of a check's alert. What identifies it wins over labels written at the service and the instance."""
     return {
-        **service.labels,
+        **service.alert_labels,
         **(instance.labels if instance else {}),
         "alertname": ALERT_NAME,
         "service": service.name,

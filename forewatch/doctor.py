@@ -123,6 +123,8 @@ def _store(home: Home) -> Iterator[Finding]:
         yield Finding(readiness.ready, "watch", "; ".join(readiness.problems) or "all shifts are on watch")
         number, config = runtime.configuration.current()
         yield Finding(True, "configuration", f"version {number}")
+        for off in config.remedies_off:
+            yield Finding(False, f"remedy {off.service}/{off.name}", f"it is off: {off.reason}")
         yield from _clock(runtime.clock.now)
         yield from _notifiers(config)
         for source, sentence in open_sources.warnings(config):

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from forewatch.config.defaults import effective
 from forewatch.config.files import ConfigFiles
-from forewatch.config.loader import parse
+from forewatch.config.loader import in_force
 from forewatch.config.models import Config
 from forewatch.deciding import apply
 from forewatch.errors import ConfigError, ForewatchError, NotFound
@@ -78,7 +78,7 @@ def stored_configurations(store: Store) -> Configurations:
                     "cannot be replayed (try a later --since)"
                 )
             try:
-                known[version] = effective(parse(ConfigFiles.from_json(stored.files)))
+                known[version] = effective(in_force(ConfigFiles.from_json(stored.files), stored.remedies_off))
             except ConfigError as error:
                 raise ForewatchError(
                     f"configuration version {version} cannot be read any more, so what it decided cannot be replayed "

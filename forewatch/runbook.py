@@ -34,7 +34,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Annotated, Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import httpx
 from prefect import flow, get_run_logger, task
@@ -46,7 +46,7 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectException
 from prefect.flows import Flow
 from prefect.states import Completed
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from forewatch.errors import ActionRefused, Interrupted, RunbookError, StepFailed
@@ -56,11 +56,11 @@ from forewatch.incidents.events import RunRequested
 from forewatch.incidents.outcome import PutRun
 from forewatch.remedy.replay import as_json
 from forewatch.remedy.run import UNDER_WAY
-from forewatch.runbook_form import COMMON, documented, form_of, problems_with, with_common
+from forewatch.runbook_form import COMMON, Seconds, documented, form_of, problems_with, with_common
 from forewatch.runtime import runtime
 from forewatch.steps import Happened, Step, Taken, reason_of
 from forewatch.store import runs
-from forewatch.units import format_duration, parse_duration
+from forewatch.units import format_duration
 
 log = logging.getLogger("forewatch.runbook")
 
@@ -74,11 +74,6 @@ R = TypeVar("R")
 StepFn = Callable[P, Coroutine[Any, Any, R]]
 RunbookFn = Callable[..., Coroutine[Any, Any, R]]
 Probe = Callable[P, Awaitable["Happened[R] | None"]]
-
-Seconds = Annotated[
-    float, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value), Field(ge=0)
-]
-"""A duration parameter: a number of seconds, or `5s`, `2m` as elsewhere in the configuration."""
 
 _SHOWN = 300
 """Characters of a step's result that go to the log."""

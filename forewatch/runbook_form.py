@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
+
+from forewatch.units import parse_duration
 
 COMMON = {
     "service": "The service it is about, as named in the configuration.",
@@ -16,6 +18,20 @@ COMMON = {
     "run": "Set by Forewatch itself; leave it empty.",
 }
 """Parameters every runbook has."""
+
+Seconds = Annotated[
+    float, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value), Field(ge=0)
+]
+"""A duration parameter: a number of seconds, or `5s`, `2m` as elsewhere in the configuration."""
+
+_MUST_BE = {
+    "list": "must be a list",
+    "string": "must be text",
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "bool": "must be true or false",
+    "dict": "must be a mapping",
+}
 
 
 def with_common(signature: inspect.Signature) -> inspect.Signature:
@@ -46,18 +62,31 @@ def form_of(name: str, signature: inspect.Signature) -> type[BaseModel]:
 
 def problems_with(inputs: Mapping[str, Any], form: type[BaseModel]) -> list[str]:
     """What is wrong with some inputs, one sentence each; nothing if all is well."""
+    return [": ".join((".".join(map(str, way)), what)) for way, what in problems_at(inputs, form)]
+
+
+def problems_at(inputs: Mapping[str, Any], form: type[BaseModel]) -> list[tuple[tuple[str | int, ...], str]]:
+    """What is wrong with some inputs, and where in them; nothing if all is well."""
     try:
         form.model_validate(dict(inputs))
     except ValidationError as error:
-        return [_sentence(problem, form) for problem in error.errors()]
+        return [(problem["loc"], _sentence(problem, form)) for problem in error.errors()]
     return []
 
 
 def _sentence(problem: ErrorDetails, form: type[BaseModel]) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        near = get_close_matches(where, form.model_fields, n=1)
-        return f"{where}: there is no such parameter" + (f" (did you mean {near[0]}?)" if near else "")
-    if problem["type"] == "missing":
-        return f"{where}: is missing"
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        near = get_close_matches(str(problem["loc"][-1]), form.model_fields, n=1)
+        return "there is no such parameter" + (f" (did you mean {near[0]}?)" if near else "")
+    if kind == "missing":
+        return "is missing"
+    if kind == "too_short":
+        fewest = problem["ctx"]["min_length"]
+        return "must not be empty" if fewest == 1 else f"must have at least {fewest} items"
+    if kind == "literal_error":
+        return f"must be one of {str(problem['ctx']['expected']).replace(' or ', ', ')}".replace("'", "")
+    family, _, what = kind.partition("_")
+    if what in ("type", "parsing") and family in _MUST_BE:
+        return _MUST_BE[family]
+    return problem["msg"].removeprefix("Value error, ")

@@ -156,7 +156,7 @@ class RuleEngine:
             )
             if judgement.evidence.note and state.firing and seconds(now - state.at) > GONE_AFTER:
                 judgement = _gone(judgement, now)
-            event = rule_event(target.rule, target.series.labels, target.series.service, judgement, now)
+            event = _event(target, judgement, now)
             event = self._after_recovery(target, judgement, samples, recovered, event, now)
             if event is not None:
                 events.append(beside.trusted(event, target))
@@ -182,7 +182,7 @@ class RuleEngine:
         told = (since.recovered_at, is_aftermath(values, now))
         if event is None and self._recovery_told.get(target.key) != told:
             raised = judgement._replace(transition="raised")
-            event = rule_event(target.rule, target.series.labels, target.series.service, raised, now)
+            event = _event(target, raised, now)
         if not isinstance(event, AlertRaised):
             return event
         self._recovery_told[target.key] = told
@@ -219,7 +219,7 @@ class RuleEngine:
             note = "found on taking over the watch"
             evidence = Evidence(state.value, None, None, 0, None, state.pending_since, note)
             judgement = Judgement(state, "raised" if state.firing else "cleared", evidence)
-            event = rule_event(target.rule, target.series.labels, target.series.service, judgement, now)
+            event = _event(target, judgement, now)
             if event is not None:
                 events.append(event)
         return events
@@ -262,6 +262,11 @@ def _recoveries(conn: Connection) -> dict[str, int]:
 
 def _service(target: Target) -> str:
     return target.rule.service or target.series.labels.get("service", "") or target.series.service
+
+
+def _event(target: Target, judgement: Judgement, now: int) -> RuleEvent | None:
+    series = target.series
+    return rule_event(target.rule, series.labels, series.service, judgement, now, of_service=target.of_service)
 
 
 def _stored(state: RuleState) -> bool:

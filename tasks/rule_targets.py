@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from forewatch.alerting.alert import Labels
 from forewatch.alerting.matchers import Matcher, matches, parse_matchers
 from forewatch.config.models import Config, Rule
-from forewatch.detection.rules import alert_labels
+from forewatch.detection.rules import alert_labels, service_of
 from forewatch.detection.starter import all_rules
 from forewatch.store import series
 from forewatch.store.series import Series
@@ -25,6 +25,8 @@ class Target:
     rule: Rule
     series: Series
     per: Series | None
+    of_service: Labels
+    """The labels of the service its alert belongs to."""
 
 
 class Targets:
@@ -52,6 +54,7 @@ class Targets:
         for one in series.all_series(conn):
             by_metric.setdefault(one.metric, []).append(one)
             by_service.setdefault((one.metric, one.labels.get("service", "")), []).append(one)
+        labels = {service.name: service.alert_labels for service in config.services}
         targets: dict[str, Target] = {}
         for rule, matchers in self._rules:
             # With a rule for every check, looking at every series of the metric would be quadratic.
@@ -64,7 +67,8 @@ class Targets:
                     per = next(
                         (other for other in by_metric.get(rule.per or "", []) if other.labels == one.labels), None
                     )
-                    target = Target(key_of(rule, one), rule, one, per)
+                    of_service = labels.get(service_of(rule, one.service), {})
+                    target = Target(key_of(rule, one), rule, one, per, of_service)
                     targets.setdefault(target.key, target)
         self._found = list(targets.values())
 

@@ -16,7 +16,9 @@ from forewatch.config.check import check_file
 from forewatch.config.json_schema import config_schema
 from forewatch.config.loader import load_files, parse
 from forewatch.config.runbook_names import runbook_names
+from forewatch.errors import ForewatchError
 from forewatch.orchestration.settings import Settings
+from forewatch.runbook_check import RunbookCheck
 from forewatch.runtime import open_runtime
 from forewatch.units import format_duration
 
@@ -25,13 +27,22 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
 
     @app.command()
-    def check(file: Annotated[Path, typer.Argument(help="The configuration.")] = Path("forewatch.yaml")) -> None:
-        """Say whether a configuration is right: exit 0, or 2 with one line a problem."""
-        problems = check_file(file, runbook_names)
-        if problems:
-            print("\n".join(problems), file=sys.stderr)
+    def check(
+        file: Annotated[Path | None, typer.Argument(help="The configuration; default forewatch.yaml.")] = None,
+        config: Annotated[Path | None, typer.Option(help="The same, as other commands call it.")] = None,
+        strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    ) -> None:
+        """Say whether a configuration is right: exit 0, or 2 with a line for each error; warnings are said as well."""
+        if file is not None and config is not None and file != config:
+            raise ForewatchError(f"check takes one configuration, and {file} and {config} are two")
+        path = file or config or Path("forewatch.yaml")
+        found = check_file(path, runbook_names, RunbookCheck())
+        errors = [*found.problems, *found.faults]
+        if lines := [*errors, *found.warnings]:
+            print("\n".join(lines), file=sys.stderr)
+        if errors or (strict and found.warnings):
             sys.exit(2)
-        out.print(f"{file} is right.")
+        out.print(f"{path} is right.")
 
     @app.command()
     def schema() -> None:

@@ -77,6 +77,7 @@ def read_status(home: Home) -> dict[str, Any]:
             "url": settings.url,
             "prefect_url": settings.prefect_url,
             "config": {"file": settings.config, "version": glance.configuration_version(conn)},
+            "remedies_off": glance.remedies_off(conn),
             "automation": "on" if glance.is_on(conn, AUTOMATION) else "stopped",
             "shifts": [
                 {"shift": row.shift, "term": row.term, "holder": row.holder, "beat_age": seconds(now - row.beat_at)}
@@ -103,6 +104,8 @@ def _print(found: dict[str, Any]) -> None:
         if part["state"] != "ok" and part["name"] not in ("prefect", "worker"):
             out.print(f"{part['name']}: {part['reason']}", markup=False)
     out.print(f"Configuration version {found['config']['version']}, automation {found['automation']}.", markup=False)
+    for one in found["remedies_off"]:
+        out.print(f"The remedy {one['name']} of {one['service']} is off: {one['reason']}", markup=False)
     out.print()
     table(
         ("SHIFT", "TERM", "HOLDER", "LAST BEAT"),

@@ -43,8 +43,13 @@ def register(app: typer.Typer) -> None:
         home: HomeOption = None,
     ) -> None:
         """Who would be notified now of an alert with these labels, and why."""
-        given = labels_of(labels)
+        written = labels_of(labels)
         with _asked(config, home) as (conn, settings, now):
+            # As an alert of ours would carry them; what is written wins.
+            given = {**settings.alert_labels(written.get("service", "")), **written}
+            if added := {name: value for name, value in given.items() if name not in written}:
+                names = ", ".join(f"{name}={value}" for name, value in added.items())
+                out.print(f"With the labels of {given['service']}: {names}", markup=False)
             told = who_is_told(conn, settings, given, now)
             firing = alerts.firing(conn, told.alert.fingerprint)
         for line in told_lines(told, settings):

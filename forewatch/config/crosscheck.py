@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
 from urllib.parse import urlsplit
 
 from forewatch.config.crosscheck_alerts import check_alerts
+from forewatch.config.crosscheck_matchers import unknown_severities
 from forewatch.config.crosscheck_objectives import check_objectives
 from forewatch.config.days_off import check_holidays
 from forewatch.config.defaults import ANOMALOUS, IMPLICIT_SERVICES
@@ -24,15 +25,16 @@ _MOST_CYCLES = 20
 _EXPECTED_OF = {"answers": "dns", "value": "sql", "rows": "sql", "state": "systemd"}
 
 
-def cross_check(config: Config, top: Spot, known_runbooks: Collection[str] | None = None) -> list[Problem]:
-    """Every problem found; `top` is the spot of the configuration. `known_runbooks` None leaves those unchecked."""
+def cross_check(config: Config, top: Spot) -> list[Problem]:
+    """Every problem found, but for those of remedies; `top` is the spot of the configuration."""
     return [
         *_duplicates(config, top),
         *_cycles(config, top),
-        *_services(config, top, known_runbooks),
+        *_services(config, top),
         *_rules(config, top),
         *_capacities(config, top),
         *check_alerts(config, top),
+        *unknown_severities(config, top),
         *check_objectives(config, top),
         *check_holidays(config, top),
         *prefect_secrets(top, "heartbeat", "the heartbeat, which must leave without Prefect"),
@@ -107,7 +109,7 @@ def _cycles(config: Config, top: Spot) -> Iterator[Problem]:
         del graph[circle[0]][circle[1]]
 
 
-def _services(config: Config, top: Spot, known_runbooks: Collection[str] | None) -> Iterator[Problem]:
+def _services(config: Config, top: Spot) -> Iterator[Problem]:
     services = _service_names(config, top)
     for index, service in enumerate(config.services):
         spot = top.at("services", index)
@@ -116,20 +118,6 @@ def _services(config: Config, top: Spot, known_runbooks: Collection[str] | None)
         yield from prefect_secrets(spot, "benchmarks", "benchmarks, which a terminal may run too")
         for i, check in enumerate(service.checks):
             yield from _check(check, spot.at("checks", i))
-        for i, remedy in enumerate(service.remedies):
-            place = spot.at("remedies", i)
-            yield from bad_matchers(remedy.on, place.at("on"))
-            if known_runbooks is not None:
-                yield from dangling("runbook", remedy.runbook, place.at("runbook"), {n: n for n in known_runbooks})
-            if remedy.autonomy == "approve":
-                yield place.at("autonomy").problem(
-                    "approve does not exist yet; use shadow (only says what it would do) or auto (acts on its own)"
-                )
-            if secrets_below(place, "with", expanded=True):
-                yield place.at("with").problem(
-                    "a runbook's inputs are stored and shown as plain text, so neither a secret nor a ${VARIABLE} may "
-                    "stand here; let the runbook read it"
-                )
 
 
 def _check(check: Check, spot: Spot) -> Iterator[Problem]:

@@ -78,7 +78,7 @@ def _telling(config: Config, top: Spot) -> Iterator[Problem]:
         notifiers[notifier.name] = top.at("notifiers", index, "name").quote()
         yield from prefect_secrets(top.at("notifiers"), index, "notifiers, since a page must leave without Prefect")
     known = _known_times(config, top)
-    for route, spot in _all_routes(config.routes, top.at("routes")):
+    for route, spot in all_routes(config.routes, top.at("routes")):
         yield from bad_matchers(route.match, spot.at("match"))
         if route.notify is not None and not route.notify:
             yield spot.at("notify").problem(
@@ -93,11 +93,12 @@ def _telling(config: Config, top: Spot) -> Iterator[Problem]:
             yield spot.at("group_by").problem(f"{ALL_LABELS} is every label; no other can stand beside it")
 
 
-def _all_routes(routes: list[Route], spot: Spot) -> Iterator[tuple[Route, Spot]]:
+def all_routes(routes: list[Route], spot: Spot) -> Iterator[tuple[Route, Spot]]:
+    """Every route of the tree, with its place."""
     for index, route in enumerate(routes):
         place = spot.at(index)
         yield route, place
-        yield from _all_routes(route.routes, place.at("routes"))
+        yield from all_routes(route.routes, place.at("routes"))
 
 
 def _known_times(config: Config, top: Spot) -> dict[str, str]:

@@ -12,6 +12,8 @@ from forewatch.config.models import Config, Console, Notifier, Route, Service
 DEFAULT_NOTIFIER = "console"
 ANOMALOUS = "Anomalous"
 """The alert of a service whose anomalies confirm each other."""
+REGRESSION = "PerformanceRegression"
+"""The alert of a service that has become slower under its load test."""
 IMPLICIT_SERVICES = {
     "host": "This machine: CPU, memory, disks, load.",
     "forewatch": "Forewatch's own parts.",

@@ -63,6 +63,11 @@ class Sight:
         """Look at which files a glob finds, too."""
         self.globs[pattern] = _matching(pattern)
 
+    def watch_content(self, pattern: str) -> None:
+        """Look at the content of the files a glob finds, too."""
+        self.watch(pattern)
+        self.marks |= {path: fingerprint_of(path) for path in self.globs[pattern]}
+
     def again(self) -> Sight:
         """The same places as they are now."""
         return Sight(
@@ -168,6 +173,11 @@ def _expand(sight: Sight, folder: str, entry: str, chain: tuple[str, ...]) -> li
     sight.globs[pattern] = _matching(pattern)
     # A glob may sweep up the very file it stands in; that is no cycle.
     return [path for path in sight.globs[pattern] if path not in chain]
+
+
+def fingerprint_of(path: str) -> str:
+    """A digest of a file's content, or why there is none."""
+    return _mark(_read(path))
 
 
 def _matching(pattern: str) -> list[str]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forewatch.clock import Clock, SystemClock
+from forewatch.config.check import check
+from forewatch.config.crosscheck_remedies import RunbookJudge
 from forewatch.config.defaults import effective
 from forewatch.config.files import ConfigFiles, Reading, Sight, read_tree
 from forewatch.config.kept import keep, parsed
-from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ConfigError, NotFound, StoreUnavailable
@@ -106,7 +107,10 @@ class Configuration:
             if stored is None:
                 continue
             try:
-                found = version, effective(parsed(self._store.home, ConfigFiles.from_json(stored.files)))
+                found = (
+                    version,
+                    effective(parsed(self._store.home, ConfigFiles.from_json(stored.files), stored.remedies_off)),
+                )
                 break
             except ConfigError as error:
                 refused = refused or error
@@ -145,13 +149,16 @@ class ConfigWatcher:
     raises no alarm.
     """
 
-    def __init__(self, path: Path, store: Store, clock: Clock) -> None:
+    def __init__(self, path: Path, store: Store, clock: Clock, judge: RunbookJudge | None = None) -> None:
         self._path = path
         self._store = store
         self._clock = clock
+        self._judge = judge
         self._sight = Sight()
         self._glimpse = Sight()
         self._refused = False
+        self.remarks: list[str] = []
+        """What is to be said of the configuration in force, a line each: remedies that are off, and warnings."""
 
     def load_first(self) -> int:
         """Read and store the configuration; returns its version. Raises ConfigError, StoreUnavailable."""
@@ -189,16 +196,20 @@ class ConfigWatcher:
         files = reading.config_files()
 
         def known(folders: Sequence[str]) -> Collection[str]:
-            # A runbook that comes or goes is a change to look at, as an included file is.
+            # A runbook that comes, goes or is mended is a change to look at, as an included file is.
             for folder in folders:
-                reading.sight.watch(os.path.join(glob.escape(folder), "*.py"))
+                reading.sight.watch_content(os.path.join(glob.escape(folder), "*.py"))
             return runbook_names(folders)
 
-        keep(self._store.home, files, parse(files, known_runbooks=known))
+        found = check(files, known, self._judge)
+        if found.config is None:
+            raise ConfigError(found.problems)
+        keep(self._store.home, files, found.config)
         with self._store.decide() as conn:
             before = config_versions.newest_version(conn)
-            version = config_versions.add(conn, files.files, self._clock.now())
+            version = config_versions.add(conn, files.files, self._clock.now(), found.config.remedies_off)
             components.report(conn, COMPONENT, "ok", f"version {version} is in force", self._clock.now())
+        self.remarks = [*map(str, found.config.remedies_off), *found.unneeded, *found.warnings]
         return version, version != before
 
 

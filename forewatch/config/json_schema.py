@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from forewatch.config import base
-from forewatch.config.models import CHECK_KINDS, NOTIFIER_KINDS, Check, Config, Notifier, ProcessTarget
+from forewatch.config.models import CHECK_KINDS, NOTIFIER_KINDS, SET_BY_LOADER, Check, Config, Notifier, ProcessTarget
 from forewatch.config.secrets import Secret
 from forewatch.config.sources import SOURCE_KINDS, Source
 from forewatch.config.targets import HeartbeatTarget
@@ -60,7 +60,9 @@ def config_schema() -> dict[str, Any]:
     schema = Config.model_json_schema(schema_generator=_Generator, mode="validation")
     _tidy(schema)
     properties: dict[str, Any] = schema["properties"]
-    del properties["folder"]  # set by the loader
+    for name in SET_BY_LOADER:
+        del properties[name]
+    schema.get("$defs", {}).pop("RemedyOff", None)
     # A key with nothing below it says nothing, and may stand there.
     empty_too = {name: {"anyOf": [value, {"type": "null"}]} for name, value in properties.items()}
     for name, value in properties.items():

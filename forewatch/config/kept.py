@@ -17,13 +17,14 @@ import os
 import pickle
 import stat
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from forewatch.config.files import ConfigFiles
-from forewatch.config.loader import parse
-from forewatch.config.models import Config
+from forewatch.config.loader import in_force
+from forewatch.config.models import Config, RemedyOff
 from forewatch.home import Home
 
 KEPT = "configuration-*.parsed"
@@ -32,11 +33,11 @@ _DIGEST = 32
 _log = logging.getLogger(__name__)
 
 
-def parsed(home: Home, files: ConfigFiles) -> Config:
-    """What `parse(files)` says, from the kept result where there is one. Raises ConfigError."""
-    if (found := _load(home, files)) is not None:
+def parsed(home: Home, files: ConfigFiles, off: Sequence[RemedyOff] = ()) -> Config:
+    """What `in_force(files, off)` says, from the kept result where there is one. Raises ConfigError."""
+    if (found := _load(home, files, off)) is not None:
         return found
-    config = parse(files)
+    config = in_force(files, off)
     keep(home, files, config)
     return config
 
@@ -45,7 +46,7 @@ def keep(home: Home, files: ConfigFiles, config: Config) -> None:
     """Leave a parsed configuration for the others, in place of an older one. Where that fails, they parse."""
     if not _may_be_kept(files):
         return
-    path = _path(home, files)
+    path = _path(home, files, config.remedies_off)
     part = path.with_suffix(f".{os.getpid()}.part")
     content = pickle.dumps(config, protocol=5)
     try:
@@ -62,11 +63,11 @@ def keep(home: Home, files: ConfigFiles, config: Config) -> None:
             part.unlink(missing_ok=True)
 
 
-def _load(home: Home, files: ConfigFiles) -> Config | None:
+def _load(home: Home, files: ConfigFiles, off: Sequence[RemedyOff]) -> Config | None:
     """None where nothing is kept of these files by this code, or what is there is not ours or not whole."""
     if not _may_be_kept(files):
         return None
-    path = _path(home, files)
+    path = _path(home, files, off)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with open(handle, "rb") as file:
@@ -94,8 +95,8 @@ def _may_be_kept(files: ConfigFiles) -> bool:
     return not any("$" in text for _, text in files.files)
 
 
-def _path(home: Home, files: ConfigFiles) -> Path:
-    key = hashlib.sha256(f"{files.digest} {_code()}".encode()).hexdigest()
+def _path(home: Home, files: ConfigFiles, off: Sequence[RemedyOff]) -> Path:
+    key = hashlib.sha256(f"{files.digest} {list(off)} {_code()}".encode()).hexdigest()
     return home.run / KEPT.replace("*", key[:_DIGEST])
 
 

@@ -1,7 +1,7 @@
 """What a configuration may say: the shape of `forewatch.yaml` as pydantic models.
 
 Durations are seconds, quantities plain floats in base units (ratio 0-1, seconds, bytes). Cross references (services,
-runbooks, notifiers, duplicates, cycles) are checked in `problems.py`, which knows the lines.
+runbooks, notifiers, duplicates, cycles) are checked in `crosscheck.py`, which knows the lines.
 """
 
 from __future__ import annotations
@@ -15,11 +15,20 @@ from pydantic import (
 
 from forewatch.config.base import Duration, HostName, Matchers, Model, Name, Quantity, Severity
 from forewatch.config.detection import Anomalies, Benchmark, Capacity, Holidays, Objective
+from forewatch.config.notifier import NOTIFIER_KINDS as NOTIFIER_KINDS
+from forewatch.config.notifier import Console as Console
+from forewatch.config.notifier import Notifier as Notifier
+from forewatch.config.notifier import Webhook as Webhook
+from forewatch.config.remedy import Autonomy as Autonomy
+from forewatch.config.remedy import Limits as Limits
+from forewatch.config.remedy import Remedy as Remedy
+from forewatch.config.remedy import RemedyOff as RemedyOff
+from forewatch.config.remedy import Verify as Verify
 from forewatch.config.secrets import Secret
 from forewatch.config.sources import Source
 from forewatch.config.targets import DnsTarget, HeartbeatTarget, SqlTarget, SystemdTarget, TlsTarget
+from forewatch.config.targets import ProcessTarget as ProcessTarget
 
-Autonomy = Literal["shadow", "approve", "auto"]
 Statistic = Literal["mean", "max", "min", "p50", "p95", "p99", "rate", "sum", "count", "last", "ratio"]
 
 
@@ -41,20 +50,6 @@ class Expectation(Model):
     rows: int | None = Field(default=None, ge=0)
     state: str | list[str] | None = None
     """Of a systemd unit (`ActiveState`)."""
-
-
-class ProcessTarget(Model):
-    """A process named by exactly one of its name, its pid file or the local port it listens on."""
-
-    name: str | None = None
-    pidfile: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
-
-    @model_validator(mode="after")
-    def _one(self) -> ProcessTarget:
-        if sum(value is not None for value in (self.name, self.pidfile, self.port)) != 1:
-            raise ValueError("needs exactly one of name, pidfile, port")
-        return self
 
 
 CHECK_KINDS = ("http", "tcp", "process", "command", "dns", "tls", "sql", "systemd", "heartbeat")
@@ -79,6 +74,8 @@ class Check(Model):
     body: str | None = None
     follow_redirects: bool = False
     verify_tls: bool = True
+    ca: str | None = None
+    """Of an http check: a PEM file of authorities to trust instead of this machine's."""
     expect: Expectation = Expectation()
 
     every: Annotated[Duration, Field(ge=1)] = 10.0
@@ -116,6 +113,12 @@ class Check(Model):
             raise ValueError(f"needs exactly one of {', '.join(CHECK_KINDS)}")
         if self.command is not None and not self.command:
             raise ValueError("command needs at least the program's name")
+        if self.ca is not None and self.http is None:
+            raise ValueError("ca is for http checks (a tls check takes it below tls: {address: HOST:PORT, ca: FILE})")
+        if self.ca is not None and not self.verify_tls:
+            raise ValueError(
+                "verify_tls: false trusts every certificate, so ca has no effect; leave one of the two out"
+            )
         return self
 
 
@@ -125,30 +128,6 @@ class Instance(Model):
     name: Name
     address: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
-
-
-class Limits(Model):
-    """How often a remedy may act on a service."""
-
-    per_hour: int = Field(default=3, ge=1)
-    cooldown: Duration = 60.0
-
-
-class Verify(Model):
-    """How long the service's own checks get to turn green after a remedy acted."""
-
-    within: Annotated[Duration, Field(gt=0)] = 60.0
-
-
-class Remedy(Model):
-    """Binds alerts to a runbook, with how far it may go on its own."""
-
-    on: Matchers
-    runbook: Name
-    inputs: dict[str, Any] = Field(default_factory=dict, alias="with")
-    autonomy: Autonomy = "shadow"
-    limits: Limits = Limits()
-    verify: Verify = Verify()
 
 
 class Service(Model):
@@ -165,6 +144,11 @@ class Service(Model):
     """Names of `times` of planned maintenance: its alerts tell nobody then, and no remedy acts."""
     objectives: list[Objective] = Field(default_factory=list)
     benchmarks: list[Benchmark] = Field(default_factory=list)
+
+    @property
+    def alert_labels(self) -> dict[str, str]:
+        """What every alert of ours about it carries: its labels, and its owner unless a label says otherwise."""
+        return {"owner": self.owner, **self.labels} if self.owner else self.labels
 
 
 class Rule(Model):
@@ -220,45 +204,6 @@ class Rule(Model):
     def against_forecast(self) -> bool:
         """Whether it is held against the band of the series' forecast."""
         return "forecast" in (self.above, self.below, self.outside)
-
-
-class Console(Model):
-    """Writes one line a notification to the terminal of `forewatch up`."""
-
-
-class Webhook(Model):
-    """POSTs JSON; with a secret, signed (`X-Forewatch-Signature`: see docs/operations/notifications.md)."""
-
-    url: str | Secret
-    secret: Secret | None = None
-    headers: dict[str, str | Secret] = Field(default_factory=dict)
-    timeout: Annotated[Duration, Field(gt=0)] = 10.0
-    format: Literal["forewatch", "alertmanager"] = "forewatch"
-    """`alertmanager`: the body Alertmanager's webhooks have (version 4), for receivers made for those."""
-    max_alerts: int = Field(default=0, ge=0)
-    """Alerts in one body; how many more there are it says. 0: as many as there are, at most a hundred."""
-
-
-class Notifier(Model):
-    """A channel that tells people. Exactly one kind; `template` is a Jinja2 text for the message."""
-
-    name: Name
-    console: Console | None = None
-    webhook: Webhook | None = None
-    template: str | None = None
-
-    @property
-    def kind(self) -> str:
-        return next(kind for kind in NOTIFIER_KINDS if getattr(self, kind) is not None)
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Notifier:
-        if sum(getattr(self, kind) is not None for kind in NOTIFIER_KINDS) != 1:
-            raise ValueError(f"needs exactly one of {', '.join(NOTIFIER_KINDS)}")
-        return self
-
-
-NOTIFIER_KINDS = ("console", "webhook")
 
 
 class Route(Model):
@@ -391,6 +336,10 @@ class Shifts(Model):
     spares: int = Field(default=2, ge=1, le=16)
 
 
+SET_BY_LOADER = ("folder", "remedies_off")
+"""Fields of a configuration that nobody writes."""
+
+
 class Config(Model):
     """A whole configuration."""
 
@@ -424,8 +373,16 @@ class Config(Model):
     folder: str = "."
     """Of the main YAML file, absolute; set by the loader. Relative paths of checks, remedies, secrets start there."""
 
+    remedies_off: list[RemedyOff] = Field(default_factory=list)
+    """Remedies that are wrong; set by the loader, which takes them out of their services."""
+
     def service(self, name: str) -> Service | None:
         return next((service for service in self.services if service.name == name), None)
+
+    def alert_labels(self, service: str) -> dict[str, str]:
+        """What every alert of ours about a service carries; nothing of one that is not configured."""
+        found = self.service(service)
+        return found.alert_labels if found is not None else {}
 
     def notifier(self, name: str) -> Notifier | None:
         return next((notifier for notifier in self.notifiers if notifier.name == name), None)

@@ -13,9 +13,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from forewatch.config.models import Config
+from forewatch.config.models import SET_BY_LOADER, Config
 from forewatch.config.secrets import Secret
 from forewatch.config.spots import Problem, Spot
+from forewatch.config.synonyms import hint as synonym
 from forewatch.units import format_duration
 
 _WANTED = {
@@ -45,10 +46,10 @@ def near(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def unknown_key(key: str, spot: Spot, known: Collection[str]) -> Problem:
-    """`spot` is the key's own; the problem is said of the mapping it stands in."""
+def unknown_key(key: str, spot: Spot, known: Collection[str], model: type[BaseModel] = Config) -> Problem:
+    """`spot` is the key's own; the problem is said of the mapping it stands in, which `model` describes."""
     parent = spot.where.removesuffix(key).removesuffix(".")
-    hint = near(key, known) or f" (there are {', '.join(known)})"
+    hint = synonym(key, model) or near(key, known) or f" (there are {', '.join(known)})"
     return Problem(spot.file, spot.line, spot.column, parent, f'unknown key "{key}"{hint}')
 
 
@@ -97,7 +98,8 @@ class _Wrong:
 
     def problem(self) -> Problem:
         if self.type == "extra_forbidden":
-            return unknown_key(str(self.way[-1]), self.spot, _keys_of(self.way))
+            model = _model_at(self.way)
+            return unknown_key(str(self.way[-1]), self.spot, keys_of(model), model)
         return self.spot.problem(self._sentence())
 
     def _sentence(self) -> str:
@@ -113,7 +115,8 @@ class _Wrong:
         if self.type == "string_too_long":
             return f"{shown} is longer than {self.context['max_length']} characters"
         if self.type == "literal_error":
-            return f"{shown} must be one of {str(self.context['expected']).replace(' or ', ', ')}".replace("'", "")
+            known = str(self.context["expected"]).replace(" or ", ", ").replace("'", "")
+            return f"{shown} must be one of {known}{near(shown, known.split(', '))}"
         if self.type in _LIMITS:
             name, words = _LIMITS[self.type]
             return f"{shown} is out of range: {words} {self._limit(self.context[name])}"
@@ -137,21 +140,25 @@ class _Wrong:
         return " (such as !secret env:NAME)" if "a !secret reference" in self.wanted else ""
 
 
-def _keys_of(way: tuple[int | str, ...]) -> list[str]:
-    """The keys a mapping may have, for the way to one that it may not."""
+def _model_at(way: tuple[int | str, ...]) -> type[BaseModel]:
+    """The model of a mapping, for the way to a key that it may not have."""
     model: type[BaseModel] = Config
     for step in way[:-1]:
         for name, field in model.model_fields.items():
             if step == (field.alias or name) and (inner := _model_in(field.annotation)) is not None:
                 model = inner
                 break
-    keys = [field.alias or name for name, field in model.model_fields.items()]
-    return top_keys() if model is Config else keys
+    return model
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys a mapping may have."""
+    return top_keys() if model is Config else [field.alias or name for name, field in model.model_fields.items()]
 
 
 def top_keys() -> list[str]:
     """What may stand at the top of a file."""
-    return ["include", *(name for name in Config.model_fields if name != "folder")]
+    return ["include", *(name for name in Config.model_fields if name not in SET_BY_LOADER)]
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:

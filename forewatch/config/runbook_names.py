@@ -1,7 +1,7 @@
 """Which runbooks there are, by name, without running any of them: for checking a configuration's remedies.
 
 A runbook is the function it is made of, `restart-service` in `restart_service.py`. A file that is broken still bears
-its name: what is wrong with it is said where runbooks are loaded, and no configuration is refused for it.
+its name: what is wrong with it is said where runbooks are loaded.
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ DECORATOR = "runbook"
 def runbook_names(folders: Iterable[str | Path] = ()) -> frozenset[str]:
     """Of the runbooks that come with Forewatch and those in `folders` (absolute). Never raises for what lies there."""
     return frozenset(
-        name for folder in (*_packaged(), *map(Path, folders)) for path in _files(folder) for name in _names(path)
+        name for folder in (*packaged(), *map(Path, folders)) for path in files_of(folder) for name in names_in(path)
     )
 
 
-def _packaged() -> list[Path]:
+def packaged() -> list[Path]:
+    """The folders of the runbooks that come with Forewatch."""
     spec = importlib.util.find_spec(PACKAGE)
     return [Path(place) for place in (spec.submodule_search_locations or ())] if spec is not None else []
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_of(folder: Path) -> Iterator[Path]:
+    """The files of a folder that hold runbooks; a name that begins with an underscore is a helper's."""
     return (path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_"))
 
 
-def _names(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
+    """The names of the runbooks in a file."""
     names = {_spoken(path.stem)}
     try:
         tree = ast.parse(path.read_bytes())

@@ -18,10 +18,13 @@ class Problem:
     column: int
     where: str
     what: str
+    warning: bool = False
+    """It works, and hardly as it was meant."""
 
     def __str__(self) -> str:
+        kind = "warning: " if self.warning else ""
         where = f"{self.where}: " if self.where else ""
-        return one_line(f"{self.file}:{self.line}:{self.column}: {where}{self.what}")
+        return one_line(f"{self.file}:{self.line}:{self.column}: {kind}{where}{self.what}")
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +45,10 @@ class Spot:
 
     def problem(self, what: str) -> Problem:
         return Problem(self.file, self.line, self.column, self.where, what)
+
+    def warning(self, what: str) -> Problem:
+        # It may speak of values beside its own, which came from a variable.
+        return Problem(self.file, self.line, self.column, self.where, redact(what), warning=True)
 
     def at(self, *way: str | int) -> Spot:
         """The spot that `way` leads to, or the last one on it that stands in the file."""

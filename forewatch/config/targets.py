@@ -16,6 +16,20 @@ from forewatch.cron import validate, zone_of
 DNS_PORT = 53
 
 
+class ProcessTarget(Model):
+    """A process named by exactly one of its name, its pid file or the local port it listens on."""
+
+    name: str | None = None
+    pidfile: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+
+    @model_validator(mode="after")
+    def _one(self) -> ProcessTarget:
+        if sum(value is not None for value in (self.name, self.pidfile, self.port)) != 1:
+            raise ValueError("needs exactly one of name, pidfile, port")
+        return self
+
+
 class DnsTarget(Model):
     """A record that a name server is asked for."""
 

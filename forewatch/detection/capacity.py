@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from forewatch.alerting.alert import Labels
@@ -58,6 +58,8 @@ class Watch(Generic[S]):
     resource: Resource
     limit: float | None
     limit_series: S | None = None
+    of_service: Labels = field(default_factory=dict)
+    """The labels of the service its alert belongs to."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -66,6 +68,7 @@ class Watch(Generic[S]):
         named = {} if resource.metric == DISK and resource.alert == DISK_ALERT else {"capacity": resource.name}
         service = resource.service or self.series.service or HOST
         return {
+            **self.of_service,
             **self.series.labels,
             **named,
             "alertname": resource.alert,
@@ -133,6 +136,7 @@ def watches(config: Config, all_series: Iterable[S]) -> list[Watch[S]]:
     by_metric: dict[str, list[S]] = {}
     for one in all_series:
         by_metric.setdefault(one.metric, []).append(one)
+    labels = {service.name: service.alert_labels for service in config.services}
     found: list[Watch[S]] = []
     taken: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     for resource in resources(config):
@@ -143,10 +147,11 @@ def watches(config: Config, all_series: Iterable[S]) -> list[Watch[S]]:
                 continue
             if resource.own:
                 taken.add(key)
+            of_service = labels.get(resource.service or one.service or HOST, {})
             if resource.limit is not None:
-                found.append(Watch(one, resource, resource.limit))
+                found.append(Watch(one, resource, resource.limit, of_service=of_service))
             elif (holds := limits.get(key[1])) is not None:
-                found.append(Watch(one, resource, None, holds))
+                found.append(Watch(one, resource, None, holds, of_service))
     return found
 
 

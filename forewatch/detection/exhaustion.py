@@ -19,6 +19,7 @@ import numpy as np
 from forewatch.clock import micros, seconds
 from forewatch.detection.grid import Vector
 from forewatch.detection.growth import AT_LEAST, growth
+from forewatch.detection.quick import enough
 from forewatch.detection.slopes import Slopes, theil_sen
 from forewatch.detection.statistics import Samples, clean
 
@@ -33,7 +34,6 @@ _RECENT = 3 * _HOUR
 _FURTHEST = 90.0
 """Days ahead that are looked at; later is never."""
 _FUTURES = 200
-_QUICK_SAMPLES, _QUICK_SPAN, _QUICK_FEWEST = 20, 120.0, 5
 _QUICK_REACH = 60.0
 """Times the span it was seen over that a line is drawn on."""
 _LATE_FEWEST = 10
@@ -112,7 +112,7 @@ def quick_exhaustion(samples: Samples, limit: float, now: int, *, falling: bool 
     if seen.level >= limit:
         return Exhaustion(now, now, now, "full")
     span = float(seen.at[-1] - seen.at[0])
-    if len(seen.at) < (_QUICK_FEWEST if span >= _QUICK_SPAN else _QUICK_SAMPLES):
+    if not enough(len(seen.at), span):
         return None
     lows, height = _low_points(seen)
     # What is collected at the top of each tooth must fit under the limit as well.

@@ -162,7 +162,7 @@ def judge(objective: Objective, speed: Speed, seen: Windows, firing: bool, now: 
 def burn_labels(service: Service, objective: Objective, speed: Speed) -> dict[str, str]:
     """What makes the alert the same one next time; what identifies it wins over labels written at the service."""
     return {
-        **service.labels,
+        **service.alert_labels,
         "alertname": ALERT,
         "service": service.name,
         "objective": objective.label,

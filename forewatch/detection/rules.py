@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from forewatch.alerting.alert import Labels
@@ -136,23 +137,39 @@ def alert_labels(rule: Rule, series_labels: Labels, service: str) -> dict[str, s
         **series_labels,
         **rule.labels,
         "alertname": rule.alert,
-        "service": rule.service or service or HOST,
+        "service": service_of(rule, service),
         "severity": rule.severity,
     }
 
 
+def service_of(rule: Rule, service: str) -> str:
+    """Whose the alert of a rule is; `service` is the series' own, empty where it has none."""
+    return rule.service or service or HOST
+
+
 def rule_event(
-    rule: Rule, series_labels: Labels, service: str, judgement: Judgement, now: int
+    rule: Rule,
+    series_labels: Labels,
+    service: str,
+    judgement: Judgement,
+    now: int,
+    *,
+    of_service: Labels = MappingProxyType({}),
 ) -> AlertRaised | AlertCleared | None:
-    """The event a judgement calls for; None without a transition."""
+    """The event a judgement calls for; None without a transition.
+
+    `of_service`: the labels of the service the alert belongs to. They do not decide whether it is the same alert.
+    """
     state, transition, evidence = judgement
     if transition is None:
         return None
     values = evidence.as_json(rule)
-    labels, annotations = rule_alert(rule, series_labels, service, state.value, evidence)
+    known_by, annotations = rule_alert(rule, series_labels, service, state.value, evidence)
+    labels = {**of_service, **known_by}
+    identity = known_by if labels != known_by else None
     if transition == "cleared":
-        return AlertCleared(labels, now, {**values, "reason": annotations["summary"]})
-    return AlertRaised(labels, annotations, state.pending_since or now, values)
+        return AlertCleared(labels, now, {**values, "reason": annotations["summary"]}, identity=identity)
+    return AlertRaised(labels, annotations, state.pending_since or now, values, identity=identity)
 
 
 def _since(rule: Rule, state: RuleState, now: int) -> int:

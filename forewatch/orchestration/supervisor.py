@@ -16,7 +16,7 @@ import socket
 import sys
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -37,6 +37,7 @@ from forewatch.orchestration.progress import Progress, follow_notifications
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
 from forewatch.orchestration.shift_names import SHIFTS
+from forewatch.runbook_check import RunbookCheck
 from forewatch.runtime import Runtime, open_runtime
 from forewatch.safe_files import create
 from forewatch.store import ballast, components, generations, shifts, switches
@@ -49,6 +50,8 @@ JOB_AGAIN = 5.0
 """Seconds until a job of the supervisor that broke off begins anew."""
 LOGS_EVERY = 60.0
 LOG_LIMIT = 20 * 1024 * 1024
+REMARKS = 20
+"""Lines about a configuration that come into force beside it."""
 ROLES = ("worker", "serve", "server")
 STOP_SHIFTS = 4.0
 STOP_PART = 2.5
@@ -72,6 +75,7 @@ class Supervisor:
         self._asked_at: float | None = None
         self._lock: IO[str] | None = None
         self._parts: dict[str, Managed] = {}
+        self._remarked: set[str] = set()
         self._unproved: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> int:
@@ -168,9 +172,11 @@ class Supervisor:
             _check_port(port, option)
         Store.open(self._home, migrate=True).close()
         runtime = open_runtime(self._home)
-        watcher = ConfigWatcher(config, runtime.store, runtime.clock)
+        judge = RunbookCheck(environment(self._home, self._settings.prefect_port))
+        watcher = ConfigWatcher(config, runtime.store, runtime.clock, judge)
         version = watcher.load_first()
         self._say(f"Configuration {config}, version {version}.")
+        self._remark(watcher.remarks)
         self._warn_of_open_sources(runtime)
         ballast.ensure(self._home)
         _, settings = runtime.configuration.current()
@@ -230,6 +236,15 @@ class Supervisor:
             progress.show(readiness)
             await asyncio.sleep(0.5)
 
+    def _remark(self, remarks: Sequence[str]) -> None:
+        """Say what is off or odd in the configuration, each once while it stays so."""
+        new = [remark for remark in remarks if remark not in self._remarked]
+        for remark in new[:REMARKS]:
+            self._say(f"  {remark}")
+        if len(new) > REMARKS:
+            self._say(f"  ... and {len(new) - REMARKS} more; see them all: forewatch check")
+        self._remarked = set(remarks)
+
     def _warn_of_open_sources(self, runtime: Runtime) -> None:
         for name, sentence in open_sources.warnings(runtime.configuration.current()[1]):
             self._say(f"Warning: source {name} {sentence}.")
@@ -249,6 +264,7 @@ class Supervisor:
                 self._say("The changed configuration is refused, the last good one stays in force:")
                 for problem in change.problems:
                     self._say(f"  {problem}")
+            self._remark(watcher.remarks)
 
     async def _follow_code(self, runtime: Runtime) -> None:
         """New code, or a new runbook file, means a new worker: its children import it afresh."""

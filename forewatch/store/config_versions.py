@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, func, insert, select
 
 from forewatch import __version__
+from forewatch.config.remedy import RemedyOff
 from forewatch.store.schema import config_versions
 
 
@@ -21,16 +22,20 @@ class ConfigVersion:
     """(path, text), the main file first."""
     code_version: str
     at: int
+    remedies_off: tuple[RemedyOff, ...] = ()
+    """Remedies that are wrong, and so not in force. Kept, since what is wrong with them may be their runbook."""
 
 
-def digest_of(files: Sequence[tuple[str, str]]) -> str:
-    """SHA-256 of paths and texts."""
-    return hashlib.sha256(json.dumps([list(file) for file in files]).encode()).hexdigest()
+def digest_of(files: Sequence[tuple[str, str]], off: Sequence[RemedyOff] = ()) -> str:
+    """SHA-256 of paths and texts, and of the remedies that are off."""
+    content: list[object] = [list(file) for file in files]
+    content += [asdict(one) for one in off]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def add(conn: Connection, files: Sequence[tuple[str, str]], now: int) -> int:
+def add(conn: Connection, files: Sequence[tuple[str, str]], now: int, off: Sequence[RemedyOff] = ()) -> int:
     """Store a configuration and return its version; that of the newest one where nothing has changed."""
-    digest = digest_of(files)
+    digest = digest_of(files, off)
     last = newest(conn)
     if last is not None and last.digest == digest:
         return last.version
@@ -39,6 +44,7 @@ def add(conn: Connection, files: Sequence[tuple[str, str]], now: int) -> int:
         files=[list(file) for file in files],
         code_version=__version__,
         at=now,
+        remedies_off=[asdict(one) for one in off],
     )
     return int(conn.execute(added.returning(config_versions.c.version)).scalar_one())
 
@@ -64,4 +70,6 @@ def get(conn: Connection, version: int) -> ConfigVersion | None:
     row = conn.execute(select(config_versions).where(config_versions.c.version == version)).one_or_none()
     if row is None:
         return None
-    return ConfigVersion(row.version, row.digest, [(path, text) for path, text in row.files], row.code_version, row.at)
+    files = [(path, text) for path, text in row.files]
+    off = tuple(RemedyOff(**one) for one in row.remedies_off or ())
+    return ConfigVersion(row.version, row.digest, files, row.code_version, row.at, off)

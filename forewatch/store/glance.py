@@ -7,6 +7,7 @@ modules of the store that own the tables.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,12 @@ def shifts(conn: sqlite3.Connection) -> list[Shift]:
 
 def parts(conn: sqlite3.Connection) -> list[Part]:
     return [Part(*row) for row in conn.execute("SELECT name, state, reason, since, at FROM components ORDER BY name")]
+
+
+def remedies_off(conn: sqlite3.Connection) -> list[dict[str, Any]]:
+    """The remedies of the newest configuration that are wrong, and so not in force."""
+    row = conn.execute("SELECT remedies_off FROM config_versions ORDER BY version DESC LIMIT 1").fetchone()
+    return list(json.loads(row["remedies_off"])) if row is not None and row["remedies_off"] is not None else []
 
 
 def configuration_version(conn: sqlite3.Connection) -> int | None:

@@ -67,6 +67,7 @@ config_versions = Table(
     Column("files", JSON, nullable=False),  # [[path, text], ...], the first is the main file; secrets as references
     Column("code_version", String, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("remedies_off", JSON, nullable=True),  # [{service, place, name, reason}]: wrong, and so not in force
     sqlite_autoincrement=True,  # an id of a deleted row is never given again
 )
 

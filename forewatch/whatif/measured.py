@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from forewatch.alerting.matchers import matches, parse_matchers
 from forewatch.clock import iso, micros
-from forewatch.config.models import Rule
-from forewatch.detection.rules import RuleState, evaluate, rule_event
+from forewatch.config.models import Config, Rule
+from forewatch.detection.rules import RuleState, evaluate, rule_event, service_of
 from forewatch.detection.statistics import Sample
 from forewatch.incidents.events import Event
 from forewatch.store import points, rollups, series
@@ -29,8 +29,8 @@ _OF_BUCKETS = {"mean": "mean", "max": "max", "min": "min", "last": "last"}
 Moment = tuple[int, Event]
 
 
-def judged(conn: Connection, rule: Rule, since: int, until: int) -> tuple[list[Moment], list[str]]:
-    """What a rule would have raised and cleared between two instants, and what about it cannot be told."""
+def judged(conn: Connection, rule: Rule, since: int, until: int, config: Config) -> tuple[list[Moment], list[str]]:
+    """What a rule of `config` would have raised and cleared between two instants, and what about it cannot be told."""
     if rule.against_forecast:
         return [], [f"{rule.alert}: forecasts of the past are not made again, so no data on what lay outside of them"]
     if rule.anomaly is not None:
@@ -46,7 +46,7 @@ def judged(conn: Connection, rule: Rule, since: int, until: int) -> tuple[list[M
             continue
         coarse = coarse or rolled
         oldest = samples[0][0] if oldest is None else min(oldest, samples[0][0])
-        moments += _events(conn, rule, one, samples, since, until)
+        moments += _events(conn, rule, one, samples, since, until, config)
     return moments, _honest(rule, since, oldest, coarse)
 
 
@@ -74,9 +74,10 @@ def _samples(conn: Connection, rule: Rule, one: Series, since: int, until: int) 
 
 
 def _events(
-    conn: Connection, rule: Rule, one: Series, samples: Sequence[Sample], since: int, until: int
+    conn: Connection, rule: Rule, one: Series, samples: Sequence[Sample], since: int, until: int, config: Config
 ) -> Iterator[Moment]:
     """The rule on one series, looked at whenever there was something new to see."""
+    of_service = config.alert_labels(service_of(rule, one.service))
     per = _per(conn, rule, one, since, until)
     state = RuleState()
     window = micros(rule.window)
@@ -87,7 +88,7 @@ def _events(
         beside = per[bisect_left(per_times, now - window) : bisect_left(per_times, now + 1)]
         judgement = evaluate(rule, seen, beside, None, state, now)
         state = judgement.state
-        event = rule_event(rule, one.labels, one.service, judgement, now)
+        event = rule_event(rule, one.labels, one.service, judgement, now, of_service=of_service)
         if event is not None:
             yield max(now, since), event
 

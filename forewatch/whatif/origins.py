@@ -32,6 +32,7 @@ class Origins:
 
     def __init__(self, then: Callable[[int], Config], now: Config) -> None:
         self._then = then
+        self._config = now
         self._monitors = _by_key(now)
         self._rules = all_rules(now)
         self._senders = {source.name for source in now.sources}
@@ -69,8 +70,10 @@ class Origins:
         now = next((rule for rule in self._rules if measures_the_same(rule, then)), None)
         if now is None:
             return None
-        kept = {name: value for name, value in event.labels.items() if name not in then.labels}
-        return replace(event, labels=alert_labels(now, kept, "" if then.service else event.labels.get("service", "")))
+        known_by = event.identity if event.identity is not None else event.labels
+        kept = {name: value for name, value in known_by.items() if name not in then.labels}
+        identity = alert_labels(now, kept, "" if then.service else known_by.get("service", ""))
+        return replace(event, labels={**self._config.alert_labels(identity["service"]), **identity}, identity=identity)
 
     def _asked(self, version: int) -> Asked:
         if version not in self._of_version:

@@ -80,7 +80,7 @@ def _measured(
     with store.read_metrics() as conn:
         for rule in all_rules(config):
             for since, until in _spans_without(rule, configuration, in_force, span):
-                found, said = judged(conn, rule, since, until)
+                found, said = judged(conn, rule, since, until, config)
                 moments += found
                 unknown.update(dict.fromkeys(said))
     return sorted(moments, key=lambda moment: moment[0]), list(unknown)

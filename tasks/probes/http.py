@@ -18,6 +18,7 @@ from yarl import URL
 from forewatch.config.secrets import reveal
 from tasks.probes import certificate, words
 from tasks.probes.attempt import Answer, Attempt, Failing
+from tasks.probes.authorities import trusting
 from tasks.probes.context import tls
 from tasks.probes.judge import judge_body, judge_headers, judge_status
 
@@ -35,7 +36,7 @@ async def attempt(a: Attempt) -> Answer:
             url,
             headers={name: reveal(value) for name, value in check.headers.items()},
             data=check.body,
-            ssl=tls(check.verify_tls) if url.scheme == "https" or check.follow_redirects else True,
+            ssl=_tls(a) if url.scheme == "https" or check.follow_redirects else True,
             allow_redirects=check.follow_redirects,
             max_redirects=REDIRECTS,
         ) as response:
@@ -51,6 +52,10 @@ async def attempt(a: Attempt) -> Answer:
     judge_body(body, response.charset, check.expect, details)
     _judge_certificate(response, a, details)
     return Answer(f"{response.status} after {words.spoken(a.elapsed())}", details)
+
+
+def _tls(a: Attempt) -> ssl.SSLContext:
+    return trusting(a.context.folder, a.check.ca) if a.check.verify_tls else tls(verify=False)
 
 
 def _url(text: str) -> URL:

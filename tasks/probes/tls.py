@@ -11,8 +11,9 @@ import socket
 import ssl
 
 from forewatch.config.targets import TlsTarget
-from tasks.probes import certificate, context, words
+from tasks.probes import certificate, words
 from tasks.probes.attempt import Answer, Attempt, Failing
+from tasks.probes.authorities import trusting
 from tasks.probes.tcp import host_and_port
 
 
@@ -22,7 +23,7 @@ async def attempt(a: Attempt) -> Answer:
         raise Failing("the check names no server")
     host, port = host_and_port(a.filled(target.address))
     name = target.server_name or host
-    trusted = _trusting(a, target.ca)
+    trusted = trusting(a.context.folder, target.ca)
     a.waiting_for = "TLS handshake"
     try:
         addresses = await a.context.names.resolve(host, port)
@@ -39,17 +40,6 @@ async def attempt(a: Attempt) -> Answer:
     if isinstance(failed, OSError) and not isinstance(failed, TimeoutError):
         raise Failing(words.of_os_error(failed, host, port)) from failed
     raise Failing(f"no {a.waiting_for} within {words.spoken(a.check.timeout)}", timed_out=True) from failed
-
-
-def _trusting(a: Attempt, ca: str | None) -> ssl.SSLContext:
-    if ca is None:
-        return context.tls(True)
-    try:
-        return ssl.create_default_context(cafile=str(a.context.folder / ca))
-    except ssl.SSLError as error:
-        raise Failing(f"could not be checked: {ca} holds no certificate in PEM form") from error
-    except OSError as error:
-        raise Failing(f"could not be checked: {ca} cannot be read: {error.strerror}") from error
 
 
 async def _judge(a: Attempt, address: str, port: int, name: str, trusted: ssl.SSLContext) -> Answer:

@@ -60,7 +60,7 @@ def tell(store: Store, config: Config, looked_at: Mapping[int, Series], now: int
                 event = anomalous_event(
                     service,
                     finding,
-                    labels=next((one.labels for one in config.services if one.name == service), {}),
+                    labels=config.alert_labels(service),
                     severity=config.anomalies.severity,
                     firing=service in firing,
                     now=now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -75,16 +77,54 @@ def test_wrong_types_unknown_keys_and_unknown_runbooks_get_one_line_each(tmp_pat
     assert any("routs" in line and "routes" in line for line in refused.lines)
 
 
-def test_a_remedy_with_an_unknown_runbook_is_refused_by_check_and_by_up(tmp_path: Path) -> None:
-    config = WRONG.replace("5 minuts", "5s").replace("routs: []\n", "")
-    refused = Refused(tmp_path, config)
-    assert refused.code == 2
-    [line] = refused.lines
-    assert "services[0].remedies[0].runbook: " in line
-    assert "restart-service" in line
-    checked = Forewatch(tmp_path).cli("check", str(tmp_path / "forewatch.yaml"))
+def test_a_remedy_that_is_wrong_is_an_error_of_check(tmp_path: Path) -> None:
+    forewatch = Forewatch(tmp_path)
+    forewatch.write_config(WRONG.replace("5 minuts", "5s").replace("routs: []\n", ""))
+    checked = forewatch.cli("check", str(forewatch.config))
     assert (checked.returncode, checked.stdout) == (2, "")
-    assert checked.stderr.partition(": ")[2] == line.partition(": ")[2] + "\n"
+    assert "services[0].remedies[0].runbook: " in checked.stderr
+    assert "restart-service" in checked.stderr
+
+
+RESTARTED = """\
+services:
+  - name: web
+    checks: [{tcp: "127.0.0.1:1", every: 1s}]
+    remedies:
+      - on: {alertname: CheckFailing}
+        runbook: restart-service
+        with: {comand: [sh]}
+metrics: {host: false, starter_rules: false}
+"""
+
+
+def test_up_and_a_reload_switch_off_a_wrong_remedy_alone_and_say_so(tmp_path: Path) -> None:
+    forewatch = Forewatch(tmp_path)
+    forewatch.write_config(RESTARTED)
+    off = "the remedy restart-service of web is off: "
+    try:
+        forewatch.up(wait=False)
+        wait_for("the start", lambda: "Starting the Prefect server" in forewatch.output, timeout=60)
+        assert off in forewatch.output
+        assert "services[0].remedies[0].with: command is missing (and 1 more)" in forewatch.output
+        assert status_of(forewatch)["remedies_off"][0]["name"] == "restart-service"
+        assert "The remedy restart-service of web is off" in forewatch.cli("status").stdout
+        assert "remedy web/restart-service" in forewatch.cli("doctor").stdout
+
+        forewatch.write_config(RESTARTED.replace("comand", "command"))
+        wait_for("the remedy to be on", lambda: not status_of(forewatch)["remedies_off"], timeout=60)
+        forewatch.write_config(RESTARTED.replace("{comand: [sh]}", "{command: sh}") + "listen: 127.0.0.1\n")
+        wait_for("it to be off again", lambda: "with.command: must be a list" in forewatch.output, timeout=60)
+        found = status_of(forewatch)
+        assert (found["config"]["version"], len(found["remedies_off"])) == (3, 1)
+        assert "refused" not in forewatch.output
+    finally:
+        forewatch.stop(20)
+
+
+def status_of(forewatch: Forewatch) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(forewatch.cli("status", "--json").stdout)
+    return found
 
 
 def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:

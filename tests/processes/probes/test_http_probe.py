@@ -2,15 +2,14 @@ import asyncio
 import gzip
 import re
 import socket
-import ssl
 import time
 
 import pytest
+from authority import Authority
 from servers import certificate, saying, serving
 
 from forewatch.config.models import Instance
 from forewatch.config.secrets import Secret
-from tasks.probes import context as probe_context
 
 
 async def hang(_, writer):
@@ -245,14 +244,12 @@ async def test_a_peer_that_speaks_something_else_is_told(ask):
         )
 
 
-async def test_an_expired_certificate_says_since_when(ask, tmp_path, monkeypatch):
+async def test_an_expired_certificate_says_since_when(ask, tmp_path):
     tls, file = certificate(tmp_path, valid_from_days=-30, valid_to_days=-3.5)
-    # Trusted, so that nothing is wrong with it but its age.
-    trusting = ssl.create_default_context(cafile=str(file))
-    monkeypatch.setattr("tasks.probes.http.tls", lambda verify: trusting if verify else probe_context.tls(False))
     async with serving(saying(), tls=tls) as port:
         url = f"https://127.0.0.1:{port}/"
-        expired = await ask(http=url)
+        # Trusted, so that nothing is wrong with it but its age.
+        expired = await ask(http=url, ca=file.name)
         unverified = await ask(http=url, verify_tls=False)
         watched = await ask(http=url, verify_tls=False, expect={"certificate_days": 7})
     assert expired.reason == "certificate expired 3 days ago"
@@ -261,14 +258,12 @@ async def test_an_expired_certificate_says_since_when(ask, tmp_path, monkeypatch
     assert watched.reason == "certificate expired 3 days ago, expected at least 7 days"
 
 
-async def test_a_certificate_that_runs_out_soon_fails_before_it_does(ask, tmp_path, monkeypatch):
+async def test_a_certificate_that_runs_out_soon_fails_before_it_does(ask, tmp_path):
     tls, file = certificate(tmp_path, valid_from_days=-30, valid_to_days=5.5)
-    trusting = ssl.create_default_context(cafile=str(file))
-    monkeypatch.setattr("tasks.probes.http.tls", lambda verify: trusting)
     async with serving(saying(), tls=tls) as port:
         url = f"https://127.0.0.1:{port}/"
-        fine = await ask(http=url, expect={"certificate_days": 5})
-        soon = await ask(http=url, expect={"certificate_days": 14})
+        fine = await ask(http=url, ca=file.name, expect={"certificate_days": 5})
+        soon = await ask(http=url, ca=file.name, expect={"certificate_days": 14})
     assert fine.ok
     assert fine.details["certificate_days"] == 5
     assert soon.reason == "certificate expires in 5 days, expected at least 14 days"
@@ -279,6 +274,40 @@ async def test_a_certificate_signed_by_itself_is_refused_with_the_reason(ask, tm
     async with serving(saying(), tls=tls) as port:
         result = await ask(http=f"https://127.0.0.1:{port}/")
     assert result.reason == "certificate is signed by itself, not by an authority"
+
+
+async def test_an_authority_of_ones_own_is_trusted_from_its_file(ask, tmp_path):
+    authority = Authority(tmp_path)
+    async with serving(saying(), tls=authority.server("127.0.0.1", days=20.5)) as port:
+        url = f"https://127.0.0.1:{port}/"
+        unknown = await ask(http=url)
+        trusted = await ask(http=url, ca=authority.file.name, expect={"certificate_days": 20})
+        too_short = await ask(http=url, ca=authority.file.name, expect={"certificate_days": 30})
+    assert unknown.reason.startswith("certificate is signed by Test Authority, an authority this machine does not know")
+    assert trusted.ok
+    assert too_short.reason == "certificate expires in 20 days, expected at least 30 days"
+
+
+async def test_with_a_file_of_authorities_no_other_one_is_trusted_and_names_still_count(ask, tmp_path):
+    ours, theirs = Authority(tmp_path, "Ours"), Authority(tmp_path, "Theirs")
+    async with serving(saying(), tls=theirs.server("127.0.0.1")) as port:
+        url = f"https://127.0.0.1:{port}/"
+        assert not (await ask(http=url, ca=ours.file.name)).ok
+        # A changed file is read again.
+        ours.file.write_bytes(theirs.file.read_bytes())
+        assert (await ask(http=url, ca=ours.file.name)).ok
+    async with serving(saying(), tls=theirs.server("shop.example")) as port:
+        named = await ask(http=f"https://127.0.0.1:{port}/", ca=theirs.file.name)
+    assert named.reason == "certificate is for shop.example, not for 127.0.0.1"
+
+
+async def test_a_file_of_authorities_that_is_none_is_told(ask, tmp_path):
+    (tmp_path / "none.pem").write_text("nothing")
+    async with serving(saying()) as port:
+        url = f"https://127.0.0.1:{port}/"
+        gone, empty = await ask(http=url, ca="gone.pem"), await ask(http=url, ca="none.pem")
+    assert gone.reason == "could not be checked: gone.pem cannot be read: No such file or directory"
+    assert empty.reason == "could not be checked: none.pem holds no certificate in PEM form"
 
 
 async def test_retries_forgive_a_passing_failure(ask):

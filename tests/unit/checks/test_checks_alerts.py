@@ -100,3 +100,11 @@ def test_alerts_of_checks_that_are_gone_are_orphans_and_relabelled_ones_fail_on(
     assert orphans == [gone]
     assert moved == {CheckKey("shop", "http", "a"): relabelled}
     assert states[CheckKey("shop", "http", "a")].status == "down"
+
+
+def test_the_owner_is_a_label_unless_one_is_written():
+    owned = SHOP.services[0].model_copy(update={"owner": "web-team"})
+    assert check_labels(owned, owned.checks[0], None)["owner"] == "web-team"
+    written = owned.model_copy(update={"labels": {"owner": "shop-team"}})
+    assert check_labels(written, written.checks[0], None)["owner"] == "shop-team"
+    assert "owner" not in check_labels(SHOP.services[0], SHOP.services[0].checks[0], None)

@@ -37,7 +37,12 @@ def write(tmp_path: Path) -> Write:
 @pytest.fixture
 def problems(write: Write) -> Callable[..., list[str]]:
     """The problems of a text, as `forewatch check` prints them."""
-    return lambda text, known_runbooks=None: check_file(write(text), known_runbooks)
+
+    def problems(text: str, known_runbooks: list[str] | None = None) -> list[str]:
+        found = check_file(write(text), known_runbooks)
+        return [*found.problems, *found.faults]
+
+    return problems
 
 
 @pytest.fixture

@@ -183,3 +183,43 @@ def test_benchmarks_of_a_service_have_names_of_their_own_and_addresses_to_reach(
         "services[0].benchmarks[0].url: web:8080 is not a URL (try http://HOST[:PORT]/PATH)",
         "services[0].benchmarks[1].url: prefect: secrets are not for benchmarks, which a terminal may run too",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rules: [{alert: A, metric: m, above: 1, severity: criticl}]\n",
+        "services: [{name: web, checks: [{tcp: 'a:1', severity: criticl}]}]\n",
+        "routes: [{match: {severity: criticl}, notify: [console]}]\n",
+        "routes: [{match: ['severity=criticl'], notify: [console]}]\n",
+        "routes: [{routes: [{match: {severity: criticl}, notify: [console]}]}]\n",
+        "inhibitions: [{source: {severity: criticl}, target: {}}]\n",
+    ],
+)
+def test_a_severity_there_is_none_of_is_found_wherever_it_stands(problems, text):
+    [line] = problems(text)
+    assert "criticl" in line
+    assert line.endswith("(did you mean critical?)")
+
+
+def test_a_severity_far_from_any_is_said_with_those_there_are(problems):
+    assert rest(problems("routes: [{match: {severity: page}}]\n")) == [
+        "1:19: routes[0].match.severity: there is no severity page (there are critical, warning, info)"
+    ]
+
+
+def test_patterns_and_severities_of_senders_are_not_judged(problems):
+    assert problems("routes: [{match: ['severity=~\"page|x\"', 'severity!=page']}]\n") == []
+    assert problems("sources: [{name: a, alertmanager: {}}]\nroutes: [{match: {severity: page}}]\n") == []
+
+
+@pytest.mark.parametrize(
+    ("check", "what"),
+    [
+        ("{http: 'https://a', ca: ca.pem, verify_tls: false}", "verify_tls: false trusts every certificate"),
+        ("{tcp: 'a:1', ca: ca.pem}", "ca is for http checks (a tls check takes it below tls:"),
+    ],
+)
+def test_authorities_are_for_http_checks_that_verify(problems, check, what):
+    assert what in problems(f"services: [{{name: web, checks: [{check}]}}]\n")[0]
+    assert problems("services: [{name: web, checks: [{http: 'https://a', ca: ca.pem}]}]\n") == []

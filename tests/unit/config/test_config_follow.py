@@ -210,14 +210,14 @@ async def test_who_asks_on_an_event_loop_goes_on_with_the_last_version_while_a_n
     settled(watcher)
     clock.advance(1.0)
     parsing, go_on = threading.Event(), threading.Event()
-    parse = follow.parse
+    parsed = follow.parsed
 
-    def slowly(files):
+    def slowly(home, files, off=()):
         parsing.set()
         assert go_on.wait(10)
-        return parse(files)
+        return parsed(home, files, off)
 
-    monkeypatch.setattr(follow, "parse", slowly)
+    monkeypatch.setattr(follow, "parsed", slowly)
     assert following.current()[0] == 1
     assert await asyncio.to_thread(parsing.wait, 10)
     clock.advance(1.0)

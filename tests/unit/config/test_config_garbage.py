@@ -132,5 +132,5 @@ def test_values_of_any_shape(key, value):
 def test_any_bytes(tmp_path, content):
     path = tmp_path / "forewatch.yaml"
     path.write_bytes(content)
-    for problem in check_file(path):
+    for problem in check_file(path).problems:
         assert LINE.fullmatch(problem)

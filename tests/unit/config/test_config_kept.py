@@ -8,7 +8,8 @@ import pytest
 
 from forewatch.config import kept
 from forewatch.config.files import ConfigFiles
-from forewatch.config.loader import parse
+from forewatch.config.loader import in_force, parse
+from forewatch.config.models import RemedyOff
 
 pytestmark = pytest.mark.unit
 
@@ -49,11 +50,11 @@ def parses(monkeypatch):
     """How often a text is parsed."""
     seen = []
 
-    def counted(files):
+    def counted(files, off=()):
         seen.append(files)
-        return parse(files)
+        return in_force(files, off)
 
-    monkeypatch.setattr(kept, "parse", counted)
+    monkeypatch.setattr(kept, "in_force", counted)
     return seen
 
 
@@ -63,6 +64,15 @@ def test_what_was_parsed_once_is_loaded_and_is_the_same(home, parses):
     assert len(parses) == 1
     assert again == first == parse(files())
     assert again.services[0].checks[1].sql.url == first.services[0].checks[1].sql.url
+
+
+def test_remedies_that_are_off_are_off_in_what_is_kept_and_one_with_others_off_is_another(home, parses):
+    off = (RemedyOff("app", 0, "restart-service", "forewatch.yaml:1:1: its runbook does not load"),)
+    assert len(kept.parsed(home, files()).services[0].remedies) == 1
+    for _ in range(2):
+        found = kept.parsed(home, files(), off)
+        assert (found.services[0].remedies, tuple(found.remedies_off)) == ([], off)
+    assert len(parses) == 2
 
 
 def test_it_is_readable_by_its_owner_alone_and_the_older_one_goes(home):

@@ -98,7 +98,9 @@ def test_lists_of_included_files_are_merged_and_keep_their_own_lines(write):
     write("services: [{name: b}]\n", "conf.d/1.yaml")
     write("services:\n  - name: c\n    dependson: [a]\n", "conf.d/2.yaml")
     write("routes: [{notify: [console]}]\nmetrics: {every: 20s}\n", "extra.yaml")
-    assert check_file(path) == ['conf.d/2.yaml:3:5: services[0]: unknown key "dependson" (did you mean depends_on?)']
+    assert check_file(path).problems == [
+        'conf.d/2.yaml:3:5: services[0]: unknown key "dependson" (did you mean depends_on?)'
+    ]
     write("services: [{name: c}]\n", "conf.d/2.yaml")
     found = parse(load_files(path))
     assert [service.name for service in found.services] == ["a", "b", "c"]
@@ -108,18 +110,20 @@ def test_lists_of_included_files_are_merged_and_keep_their_own_lines(write):
 def test_names_are_checked_across_files(write):
     path = write("include: more.yaml\nservices: [{name: a, depends_on: [b]}, {name: c}]\n")
     write("services: [{name: b}, {name: c}]\n", "more.yaml")
-    assert check_file(path) == ["more.yaml:1:24: services[1].name: there is a service c already, in forewatch.yaml:2"]
+    assert check_file(path).problems == [
+        "more.yaml:1:24: services[1].name: there is a service c already, in forewatch.yaml:2"
+    ]
 
 
 def test_a_missing_file_is_a_problem_and_an_empty_glob_is_none(write):
     path = write("include:\n  - nothing/*.yaml\n  - gone.yaml\n")
-    assert check_file(path) == ["forewatch.yaml:3:5: include[1]: gone.yaml: there is no such file"]
+    assert check_file(path).problems == ["forewatch.yaml:3:5: include[1]: gone.yaml: there is no such file"]
 
 
 def test_files_that_include_each_other_are_refused_with_the_circle(write):
     path = write("include: [a.yaml]\n")
     write("include: [forewatch.yaml]\n", "a.yaml")
-    assert check_file(path) == [
+    assert check_file(path).problems == [
         "a.yaml:1:11: include[0]: files include each other: forewatch.yaml -> a.yaml -> forewatch.yaml"
     ]
 
@@ -133,7 +137,7 @@ def test_a_file_named_twice_or_swept_up_by_its_own_glob_is_read_once(write):
 def test_a_setting_stands_in_one_file_only(write):
     path = write("include: [a.yaml]\nlisten: 127.0.0.1\n")
     write("listen: 0.0.0.0\n", "a.yaml")
-    assert check_file(path) == ["a.yaml:1:1: listen: is set already in forewatch.yaml:2"]
+    assert check_file(path).problems == ["a.yaml:1:1: listen: is set already in forewatch.yaml:2"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import pytest
 
+from forewatch.config import synonyms
 from forewatch.config.check import check_file
+from forewatch.config.problems import keys_of
 
 pytestmark = pytest.mark.unit
 
@@ -117,5 +119,29 @@ def test_aliases_that_stand_for_billions_are_refused(problems):
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
-    assert check_file(tmp_path / "none.yaml") == ["none.yaml:1:1: there is no such file"]
-    assert check_file(tmp_path) == [f"{tmp_path}:1:1: is not a plain file"]
+    assert check_file(tmp_path / "none.yaml").problems == ["none.yaml:1:1: there is no such file"]
+    assert check_file(tmp_path).problems == [f"{tmp_path}:1:1: is not a plain file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("services: [{name: a, checks: [{tcp: 'a:1', interval: 5s}]}]", "(here it is called every)"),
+        ("services: [{name: a, checks: [{redis: 'a:6379'}]}]", "this version has no redis check; tcp: HOST:6379 sees"),
+        ("services: [{name: a, team: x}]", "(here it is called owner)"),
+        ("routes: [{receiver: ops}]", "(here it is called notify)"),
+        ("notifiers: [{name: a, slack: {}}]", "this version has no slack notifier; webhook: {url: URL} posts JSON"),
+        ("rules: [{alert: A, expr: m, above: 1}]", "(here it is called metric)"),
+        ("sources: [{name: a, prometheus: {}}]", "(here it is called alertmanager)"),
+    ],
+)
+def test_what_people_know_from_other_tools_is_answered_with_what_it_is_called_here(problems, text, said):
+    assert any(said in line for line in problems(text)), problems(text)
+
+
+def test_no_key_of_ours_is_taken_for_one_of_another_tool():
+    for model, (_, missing) in synonyms._MISSING.items():
+        assert not set(missing) & set(keys_of(model))
+    for model, called in synonyms._CALLED.items():
+        assert not set(called) & set(keys_of(model))
+        assert {name for names in called.values() for name in names.split(" or ")} <= set(keys_of(model))

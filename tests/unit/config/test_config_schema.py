@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from forewatch.cli import app
 from forewatch.config.document import read_document
 from forewatch.config.json_schema import config_schema
-from forewatch.config.models import Config
+from forewatch.config.models import SET_BY_LOADER, Config
 from forewatch.config.secrets import Secret
 from forewatch.config.starter import STARTER
 
@@ -68,7 +68,7 @@ def test_the_schema_is_one_of_draft_2020_12_and_what_the_command_prints():
 
 
 def test_every_key_has_its_place_and_folder_none():
-    assert set(SCHEMA["properties"]) == ({"include"} | set(Config.model_fields)) - {"folder"}
+    assert set(SCHEMA["properties"]) == ({"include"} | set(Config.model_fields)) - set(SET_BY_LOADER)
 
 
 def test_defaults_are_written_as_a_person_writes_them():

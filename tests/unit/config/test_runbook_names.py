@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from forewatch.clock import FakeClock
-from forewatch.config.follow import Changed, ConfigWatcher, Refused
+from forewatch.config.follow import Changed, ConfigWatcher
 from forewatch.config.loader import load_files, parse
 from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ConfigError
@@ -75,18 +75,20 @@ def test_a_remedys_runbook_is_looked_for_in_the_configurations_own_folders(write
         parse(load_files(write(REMEDY % "drain-queu")), known_runbooks=runbook_names)
 
 
-def test_a_runbook_that_appears_mends_a_refused_configuration_and_one_that_goes_is_noticed(write, store, own):
+def test_a_runbook_that_appears_switches_a_remedy_on_and_one_that_goes_switches_it_off(write, store, own):
     path = write(REMEDY % "restart-service")
     watcher = ConfigWatcher(path, store, FakeClock())
     watcher.load_first()
     path.write_text(REMEDY % "drain-queue", encoding="utf-8")
     assert watcher.poll() is None
-    assert isinstance(watcher.poll(), Refused)
+    assert isinstance(watcher.poll(), Changed)
+    [remark] = watcher.remarks
+    assert "there is no runbook drain-queue" in remark
     declare(own, "drain_queue", "@runbook(title='x')\nasync def drain_queue(): ...\n")
     assert watcher.poll() is None
     assert isinstance(watcher.poll(), Changed)
+    assert watcher.remarks == []
     (own / "drain_queue.py").unlink()
     assert watcher.poll() is None
-    refused = watcher.poll()
-    assert isinstance(refused, Refused)
-    assert "drain-queue" in refused.problems[0]
+    assert isinstance(watcher.poll(), Changed)
+    assert "there is no runbook drain-queue" in watcher.remarks[0]

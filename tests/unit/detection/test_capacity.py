@@ -209,3 +209,12 @@ def test_days_are_said_as_people_say_them():
     assert day(T0 + micros(2 * HOUR), T0) == "1 Jan 02:00 UTC"
     assert day(T0 + micros(13 * DAY), T0) == "14 Jan"
     assert day(T0 - micros(13 * DAY), T0) == "19 Dec 2025"
+
+
+def test_a_warning_carries_the_labels_and_the_owner_of_its_service():
+    config = Config.model_validate(
+        {"services": [{"name": "shop", "owner": "web-team", "labels": {"team": "web", "check": "spoofed"}}]}
+    )
+    labels = only(TLS, config=config).labels
+    assert (labels["team"], labels["owner"], labels["check"]) == ("web", "web-team", "tls")
+    assert "owner" not in only(VAR, config=config).labels

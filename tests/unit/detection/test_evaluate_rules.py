@@ -7,7 +7,7 @@ from forewatch.config.models import Config
 from forewatch.deciding import decide
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.store import check_states, forecasts, points, rule_states, series
+from forewatch.store import alerts, check_states, forecasts, points, rule_states, series
 from forewatch.store.points import Point
 from tasks.evaluate_rules import RuleEngine
 
@@ -235,3 +235,61 @@ def test_a_rule_on_something_else_than_answers_has_no_aftermath(store):
     recovered(store, 1)
     (raised,) = world.tick(2)
     assert "since_recovery" not in raised.values
+
+
+OWNED = [{"name": "shop", "owner": "web-team", "labels": {"team": "web", "mountpoint": "spoofed"}}]
+
+
+def owned(services, *rules):
+    return Config.model_validate({"services": services, "rules": list(rules), "metrics": {"starter_rules": False}})
+
+
+def firing(store):
+    with store.read() as conn:
+        return [dict(alert.labels) for alert in alerts.all_firing(conn)]
+
+
+def test_an_alert_carries_the_labels_and_the_owner_of_the_service_it_belongs_to(store):
+    world = World(store)
+    world.config = owned(OWNED, FULL | {"service": "shop"}, FULL | {"alert": "Host"})
+    world.put(0, 0.95)
+    shop, host = world.tick(1)
+    assert shop.labels == {
+        "mountpoint": "/", "alertname": "DiskFull", "service": "shop", "severity": "warning",
+        "team": "web", "owner": "web-team",
+    }  # fmt: skip
+    assert "owner" not in host.labels
+    world.put(10, 0.1)
+    assert {tuple(sorted(event.labels)) for event in world.tick(11)} == {
+        tuple(sorted(shop.labels)), tuple(sorted(host.labels)),
+    }  # fmt: skip
+    assert firing(store) == []
+
+
+def test_labels_of_the_service_do_not_decide_which_alert_it_is(store):
+    rule = FULL | {"service": "shop"}
+    world = World(store)
+    world.config = owned([{"name": "shop"}], rule)
+    world.put(0, 0.95)
+    assert len(world.tick(1)) == 1
+    # An owner is added while it fires: nothing ends, nothing begins.
+    world.config = owned(OWNED, rule)
+    world.put(10, 0.95)
+    assert world.tick(11) == []
+    world.engine = RuleEngine(store)
+    world.put(20, 0.95)
+    assert world.tick(21) == []
+    world.put(30, 0.1)
+    (cleared,) = world.tick(31)
+    assert isinstance(cleared, AlertCleared)
+    assert firing(store) == []
+
+
+def test_a_rule_that_is_gone_ends_its_alert_whatever_the_service_was_labelled(store):
+    world = World(store)
+    world.config = owned(OWNED, FULL | {"service": "shop"})
+    world.put(0, 0.95)
+    world.tick(1)
+    world.config = owned([{"name": "shop", "labels": {"team": "data"}}])
+    world.tick(11)
+    assert firing(store) == []

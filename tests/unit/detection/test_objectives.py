@@ -230,3 +230,9 @@ def test_what_it_says_is_what_the_definition_says(long, short, target, days, spe
     else:
         assert found.firing == (all(over) and round(long.bad) > 1)
     assert (found.transition is not None) == (found.firing != firing)
+
+
+def test_its_labels_are_those_of_the_service_and_its_owner():
+    owned = SHOP.model_copy(update={"owner": "web-team"})
+    labels = burn_labels(owned, PROMISED, FAST)
+    assert (labels["team"], labels["owner"]) == ("web", "web-team")

@@ -153,6 +153,24 @@ def test_an_alert_that_fires_already_is_named(history: History) -> None:
     assert "AL-1 of INC-1 fires with these labels: see forewatch why AL-1." in result.stdout
 
 
+def test_the_labels_and_the_owner_of_the_service_are_filled_in_and_what_is_written_wins(tmp_path: Path) -> None:
+    file = tmp_path / "new.yaml"
+    file.write_text(
+        "services: [{name: app, owner: backend, labels: {team: data}}]\n"
+        "notifiers: [{name: ops, console: {}}, {name: data, console: {}}]\n"
+        "routes: [{match: {owner: backend, team: data}, notify: [data]}, {match: {}, notify: [ops]}]\n",
+        encoding="utf-8",
+    )
+    words = ["routes", "test", "--config", str(file), "--home", str(tmp_path / "nowhere"), "service=app"]
+    said = CliRunner().invoke(app, words).stdout
+    assert said.startswith("With the labels of app: owner=backend, team=data\n")
+    assert "tells data at once" in said
+    said = CliRunner().invoke(app, [*words, "team=web", "owner=web"]).stdout
+    assert "With the labels" not in said
+    assert "tells ops at once" in said
+    assert "With the labels" not in CliRunner().invoke(app, [*words[:-1], "service=unknown"]).stdout
+
+
 def test_another_configuration_or_none_started_needs_no_store(tmp_path: Path) -> None:
     file = tmp_path / "new.yaml"
     file.write_text(TREE, encoding="utf-8")

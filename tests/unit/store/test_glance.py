@@ -1,11 +1,13 @@
 """What `status` and `incidents list` read with plain SQL is what the store's own modules say."""
 
 import sqlite3
+from dataclasses import asdict
 
 import pytest
 from sqlalchemy import update
 from store_rows import HOUR, NOW, SECOND, alert, incident, notification, run
 
+from forewatch.config.remedy import RemedyOff
 from forewatch.store import (
     alerts,
     check_states,
@@ -81,12 +83,15 @@ def test_counts_and_the_switch_are_those_of_the_store(store, looked):
         for number, state in enumerate(("waiting", "claimed", "started", "done"), 1):
             runs.put(conn, run(f"RUN-{number}", state=state))
         config_versions.add(conn, [("forewatch.yaml", "metrics: {}")], NOW)
-        config_versions.add(conn, [("forewatch.yaml", "services: []")], NOW)
+        off = [RemedyOff("web", 0, "restart-service", "forewatch.yaml:1:1: no such parameter")]
+        config_versions.add(conn, [("forewatch.yaml", "services: []")], NOW, off)
 
     with looked(fill) as conn, store.read() as whole:
         assert glance.alerts_firing(conn) == len(alerts.all_firing(whole)) == 1
         assert glance.runs_under_way(conn) == len(runs.under_way(whole)) == 2
         assert glance.configuration_version(conn) == config_versions.newest_version(whole) == 2
+        newest = config_versions.newest(whole)
+        assert glance.remedies_off(conn) == [asdict(one) for one in newest.remedies_off] != []
         assert glance.is_on(conn, switches.AUTOMATION)
     with looked(lambda conn: switches.turn(conn, "automation", "off", actor="ana", reason="", now=NOW)) as conn:
         assert not glance.is_on(conn, switches.AUTOMATION)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -12,6 +14,9 @@ from forewatch.home import Home
 from forewatch.store import engine, schema
 from forewatch.store.migrate import alembic_config
 from forewatch.store.revisions import REVISIONS, File
+
+_COMMA = re.compile(r", ?(?![^()]*\))")
+"""Between the columns and constraints of a table, not within one."""
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +52,13 @@ def test_the_revisions_in_the_code_are_those_of_the_scripts(file: File) -> None:
     assert tuple(oldest_first) == REVISIONS[file]
 
 
-def _definitions(rows: object) -> dict[str, str]:
-    """Name to definition, regardless of white space."""
-    return {name: " ".join(sql.split()) for name, sql in rows}  # type: ignore[attr-defined]
+def _definitions(rows: object) -> dict[str, list[str]]:
+    """Name to definition, regardless of white space and order: a column that was added later stands at the end."""
+    plain = {name: re.sub(r" (?=[,)])", "", " ".join(sql.split())) for name, sql in rows}  # type: ignore[attr-defined]
+    return {name: _parts(sql) for name, sql in plain.items()}
+
+
+def _parts(sql: str) -> list[str]:
+    head, _, rest = sql.partition("(")
+    body, _, tail = rest.rpartition(")")
+    return sorted([head, tail, *_COMMA.split(body)])
