@@ -27,7 +27,6 @@ from benchmarks._forewatch import holders
 from benchmarks._target import addresses, target
 from benchmarks.footprint import MIB, tree
 from forewatch.clock import seconds
-from forewatch.overload import NAME as OVERLOADED
 from forewatch.runtime import Runtime
 from forewatch.store import inbox, incidents, points, series
 from tests.e2e.harness import Forewatch
@@ -133,14 +132,15 @@ async def _measure(forewatch: Forewatch, runtime: Runtime, length: float) -> lis
     after = await asyncio.to_thread(_memory, forewatch, runtime)
     late = await asyncio.to_thread(_lateness, runtime, since)
     opened = _opened(runtime)
-    overloads = sum(service == "forewatch" and OVERLOADED in title for service, title in opened)
+    healthy = [severity for service, severity in opened if service.startswith(PREFIX)]
     return [
         Row("lateness of checks, p50", percentile(late, 0.5), float("inf"), "s"),
         Row("lateness of checks, p99", percentile(late, 0.99), LATENESS, "s"),
         *(Row(f"burst {number} decided after", took, DECIDED_WITHIN, "s") for number, took in enumerate(bursts, 1)),
         Row("stand-ins after the start", _stand_ins(forewatch), 0),
-        Row("incidents of healthy services", sum(service.startswith(PREFIX) for service, _ in opened), 0),
-        Row("times Forewatch called itself overloaded", overloads, float("inf")),
+        Row("critical incidents of healthy services", healthy.count("critical"), 0),
+        Row("other incidents of healthy services", len(healthy) - healthy.count("critical"), 0),
+        Row("incidents of Forewatch itself", sum(service == "forewatch" for service, _ in opened), float("inf")),
         Row("PSS before", before / MIB, float("inf"), "MiB"),
         Row("PSS at the end", after / MIB, (1 + GROWTH) * before / MIB, "MiB"),
     ]
@@ -198,9 +198,9 @@ def _lateness(runtime: Runtime, since: int) -> list[float]:
 
 
 def _opened(runtime: Runtime) -> list[tuple[str, str]]:
-    """Service and title of every incident."""
+    """Service and severity of every incident."""
     with runtime.store.read() as conn:
-        return [(one.service, one.title) for one in incidents.listing(conn, open_only=False, limit=1_000_000)]
+        return [(one.service, one.severity) for one in incidents.listing(conn, open_only=False, limit=1_000_000)]
 
 
 def _stand_ins(forewatch: Forewatch) -> int:

@@ -48,6 +48,8 @@ class ProbeResult:
     """It failed by the clock alone: no answer in time, or one that came later than expected."""
     late: bool = False
     """And our own loop did not keep up meanwhile, so that it says nothing of the target: no verdict."""
+    untimed: bool = False
+    """Our own loop did not keep up meanwhile: `duration` is more ours than the target's, whatever the result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,5 +87,6 @@ async def _once(attempt: Attempt) -> tuple[ProbeResult, float]:
     if ok and limit is not None and duration > limit:
         ok, reason, timed_out = False, f"took {spoken(duration)}, expected at most {spoken(limit)}", True
     # Only what fails by the clock is doubted for our own clock: a refusal or a wrong answer is what it is.
-    late = timed_out and (overslept >= ASLEEP or lateness.lost(loop.time()) - lost > MOST_LOST * duration)
-    return ProbeResult(ok, duration, reason, details, timed_out, late), overslept
+    untimed = lateness.lost(loop.time()) - lost > MOST_LOST * duration
+    late = timed_out and (untimed or overslept >= ASLEEP)
+    return ProbeResult(ok, duration, reason, details, timed_out, late, untimed), overslept

@@ -13,7 +13,7 @@ from forewatch.store import check_states, points
 UP = "check.up"
 """1.0 for a pass, 0.0 for a failure."""
 DURATION = "check.duration"
-"""Seconds, of passes and failures alike."""
+"""Seconds, of passes and failures alike; of none that our own loop was too late to time."""
 CERTIFICATE = "check.certificate.left"
 """Seconds until the certificate a server showed expires; negative once it has."""
 CERTIFICATE_EVERY = 600.0
@@ -34,7 +34,8 @@ def write(conn: Connection, results: Sequence[CheckResult], certificates: dict[C
             continue  # no verdict: neither a pass nor a failure
         labels, service = one.key.labels(), one.key.service
         batch.append(points.Point(UP, labels, service, one.at, 1.0 if one.result.ok else 0.0))
-        batch.append(points.Point(DURATION, labels, service, one.at, one.result.duration))
+        if not one.result.untimed:
+            batch.append(points.Point(DURATION, labels, service, one.at, one.result.duration))
         left = one.result.details.get("certificate_left")
         before = written.get(one.key)
         if left is not None and (before is None or not 0 <= one.at - before < micros(CERTIFICATE_EVERY)):

@@ -93,7 +93,11 @@ def test_a_refusal_counts_however_late_our_loop_is(monkeypatch):
 
 def test_a_pass_counts_however_late_our_loop_is(monkeypatch):
     result, _ = asked(monkeypatch, slow, held_up=60.0)
-    assert (result.ok, result.late) == (True, False)
+    assert (result.ok, result.late, result.untimed) == (True, False, True)
+
+
+def test_an_answer_that_our_loop_was_there_for_is_timed(monkeypatch):
+    assert not asked(monkeypatch, slow)[0].untimed
 
 
 def test_a_time_out_noticed_late_after_a_pause_of_the_machine_is_asked_once_more(monkeypatch):

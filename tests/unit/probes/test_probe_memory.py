@@ -50,6 +50,15 @@ def test_a_late_result_is_neither_a_pass_nor_a_failure_in_the_series(store):
         assert series.find(conn, "check.up") == []
 
 
+def test_a_pass_that_our_own_loop_was_too_late_to_time_is_no_slow_answer(store):
+    state = CheckState("up", 0, 4, AT, AT, "200")
+    with store.measure() as conn:
+        memory.write(conn, [CheckResult(KEY, AT, ProbeResult(True, 4.0, "200", untimed=True), state)])
+    with store.read_metrics() as conn:
+        assert len(series.find(conn, "check.up")) == 1
+        assert series.find(conn, "check.duration") == []
+
+
 def test_rows_of_checks_no_longer_configured_are_forgotten(store):
     with store.measure() as conn:
         memory.write(conn, [result(AT, True, CheckState("up", 0, 1, AT, AT, "200"))])
