@@ -258,7 +258,7 @@ def _go_on(draft: Draft, incident: Incident, over: Alert, rest: list[Alert]) -> 
     firing = ", ".join(alert.id for alert in rest[:MOST_SHOWN]) + (" and more" if len(rest) > MOST_SHOWN else "")
     draft.because("incident-goes-on", f"{incident.id} stays open, {firing} still firing.", incident.id)
     incident = retitle(draft, incident, rest) if over.service == incident.service else incident
-    release_unattended(draft, incident, *_end_runs_that_healed(draft, incident, over), but=over.id)
+    release_unattended(draft, incident, *_end_runs_that_healed(draft, incident, over), ended=over.id)
 
 
 def _end_runs_that_healed(draft: Draft, incident: Incident, over: Alert) -> list[str]:

@@ -28,6 +28,8 @@ from forewatch.remedy.verdict import Refused, Verdict
 from forewatch.remedy.verification import HEALED, NOT_HEALED, still_ill
 from forewatch.units import format_duration
 
+MOST_COMPARED = 50
+"""Firing alerts of an incident that are looked at, to tell whether anybody is to hear of one."""
 START_WITHIN = 10.0
 """Seconds a dispatched run gets to start before people are told that automation did not."""
 
@@ -226,9 +228,19 @@ def unhealed(draft: Draft, run: Run, alerts: list[Alert] | None = None) -> list[
     return still_ill(draft.view.config, run, alerts)
 
 
-def release_unattended(draft: Draft, incident: Incident, *over: str, because: str = "", but: str = "") -> None:
-    """Pages are held only while a run is at work, or a remedy waits with them: where none is but those just `over`, and
-    none waits but that of the alert `but`, they go out."""
+def release_unattended(
+    draft: Draft, incident: Incident, *over: str, because: str = "", ended: str = "", refused: str = ""
+) -> None:
+    """Pages are held only while a run is at work, or a remedy waits with them: where none is but those just `over`, they
+    go out. What fires and is withheld, as while it is being checked again, wakes nobody.
+
+    `ended`: the alert that this decision ends; `refused`: the one whose remedy it does not let wait.
+    """
     at_work = [run for run in draft.view.runs_of(incident.id) if run.state in UNDER_WAY and run.id not in over]
-    if not at_work and not holding(draft, incident.id, but):
+    if not at_work and not holding(draft, incident.id, (ended, refused)) and not _all_withheld(draft, incident, ended):
         release(draft, incident, because or f"Alerts of {incident.id} still fire and no run is at work on them.", *over)
+
+
+def _all_withheld(draft: Draft, incident: Incident, ended: str) -> bool:
+    firing = [alert for alert in draft.view.firing_in(incident.id, MOST_COMPARED) if alert.id != ended]
+    return bool(firing) and all(any(not one.route for one in draft.view.withheld(alert.id)) for alert in firing)

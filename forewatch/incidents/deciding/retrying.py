@@ -50,11 +50,11 @@ def _asked(draft: Draft, alert: Alert, incident: Incident, wait: Wait | None, se
     if held_back is not None:
         # A review comes when that ends.
         said = hold_back(draft, alert, held_back)
-        release_unattended(draft, incident, because=said, but=alert.id)
+        release_unattended(draft, incident, because=said, refused=alert.id)
         return False
     answer = send_remedy(draft, alert, seen=seen)
     if answer.run is None and answer.holds_until is None:
-        release_unattended(draft, incident, because=answer.said, but=alert.id)
+        release_unattended(draft, incident, because=answer.said, refused=alert.id)
     elif answer.run is not None and wait is not None and wait.kind == "passed-meanwhile":
         # It was waited for once, and it failed again: people hear of it now, not after another wait.
         release(draft, incident, f"Its check failed again. {answer.said}", alert.id)

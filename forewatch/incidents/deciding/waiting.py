@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from forewatch.alerting.alert import Alert
 from forewatch.clock import iso, micros
@@ -70,10 +70,10 @@ def next_in_line(draft: Draft, but: Iterable[str] = ()) -> None:
         draft.order(CancelTimers(following, "remedy"), SetTimer("remedy", following, draft.now))
 
 
-def holding(draft: Draft, incident_id: str, but: str = "") -> bool:
-    """Whether held pages of an incident wait with a remedy that waits; `but`: not for this alert."""
+def holding(draft: Draft, incident_id: str, but: Collection[str] = ()) -> bool:
+    """Whether held pages of an incident wait with a remedy that waits; `but`: not for these alerts."""
     waits = draft.view.waits_in(incident_id)
-    return any(one.alert_id != but and one.until is not None and one.until > draft.now for one in waits)
+    return any(one.alert_id not in but and one.until is not None and one.until > draft.now for one in waits)
 
 
 def again(refused: Refused) -> str:
