@@ -231,8 +231,8 @@ def unhealed(draft: Draft, run: Run, alerts: list[Alert] | None = None) -> list[
 def release_unattended(
     draft: Draft, incident: Incident, *over: str, because: str = "", ended: str = "", refused: str = ""
 ) -> None:
-    """Pages are held only while a run is at work, or a remedy waits with them: where none is but those just `over`, they
-    go out. What fires and is withheld, as while it is being checked again, wakes nobody.
+    """Pages are held only while a run is at work, or a remedy waits with them: where none does but those just `over`,
+    they go out. What fires and is withheld, as while it is being checked again, wakes nobody.
 
     `ended`: the alert that this decision ends; `refused`: the one whose remedy it does not let wait.
     """
