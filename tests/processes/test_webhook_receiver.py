@@ -112,7 +112,7 @@ async def test_a_page_arrives_whole_with_its_idempotency_key(receiver):
     )
     assert headers["user-agent"].startswith("forewatch/")
     assert "x-forewatch-signature" not in headers
-    text = "[CRITICAL] storefront is down é\nIt answers 503.\nINC-7: https://fw.example/incidents/INC-7\n"
+    text = "CRITICAL storefront is down é (INC-7)\nIt answers 503.\n\nhttps://fw.example/incidents/INC-7"
     assert json.loads(body) == {
         "version": "1",
         "id": "NT-42",
@@ -122,10 +122,14 @@ async def test_a_page_arrives_whole_with_its_idempotency_key(receiver):
         "severity": "critical",
         "service": "storefront",
         "title": "storefront is down é",
-        "text": text + "Flow run: https://p.example/runs/flow-run/0192",
+        "text": text,
         "reason": "",
         "runbook": None,
         "incident": {"id": "INC-7", "key": "9f3c-1-INC-7"},
+        "incidents": ["INC-7"],
+        "named": [],
+        "update": False,
+        "ended": None,
         "run": {"id": "RUN-1"},
         "alert": {
             "id": None,
