@@ -32,6 +32,7 @@ LOOK_EVERY = 0.01
 PATIENCE = 60.0
 """Seconds for a page to come."""
 DECIDED_WITHIN = 1200.0
+_FLOOD_LEFT = "SELECT count(*) FROM inbox WHERE seq >= ? AND seq NOT IN (SELECT seq FROM critical_lane)"
 
 
 async def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -213,10 +214,10 @@ class _Looking:
         self._intake.close()
 
     def undecided(self) -> int:
-        """Rows of the inbox that wait."""
+        """Posts of the flood that wait."""
         mark = self._decisions.execute("SELECT value FROM counters WHERE name = 'inbox.seq'").fetchone()
         asked = (mark[0] if mark else 0,)
-        return int(self._intake.execute("SELECT count(*) FROM inbox WHERE seq >= ?", asked).fetchone()[0])
+        return int(self._intake.execute(_FLOOD_LEFT, asked).fetchone()[0])
 
     async def until(self, service: str, status: str) -> None:
         """Until an alert of a service is stored so. Raises RuntimeError where it is not in time."""

@@ -9,6 +9,7 @@ from typing import Literal
 Labels = Mapping[str, str]
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+_SEVERITY: dict[str, Severity] = {severity: severity for severity in SEVERITIES}
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,7 @@ class Alert:
 
 def severity_of(labels: Labels) -> Severity:
     """What labels say of how bad it is. A word we do not know, and none at all, might be the worst: they count so."""
-    said = labels.get("severity")
-    return next((severity for severity in SEVERITIES if severity == said), "critical")
+    return _SEVERITY.get(labels.get("severity", ""), "critical")
 
 
 def at_least(severity: str, floor: str) -> bool:
