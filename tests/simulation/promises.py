@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from ledger import Ledger
 from promises_of_records import changes_without_reason, replays_differently
 from promises_of_telling import doubled, told_without_reason, untold
-from simulated_configuration import COOLDOWN, PER_HOUR
 from simulated_world import World
 
-from forewatch.checks import ALERT_NAME
+from forewatch.checks import ALERT_NAME, monitors
 from forewatch.clock import micros
 
 
@@ -71,21 +70,23 @@ _WORTH_COUNTING = {
 
 
 def lost_alerts(world: World, ledger: Ledger) -> Iterator[str]:
-    """What is ill out there fires here, and nothing else does."""
+    """What has been ill out there for a while fires here, and what has been well does not."""
     now = world.loop.time()
-    until = {(ALERT_NAME, service, check): end for (service, check), end in world.ill.items()}
-    until |= {(alertname, service, ""): end for (alertname, service), (_, end) in world.sender.fires.items()}
     fires = Counter(
         (alert.labels["alertname"], alert.service, alert.labels.get("check", ""))
         for alert in ledger.alerts.values()
         if alert.status == "firing"
     )
-    for what in until.keys() | fires.keys():
-        ends = until.get(what, 0.0)
-        if now - NEWS_TAKES < ends <= now:
-            continue  # it has just ended, and that may not have come through yet
-        if fires[what] != (ends > now):
-            yield f"{what} is {'ill' if ends > now else 'well'}, and {fires[what]} alerts of it fire"
+    for one in monitors(world.newest[1]):
+        where = one.key.service, one.key.check
+        ill = world.services.fails_all_along(*where, now - NEWS_TAKES, now)
+        well = world.services.passes_all_along(*where, now - NEWS_TAKES, now)
+        if (ill or well) and fires[ALERT_NAME, *where] != ill:
+            yield f"{where} is {'ill' if ill else 'well'}, and {fires[ALERT_NAME, *where]} alerts of it fire"
+    for (alertname, service), (_, end) in world.sender.fires.items():
+        # One that has just ended may not have come through yet.
+        if not now - NEWS_TAKES < end <= now and fires[alertname, service, ""] != (end > now):
+            yield f"{alertname} of {service} {'fires' if end > now else 'is over'}, unlike here"
 
 
 def unended(world: World, ledger: Ledger) -> Iterator[str]:
@@ -162,7 +163,8 @@ def _limits(ledger: Ledger, run_id: str, at: int, before: list[str]) -> Iterator
             instants.append(max(one for one in (run.started_at, run.acted_at) if one is not None))
             if run.finished_at is None:
                 yield f"{run_id} began while {other} was at work"
-    if sum(one > at - micros(3600) for one in instants) >= PER_HOUR:
-        yield f"{run_id} is more than {PER_HOUR} runs of {remedy} within an hour"
-    if any(one > at - micros(COOLDOWN) for one in instants):
-        yield f"{run_id} began within {COOLDOWN:g} s of another run of {remedy}"
+    limits = next(one.limits for service in ledger.configs[1].services for one in service.remedies)
+    if sum(one > at - micros(3600) for one in instants) >= limits.per_hour:
+        yield f"{run_id} is more than {limits.per_hour} runs of {remedy} within an hour"
+    if any(one > at - micros(limits.cooldown) for one in instants):
+        yield f"{run_id} began within {limits.cooldown:g} s of another run of {remedy}"

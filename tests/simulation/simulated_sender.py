@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from history_plan import GRID
-from simulated_configuration import SEVERITIES, SOURCE
+from simulated_groups import SOURCE
 from simulated_world import World
 
 from forewatch.clock import iso, micros
@@ -30,7 +30,7 @@ class Sender:
         """(alertname, service) -> since when and until when, seconds."""
 
     def labels(self, alertname: str, service: str) -> dict[str, str]:
-        return {"alertname": alertname, "service": service, "severity": SEVERITIES[alertname]}
+        return {"alertname": alertname, "service": service, "severity": self._world.setting.severities[alertname]}
 
     def firing(self) -> list[dict[str, str]]:
         now = self._world.loop.time()

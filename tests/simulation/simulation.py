@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chaos import Rates
 from history_plan import LENGTH, Plan, Step
@@ -24,7 +24,9 @@ LOOK_AFTER = 2.0
 QUIET = 60.0
 MOST_QUIET = 6
 """So many times `QUIET` at most, until everything is done."""
-MOST_STEPS = 40_000
+MOST_STEPS = 80_000
+COMES_FOR, GOES_FOR = 5.0, 5.0
+"""Seconds of each episode of what comes and goes."""
 
 
 @dataclass
@@ -62,7 +64,7 @@ def live(plan: Plan, *, telling: bool = False, replay: bool = False) -> History:
 
 
 def without_mischief(plan: Plan) -> Plan:
-    return Plan(plan.seed, Rates(), plan.steps)
+    return replace(plan, rates=Rates())
 
 
 def _quiet_down(world: World) -> list[str]:
@@ -70,7 +72,7 @@ def _quiet_down(world: World) -> list[str]:
     world.tell("--- from here on all is quiet")
     world.chaos.enabled = False
     world.away.clear()
-    world.disk_full = False
+    world.disks_full = 0
     for _ in range(MOST_QUIET):
         world.loop.run_until(world.loop.time() + QUIET, MOST_STEPS)
         left = _left(world)
@@ -115,9 +117,9 @@ def _happen(world: World, step: Step) -> None:
     world.counts[step.what] += 1
     match step.what:
         case "falls ill":
-            world.ill[about["service"], about["check"]] = world.loop.time() + about["lasts"]
+            world.services.fall_ill(**about)
         case "comes and goes":
-            _come_and_go(world, (about["service"], about["check"]), about["times"])
+            _come_and_go(world, **about)
         case "is posted":
             _post(world, (about["alertname"], about["service"]), about["lasts"])
         case "reports a change":
@@ -147,8 +149,7 @@ def _happen(world: World, step: Step) -> None:
             world.clock.offset += micros(about["by"])
             world.stir()
         case "the disk is full":
-            world.disk_full = True
-            world.loop.call_later(about["lasts"], lambda: setattr(world, "disk_full", False))
+            _fill_disk(world, about["lasts"])
         case "is killed":
             world.kill(about["role"])
         case "is configured":
@@ -167,10 +168,21 @@ def _away(world: World, what: str, lasts: float) -> None:
     world.loop.call_later(lasts, back)
 
 
-def _come_and_go(world: World, what: tuple[str, str], times: int) -> None:
-    world.ill[what] = world.loop.time() + 2.0
+def _fill_disk(world: World, lasts: float) -> None:
+    world.disks_full += 1
+    world.hinder("the store", lasts)
+
+    def free() -> None:
+        world.disks_full = max(0, world.disks_full - 1)
+
+    world.loop.call_later(lasts, free)
+
+
+def _come_and_go(world: World, service: str, check: str, times: int, kind: str = "refused") -> None:
+    """Long enough for a check to fail, and to pass again."""
+    world.services.fall_ill(service, check, COMES_FOR, kind)
     if times > 1:
-        world.loop.call_later(5.0, _come_and_go, world, what, times - 1)
+        world.loop.call_later(COMES_FOR + GOES_FOR, _come_and_go, world, service, check, times - 1, kind)
 
 
 def _post(world: World, what: tuple[str, str], lasts: float) -> None:
