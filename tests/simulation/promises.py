@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from chronicle import Chronicle
 from ledger import Ledger
+from promises_of_acting import acts_for_another, acts_for_what_passes
+from promises_of_ends import untrue_ends
+from promises_of_incidents import glued, left_open
+from promises_of_naming import last_word_is_resolved, unnamed
 from promises_of_records import changes_without_reason, replays_differently
 from promises_of_telling import doubled, told_without_reason, untold
 from simulated_world import World
@@ -14,22 +19,46 @@ from forewatch.checks import ALERT_NAME, monitors
 from forewatch.clock import micros
 
 
-def broken_promises(world: World, *, replay: bool = False) -> list[str]:
+Promise = Callable[[World, Ledger, Chronicle], Iterable[str]]
+
+OF_RECORDS: dict[str, Promise] = {
+    "expected": lambda world, ledger, told: world.unexpected,
+    "alerts": lambda world, ledger, told: lost_alerts(world, ledger),
+    "done": lambda world, ledger, told: unended(world, ledger),
+    "incidents": lambda world, ledger, told: wrong_incidents(ledger),
+    "timers": lambda world, ledger, told: missing_timers(ledger),
+    "limits": lambda world, ledger, told: beyond_limits(world, ledger),
+    "told": lambda world, ledger, told: untold(world, ledger),
+    "once": lambda world, ledger, told: doubled(world, ledger),
+    "reasons": lambda world, ledger, told: told_without_reason(ledger),
+    "explained": lambda world, ledger, told: changes_without_reason(ledger),
+}
+OF_A_COURSE: dict[str, Promise] = {
+    "named": lambda world, ledger, told: unnamed(told),
+    "last word": lambda world, ledger, told: last_word_is_resolved(told),
+    "resolved": lambda world, ledger, told: untrue_ends(world, told),
+    "acts for what fails": lambda world, ledger, told: acts_for_what_passes(world, told),
+    "acts at the cause": lambda world, ledger, told: acts_for_another(world, told),
+    "together": lambda world, ledger, told: glued(told),
+    "open": lambda world, ledger, told: left_open(told),
+}
+"""Looked at where nobody set the clock, so that times tell what was when."""
+PROMISES = {**OF_RECORDS, **OF_A_COURSE}
+KEPT = frozenset(OF_RECORDS)
+"""Those that are looked at unless others are asked for."""
+
+
+def broken_promises(world: World, *, replay: bool = False, promises: frozenset[str] | None = None) -> list[str]:
     """Every promise that is broken, as a sentence; with `replay` the history is decided again as well, which costs."""
     ledger = Ledger.read(world)
     count(world, ledger)
-    found = [
-        *world.unexpected,
-        *lost_alerts(world, ledger),
-        *unended(world, ledger),
-        *wrong_incidents(ledger),
-        *missing_timers(ledger),
-        *beyond_limits(world, ledger),
-        *untold(world, ledger),
-        *doubled(world, ledger),
-        *told_without_reason(ledger),
-        *changes_without_reason(ledger),
-    ]
+    wanted = KEPT if promises is None else promises
+    times_tell = not any(step.what == "the clock is set" for step in world.plan.steps)
+    told = Chronicle.of(world, ledger) if times_tell and wanted & OF_A_COURSE.keys() else None
+    found: list[str] = []
+    for name, promise in PROMISES.items():
+        if name in wanted and (told is not None or name in OF_RECORDS):
+            found += promise(world, ledger, told or Chronicle(0.0))
     if replay:
         found += replays_differently(world)
     return found

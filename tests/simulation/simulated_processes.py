@@ -115,7 +115,7 @@ def with_other_hands(world: World) -> Iterator[None]:
             report=world.report,
             **_bell_of(tasks.duties.check_health, world),
         )
-        put(tasks.probes.engine, BATCH=4.0)
+        put(tasks.probes.engine, BATCH=10.0)
         put(tasks.probes.memory, points=NoPoints)
         put(
             tasks.duties.page_people,

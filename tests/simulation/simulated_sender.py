@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from typing import Any
 
 from history_plan import GRID
@@ -28,6 +29,8 @@ class Sender:
         self._world = world
         self.fires: dict[tuple[str, str], tuple[float, float]] = {}
         """(alertname, service) -> since when and until when, seconds."""
+        self.spells: defaultdict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        """All of that there was."""
 
     def labels(self, alertname: str, service: str) -> dict[str, str]:
         return {"alertname": alertname, "service": service, "severity": self._world.setting.severities[alertname]}

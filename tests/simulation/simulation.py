@@ -40,8 +40,10 @@ class History:
     story: list[str] = field(default_factory=list)
 
 
-def live(plan: Plan, *, telling: bool = False, replay: bool = False) -> History:
-    """Let a history happen."""
+def live(
+    plan: Plan, *, telling: bool = False, replay: bool = False, promises: frozenset[str] | None = None
+) -> History:
+    """Let a history happen; `promises` are the names of those that are looked at, by default `KEPT`."""
     logging.disable(logging.CRITICAL)
     world = World(plan, telling=telling)
     world.sender = Sender(world)
@@ -53,7 +55,7 @@ def live(plan: Plan, *, telling: bool = False, replay: bool = False) -> History:
             world.loop.call_soon(_look_after, world)
             world.loop.create_task(world.sender.post_for_ever())
             world.loop.run_until(LENGTH, MOST_STEPS)
-            broken = _quiet_down(world) or broken_promises(world, replay=replay)
+            broken = _quiet_down(world) or broken_promises(world, replay=replay, promises=promises)
         except Exception as error:  # noqa: BLE001 - whatever breaks a history is a finding
             broken = [f"the history broke off: {type(error).__name__}: {error}"]
         finally:
@@ -188,4 +190,7 @@ def _come_and_go(world: World, service: str, check: str, times: int, kind: str =
 def _post(world: World, what: tuple[str, str], lasts: float) -> None:
     now = world.loop.time()
     since, until = world.sender.fires.get(what, (now, now))
-    world.sender.fires[what] = (since if until > now else now, max(until, now + lasts))
+    goes_on = until > now
+    world.sender.fires[what] = (since if goes_on else now, max(until, now + lasts))
+    spells = world.sender.spells[what]
+    spells[-1 if goes_on and spells else len(spells) :] = [world.sender.fires[what]]
