@@ -131,9 +131,6 @@ class Chronicle:
     def hindered(self, what: str, at: float) -> bool:
         return any(one.what == what and one.since <= at < one.until for one in self.hindrances)
 
-    def hindered_between(self, whats: tuple[str, ...], since: float, until: float) -> bool:
-        return any(one.what.startswith(whats) and one.since < until and one.until > since for one in self.hindrances)
-
     def firing_of(self, services: set[str], at: float) -> list[Alert]:
         found = []
         for course in self.alerts.values():

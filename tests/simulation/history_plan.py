@@ -18,6 +18,7 @@ GRID = 0.5
 
 
 _MOODS: tuple[dict[str, float], ...] = (
+    {},
     {"delay": 0.05},
     {"delay": 0.1, "kill": 0.004, "lost": 0.03, "no_answer": 0.03},
     {"kill": 0.015, "take_over": 0.03},

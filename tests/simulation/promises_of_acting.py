@@ -15,10 +15,14 @@ from forewatch.incidents.deciding.withholding import SPREADS
 
 FRESH = 1.0
 """Seconds: the age up to which a result says how a check stands now."""
-PLAIN_FOR = 4.0
+PLAIN_FOR = FRESH + 0.5
 """Seconds for which something has been so that a look before acting cannot have missed it."""
+TIME_OUT = 2.0
+"""Seconds a look waits for a check that gets no answer."""
 HANDS = ("check-health", "run ", "worker", "the store")
-"""Where these are hindered, a look may have got no answer, or an old one."""
+"""While these are hindered a look gets no answer, and an answer gets older."""
+BEFORE = 20.0
+"""Seconds before acting in which that matters."""
 
 
 def acts_for_what_passes(world: World, told: Chronicle) -> Iterator[str]:
@@ -28,8 +32,9 @@ def acts_for_what_passes(world: World, told: Chronicle) -> Iterator[str]:
         last = world.services.last_result(run.service, check, run.at)
         if last is not None and last.ok and run.at - last.at <= FRESH:
             yield f"{run.id} acts on {run.service} at {run.at:.1f}, and {check} had passed at {last.at:.1f}"
-        elif _looked(told, run) and world.services.passes_all_along(run.service, check, run.at - PLAIN_FOR, run.at):
-            yield f"{run.id} acts on {run.service} at {run.at:.1f}, and {check} would have passed for {PLAIN_FOR:g} s"
+        since = _looks_from(told, run)
+        if world.services.passes_all_along(run.service, check, since, run.at):
+            yield f"{run.id} acts on {run.service} at {run.at:.1f}, and {check} would have passed since {since:.1f}"
 
 
 def acts_for_another(world: World, told: Chronicle) -> Iterator[str]:
@@ -43,7 +48,7 @@ def acts_for_another(world: World, told: Chronicle) -> Iterator[str]:
         causes = [cause for cause in told.firing_of(needed, run.at) if _explains(cause, run, config.correlation.within)]
         if causes:
             yield f"{run.id} acts on {run.service} at {run.at:.1f}, and {causes[0].id} of {causes[0].service} fires"
-        elif run.alert.name == ALERT_NAME and _looked(told, run) and (other := _culprit(world, run)):
+        elif run.alert.name == ALERT_NAME and (other := _culprit(world, told, run)):
             yield f"{run.id} acts on {run.service} at {run.at:.1f}, which is well: {other} fails"
 
 
@@ -55,9 +60,9 @@ def _explains(cause: Alert, run: Run, within: float) -> bool:
     )
 
 
-def _culprit(world: World, run: Run) -> str:
+def _culprit(world: World, told: Chronicle, run: Run) -> str:
     """The service whose fault it has been for a while, and not that of the one that is acted on."""
-    services, since = world.services, run.at - PLAIN_FOR
+    services, since = world.services, _looks_from(told, run) - 2 * TIME_OUT
     if not services.well_all_along(run.service, run.alert.labels["check"], since, run.at):
         return ""
     return next(
@@ -74,6 +79,11 @@ def _for_checks(told: Chronicle) -> list[Run]:
     return [run for run in told.runs if run.alert.name == ALERT_NAME]
 
 
-def _looked(told: Chronicle, run: Run) -> bool:
-    """Whether nothing kept it from looking before it acted."""
-    return not told.hindered_between(HANDS, run.at - 2 * PLAIN_FOR, run.at)
+def _looks_from(told: Chronicle, run: Run) -> float:
+    """Since when whatever is so is seen by a look before acting: longer ago where something kept it from looking."""
+    lost = sum(
+        min(one.until, run.at) - max(one.since, run.at - BEFORE)
+        for one in told.hindrances
+        if one.what.startswith(HANDS) and one.since < run.at and one.until > run.at - BEFORE
+    )
+    return run.at - PLAIN_FOR - lost

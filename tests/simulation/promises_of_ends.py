@@ -15,6 +15,8 @@ from forewatch.checks import ALERT_NAME
 FAILING_FOR = 6.0
 """Seconds of nothing but failures after which a check says that its service is down, whatever it needs for that."""
 SLACK = 5.0
+ROUNDING = 0.001
+"""Seconds: instants in records are whole microseconds."""
 
 
 def untrue_ends(world: World, told: Chronicle) -> Iterator[str]:
@@ -31,8 +33,9 @@ def untrue_ends(world: World, told: Chronicle) -> Iterator[str]:
             seen.add((incident_id, over_at))
             if _by_hand(told, incident_id):
                 continue
-            saw = min([over_at, *by_time.get(over_at, ())])
             for alert in _alerts_of(told, incident_id, over_at):
+                # A decision of ours may be long after what was seen; somebody else says when theirs was over.
+                saw = min([over_at, *by_time.get(over_at, ())]) if alert.name == ALERT_NAME else over_at
                 if _says_otherwise(world, alert, saw):
                     yield (
                         f"{notice.id} says that {incident_id} is resolved at {over_at:.1f}, while "
@@ -44,7 +47,7 @@ def _says_otherwise(world: World, alert: Alert, at: float) -> bool:
     """Whether what raised an alert said at an instant, and for a while before, that it is as bad as ever."""
     if alert.name == ALERT_NAME:
         results = world.services.results[alert.service, alert.labels["check"]]
-        lately = [one for one in results if at - FAILING_FOR <= one.at <= at]
+        lately = [one for one in results if at - FAILING_FOR <= one.at <= at + ROUNDING]
         return len(lately) >= 2 and not any(one.ok for one in lately)
     return any(
         since <= at - RESEND - SLACK and at <= until for since, until in world.sender.spells[alert.name, alert.service]
