@@ -62,17 +62,17 @@ def _explains(cause: Alert, run: Run, within: float) -> bool:
 
 def _culprit(world: World, told: Chronicle, run: Run) -> str:
     """The service whose fault it has been for a while, and not that of the one that is acted on."""
-    services, since = world.services, _looks_from(told, run) - 2 * TIME_OUT
-    if not services.well_all_along(run.service, run.alert.labels["check"], since, run.at):
+    services, since, check = world.services, _looks_from(told, run), run.alert.labels["check"]
+    if not services.well_all_along(run.service, check, since, run.at):
         return ""
-    return next(
-        (
-            other
-            for other in sorted(services.standing_on(run.service))
-            if services.fails_all_along(other, services.main_check(other), since, run.at)
-        ),
-        "",
-    )
+    if services.slow(run.service, check, run.at) or services.slow(run.service, check, since):
+        since -= 2 * TIME_OUT
+    for other in sorted(services.standing_on(run.service)):
+        main = services.main_check(other)
+        waits = 2 * TIME_OUT if services.slow(other, main, run.at) or services.slow(other, main, since) else 0.0
+        if services.fails_all_along(other, main, since - waits, run.at):
+            return other
+    return ""
 
 
 def _for_checks(told: Chronicle) -> list[Run]:

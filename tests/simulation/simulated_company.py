@@ -41,7 +41,7 @@ def document(variant: int) -> dict[str, Any]:
                 "name": "website",
                 "labels": {"team": "web"},
                 "depends_on": ["app"],
-                "checks": [check("website", "home", fails_after=2), check("website", "static", fails_after=2)],
+                "checks": [check("website", "home", fails_after=2, recovers_after=2), check("website", "static", fails_after=2)],
                 "remedies": [_restart("auto")],
             },
             {
@@ -49,7 +49,7 @@ def document(variant: int) -> dict[str, Any]:
                 "labels": {"team": "backend", **labelled},
                 "depends_on": ["db", "cache"],
                 "checks": [
-                    check("app", "http", every="2s" if variant & HURRIED else "3s", fails_after=2),
+                    check("app", "http", every="2s" if variant & HURRIED else "3s", fails_after=2, recovers_after=2),
                     check("app", "alive", fails_after=2, recovers_after=2),
                 ],
                 "remedies": [_restart("shadow" if variant & SHADOWED else "auto")],

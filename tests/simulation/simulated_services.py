@@ -83,9 +83,9 @@ class Services:
                 return SAYS[fault.kind]
         return ""
 
-    def slow(self, service: str, check: str) -> bool:
+    def slow(self, service: str, check: str, at: float | None = None) -> bool:
         """Whether a check gets no answer at all and waits for its time-out."""
-        return self.trouble(service, check) == SAYS["time-out"]
+        return self.trouble(service, check, at) == SAYS["time-out"]
 
     def fails_all_along(self, service: str, check: str, since: float, until: float) -> bool:
         return all(self.trouble(service, check, at) for at in self._instants(since, until))
