@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from chronicle import Chronicle, instant
 from simulated_sender import RESEND
@@ -78,14 +77,9 @@ def _alerts_of(told: Chronicle, incident_id: str, at: float) -> list[Alert]:
 
 
 def _events_at(told: Chronicle) -> dict[float, list[float]]:
-    """When each decision's event was seen, which may be long before it could be decided."""
+    """When what a check says at each decision was seen, which may be long before it could be decided."""
     found: dict[float, list[float]] = {}
     for at, event in told.events.values():
-        seen = _seen_at(event)
-        if seen is not None:
-            found.setdefault(at, []).append(seen)
+        if event.get("labels", {}).get("alertname") == ALERT_NAME:
+            found.setdefault(at, []).append(instant(event["at"]))
     return found
-
-
-def _seen_at(event: dict[str, Any]) -> float | None:
-    return instant(event["at"]) if isinstance(event.get("at"), int) else None

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from chronicle import named_in
 from ledger import Ledger
 from simulated_world import World
 
@@ -17,6 +18,8 @@ from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.config.models import Config
 
+_NEWS = frozenset({"withheld-no-more", "got-worse", "grouped", "flaps", "stays-down", "flaps-anew", "merged", "split"})
+"""Reasons to page of an alert once more."""
 TICK = 12.0
 """Seconds from one tick of a group to the next, with the look that finds it due."""
 
@@ -24,7 +27,6 @@ TICK = 12.0
 def untold(world: World, ledger: Ledger) -> Iterator[str]:
     """Whoever is to hear of an alert has heard, by the receivers' own record, or it is written why not."""
     received = {one.notification.id for one in world.received}
-    received |= {id for id, notice in ledger.outbox.items() if _sent_as(notice) in received}
     first = _first_decisions(ledger)
     excused = _ever_withheld(ledger)
     for notice in ledger.outbox.values():
@@ -81,17 +83,15 @@ def _untold_group(ledger: Ledger, alert: Alert, route: Route, hushed: bool, rece
 
 
 def _unpaged(ledger: Ledger, alert: Alert, route: Route, received: set[str]) -> Iterator[str]:
-    """Somebody was told of the alert's incident, at its severity, and has received it."""
+    """What fires is named to everybody; of what is over they have heard at least what became of it."""
+    incidents = {alert.incident_id, *_merged_into(ledger, alert)}
     for notifier in route.notify:
-        heard = [
-            notice
-            for notice in ledger.outbox.values()
-            if notice.notifier == notifier
-            and notice.incident_id in (alert.incident_id, *_merged_into(ledger, alert))
-            and notice.kind in ("page", "report", "failure")
-            and SEVERITIES.index(notice.severity) >= SEVERITIES.index(alert.severity)  # type: ignore[arg-type]
-        ]
-        if not any(notice.id in received for notice in heard):
+        heard = [one for one in ledger.outbox.values() if one.notifier == notifier and one.id in received]
+        if alert.status == "firing":
+            told = any(alert.id in named_in(one.kind, one.alert_id, one.content) for one in heard)
+        else:
+            told = any(incidents & {one.incident_id, *one.content.get("incidents", ())} for one in heard)
+        if not told:
             yield f"{notifier} was never told of {alert.id} ({alert.severity}, {alert.incident_id}, {alert.status})"
 
 
@@ -158,22 +158,18 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
         subject
         for decision in ledger.decisions
         for reason in decision.reasons
-        if reason["code"] in ("withheld-no-more", "got-worse", "grouped", "flaps")
+        if reason["code"] in _NEWS
         for subject in reason["subjects"]
     )
     pages = Counter(
-        (notice.alert_id, notice.notifier)
+        (alert_id, notice.notifier)
         for notice in ledger.outbox.values()
-        if notice.kind == "page" and notice.alert_id is not None
+        if notice.kind == "page" and notice.state not in ("held", "merged") and "receiver" not in notice.content
+        for alert_id in named_in(notice.kind, notice.alert_id, notice.content)
     )
     for (alert_id, notifier), count in pages.items():
         if count > 1 + news[str(alert_id)]:
             yield f"{notifier} is paged {count} times for {alert_id}"
-    for decision in ledger.decisions:
-        for notifier in ledger.observations[decision.seq].event.get("told_directly", ()):
-            for effect in decision.effects:
-                if effect["type"] == "Notify" and effect["kind"] == "page" and effect["notifier"] == notifier:
-                    yield f"{effect['id']} pages {notifier} of what it was paged of without the store"
     over = Counter(
         (notice.incident_id, notice.notifier)
         for notice in ledger.outbox.values()
@@ -197,14 +193,16 @@ def told_without_reason(ledger: Ledger) -> Iterator[str]:
                 silences[change["silence"]["id"]] = change["silence"]
         named = {subject for reason in decision.reasons for subject in reason["subjects"]}
         for effect in decision.effects:
-            if effect["type"] not in ("Notify", "RecordSent"):
+            if effect["type"] == "Release" and effect["notification_id"] not in named:
+                yield f"{effect['notification_id']} was released without a reason that names it"
+            if effect["type"] != "Notify":
                 continue
             decided[effect["id"]] += 1
             if effect["id"] not in named:
                 yield f"{effect['id']} was decided without a reason that names it"
-            if effect["kind"] == "resolved" and effect["content"].get("alerts") == []:
+            if effect["kind"] == "resolved" and "receiver" in effect["content"] and not effect["content"]["alerts"]:
                 yield f"{effect['id']} gives word of a recovery and names no alert that is over"
-            if effect["kind"] != "page" or effect["type"] == "RecordSent":
+            if effect["kind"] != "page":
                 continue
             for alert_id in _pages_of(effect):
                 alert = alerts.get(alert_id)
@@ -215,12 +213,6 @@ def told_without_reason(ledger: Ledger) -> Iterator[str]:
     for notice in ledger.outbox.values():
         if decided[notice.id] != 1:
             yield f"{notice.id} was decided {decided[notice.id]} times"
-
-
-def _sent_as(notice: Any) -> str:
-    """The id under which it left, where that was directly, without the store."""
-    detail = str((notice.receipt or {}).get("detail", ""))
-    return detail.removeprefix("sent directly as ") if detail.startswith("sent directly as ") else ""
 
 
 def _pages_of(effect: dict[str, Any]) -> list[str]:
