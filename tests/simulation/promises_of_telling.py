@@ -18,8 +18,12 @@ from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.config.models import Config
 
-_NEWS = frozenset({"withheld-no-more", "got-worse", "grouped", "flaps", "stays-down", "flaps-anew", "merged", "split"})
+_NEWS = frozenset(
+    {"withheld-no-more", "got-worse", "grouped", "flaps", "flaps-otherwise", "stays-down", "merged", "split", "relabelled"}
+)
 """Reasons to page of an alert once more."""
+NOT_THEIRS = "no longer yours"
+"""How an alert ends for a receiver to whom no route leads any more."""
 TICK = 12.0
 """Seconds from one tick of a group to the next, with the look that finds it due."""
 
@@ -173,7 +177,7 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
     over = Counter(
         (notice.incident_id, notice.notifier)
         for notice in ledger.outbox.values()
-        if notice.kind == "resolved" and notice.incident_id is not None
+        if notice.kind == "resolved" and notice.incident_id is not None and notice.content.get("ended") != NOT_THEIRS
     )
     for (incident_id, notifier), count in over.items():
         if count > 1:
