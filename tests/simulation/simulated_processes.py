@@ -20,6 +20,7 @@ import forewatch.deciding
 import forewatch.execution
 import forewatch.intake.drain
 import forewatch.intake.writer
+import forewatch.lateness
 import forewatch.orchestration.dispatcher
 import forewatch.orchestration.watch
 import tasks.delivery
@@ -116,6 +117,7 @@ def with_other_hands(world: World) -> Iterator[None]:
             **_bell_of(tasks.duties.check_health, world),
         )
         put(tasks.probes.engine, BATCH=10.0)
+        put(forewatch.lateness, EVERY=10.0)
         put(tasks.probes.memory, points=NoPoints)
         put(
             tasks.duties.page_people,
