@@ -44,15 +44,13 @@ OF_A_COURSE: dict[str, Promise] = {
 }
 """Looked at where nobody set the clock, so that times tell what was when."""
 PROMISES = {**OF_RECORDS, **OF_A_COURSE}
-KEPT = frozenset(OF_RECORDS)
-"""Those that are looked at unless others are asked for."""
 
 
 def broken_promises(world: World, *, replay: bool = False, promises: frozenset[str] | None = None) -> list[str]:
     """Every promise that is broken, as a sentence; with `replay` the history is decided again as well, which costs."""
     ledger = Ledger.read(world)
     count(world, ledger)
-    wanted = KEPT if promises is None else promises
+    wanted = frozenset(PROMISES) if promises is None else promises
     times_tell = not any(step.what == "the clock is set" for step in world.plan.steps)
     told = Chronicle.of(world, ledger) if times_tell and wanted & OF_A_COURSE.keys() else None
     found: list[str] = []
@@ -79,22 +77,15 @@ def count(world: World, ledger: Ledger) -> None:
     }
     for decision in ledger.decisions:
         for code in {reason["code"] for reason in decision.reasons}:
-            if code in _HUSHED:
-                world.counts[f"hushed: {code}"] += 1
-            elif code in _WORTH_COUNTING:
-                world.counts[code] += 1
+            world.counts[f"hushed: {code}" if code in _HUSHED else code] += 1
 
 
 NEWS_TAKES = 25.0
 """Seconds until what is seen outside is decided upon, with everybody up."""
 
 _HUSHED = {
-    "silence", "maintenance", "inhibition", "dependency", "flapping", "mute-time-interval", "active-time-interval"
-}  # fmt: skip
-_WORTH_COUNTING = {
-    "withheld-no-more", "flaps", "merged", "split", "got-worse", "healed", "not-healed", "run-not-started",
-    "pages-released", "page-became-report", "first-notification", "new-alerts-added", "some-alerts-resolved",
-    "all-alerts-resolved", "repeat-interval-elapsed", "incident-joined", "silence-report", "taken-over",
+    "silence", "maintenance", "inhibition", "dependency", "flapping", "mute-time-interval", "active-time-interval",
+    "aftermath",
 }  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def document(variant: int) -> dict[str, Any]:
             {"name": "mail", "labels": {"team": "web"}, "checks": [check("mail", "smtp")], "remedies": [_restart("auto")]},
         ],
         "notifiers": [{"name": name, "console": {}} for name in NOTIFIERS],
-        "sources": [{"name": SOURCE, "alertmanager": {}, "resolve_after": "40s"}],
+        "sources": [{"name": SOURCE, "alertmanager": {}, "resolve_after": "40s", "remedies": "allowed"}],
         "times": [{"name": "break", "ranges": [{"times": ["09:01-09:02"]}]}],
         "inhibitions": [{"source": {"alertname": "Outage"}, "target": {"alertname": "QueueFull"}, "equal": ["service"]}],
         "flapping": {"after": 4, "within": "60s", "calm": "30s", **_known(models.Flapping, down="20s")},

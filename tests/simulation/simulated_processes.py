@@ -21,13 +21,17 @@ import forewatch.execution
 import forewatch.intake.drain
 import forewatch.intake.writer
 import forewatch.lateness
+import forewatch.looking
 import forewatch.orchestration.dispatcher
 import forewatch.orchestration.watch
+import forewatch.resuming
 import tasks.delivery
 import tasks.duties.check_health
 import tasks.duties.decider
 import tasks.duties.inbox
+import tasks.duties.looks
 import tasks.duties.page_people
+import tasks.duties.reviews
 import tasks.probes.engine
 import tasks.probes.memory
 from forewatch.checks import ProbeResult
@@ -40,6 +44,7 @@ from forewatch.runtime import Runtime
 from forewatch.steps import Step
 from forewatch.store import components, runs
 from forewatch.store.points import Point
+from tasks.act.rehearsing import Rehearsed
 from tasks.duties.check_health import CheckHealth
 from tasks.duties.page_people import PagePeople
 from tasks.probes.engine import CheckEngine
@@ -70,14 +75,13 @@ class NoPoints:
         pass
 
 
-def _bell_of(duty: Any, world: World) -> dict[str, Any]:
-    return {"Bell": lambda home, name: SimulatedBell(world, name)} if hasattr(duty, "Bell") else {}
-
-
 @contextmanager
 def with_other_hands(world: World) -> Iterator[None]:
     """Replace what reaches out of the process; everything else is the product's own code."""
     with ExitStack() as stack:
+
+        def bell(home: object, name: str) -> SimulatedBell:
+            return SimulatedBell(world, name)
 
         def put(module: Any, **others: Any) -> None:
             for name, other in others.items():
@@ -85,11 +89,13 @@ def with_other_hands(world: World) -> Iterator[None]:
 
         put(forewatch.deciding, ring=world.ring)
         put(forewatch.execution, ring=world.ring, BEAT=LOOK_EVERY)
+        put(forewatch.looking, ring=world.ring, POLL=0.25)
+        put(forewatch.resuming, ring=world.ring)
         put(forewatch.execution.sentry, report=world.report)
         put(
             forewatch.orchestration.dispatcher,
             ring=world.ring,
-            Bell=lambda home, name: SimulatedBell(world, name),
+            Bell=bell,
             runner_of=lambda home, flow_run_id: None,
             ended_unseen=lambda home, flow_run_id: False,
             patience=lambda lag: 6.0,
@@ -109,22 +115,13 @@ def with_other_hands(world: World) -> Iterator[None]:
         put(tasks.duties.inbox, report=world.report, LOOK_EVERY=20.0)
         put(tasks.delivery, _send=world.send, report=world.report)
         put(tasks.duties.decider, Audit=Nothing, report=world.report)
-        put(
-            tasks.duties.check_health,
-            CheckEngine=check_engine(world),
-            FOLLOW_EVERY=2.0,
-            report=world.report,
-            **_bell_of(tasks.duties.check_health, world),
-        )
+        put(tasks.duties.page_people, Audit=Nothing, report=world.report, Bell=bell)
+        put(tasks.duties.reviews, report=world.report)
+        put(tasks.duties.check_health, CheckEngine=check_engine(world), FOLLOW_EVERY=2.0, report=world.report)
+        put(tasks.duties.looks, Bell=bell, rehearse=lambda *_: Rehearsed([], []), report=world.report)
         put(tasks.probes.engine, BATCH=10.0)
         put(forewatch.lateness, EVERY=10.0)
         put(tasks.probes.memory, points=NoPoints)
-        put(
-            tasks.duties.page_people,
-            Audit=Nothing,
-            report=world.report,
-            Bell=lambda home, name: SimulatedBell(world, name),
-        )
         yield
 
 

@@ -25,7 +25,7 @@ from forewatch.errors import DeliveryFailed, ForewatchError
 from forewatch.incidents import why
 from forewatch.notifying.sender import Receipt
 from forewatch.runtime import Runtime
-from forewatch.store import config_versions
+from forewatch.store import config_versions, looks
 
 NINE_O_CLOCK = 1_793_696_400 * MICROSECONDS
 FOLLOW_EVERY = 1.0
@@ -282,6 +282,9 @@ class World:
         if name == "worker":
             waits = peek("SELECT 1 FROM runs WHERE state = 'waiting' LIMIT 1") and not self.away["Prefect"] > 0
             return 0.0 if waits else IDLE
+        if name == "check-health":
+            waited_for = self.clock.now() - micros(looks.STALE)
+            return self._until(peek(f"SELECT min(due_at) FROM looks WHERE state = 'asked' AND due_at > {waited_for}"))
         if self.inbox_waits():
             return 0.0
         dues = [
@@ -291,8 +294,10 @@ class World:
                 "WHERE state IN ('held', 'due', 'failed', 'claimed')"
             ),
         ]
-        now = self.clock.now()
-        return min((seconds(due - now) for due in dues if due is not None), default=IDLE)
+        return min(self._until(due) for due in dues)
+
+    def _until(self, due: int | None) -> float:
+        return IDLE if due is None else seconds(due - self.clock.now())
 
     def inbox_waits(self) -> bool:
         """Whether something is taken in and not decided. Here the bell says so, not a poll."""
