@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from chronicle import Chronicle
 from ledger import Ledger
-from promises_of_acting import acts_for_another, acts_for_what_passes
+from promises_of_acting import acts_for_another, acts_for_what_passes, never_asked_again
 from promises_of_ends import untrue_ends
 from promises_of_incidents import glued, left_open
 from promises_of_naming import last_word_is_resolved, unnamed
@@ -39,6 +39,7 @@ OF_A_COURSE: dict[str, Promise] = {
     "resolved": lambda world, ledger, told: untrue_ends(world, told),
     "acts for what fails": lambda world, ledger, told: acts_for_what_passes(world, told),
     "acts at the cause": lambda world, ledger, told: acts_for_another(world, told),
+    "asked again": lambda world, ledger, told: never_asked_again(told, ledger),
     "together": lambda world, ledger, told: glued(told),
     "open": lambda world, ledger, told: left_open(told),
 }

@@ -12,7 +12,7 @@ from forewatch.alerting.alert import Alert, at_least
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.times import within
 from forewatch.config.models import Config
-from forewatch.incidents.deciding.withholding import SPREADS
+from forewatch.incidents.deciding.dependencies import SPREADS
 
 NAMED_WITHIN = 60.0
 """Seconds in which a receiver hears of a critical alert; what is no fault of the code does not count."""
