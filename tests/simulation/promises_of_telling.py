@@ -31,6 +31,7 @@ TICK = 12.0
 def untold(world: World, ledger: Ledger) -> Iterator[str]:
     """Whoever is to hear of an alert has heard, by the receivers' own record, or it is written why not."""
     received = {one.notification.id for one in world.received}
+    received |= {id for id, notice in ledger.outbox.items() if _sent_as(notice) in received}
     first = _first_decisions(ledger)
     excused = _ever_withheld(ledger)
     for notice in ledger.outbox.values():
@@ -174,6 +175,11 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
     for (alert_id, notifier), count in pages.items():
         if count > 1 + news[str(alert_id)]:
             yield f"{notifier} is paged {count} times for {alert_id}"
+    for decision in ledger.decisions:
+        for notifier in ledger.observations[decision.seq].event.get("told_directly", ()):
+            for effect in decision.effects:
+                if effect["type"] == "Notify" and effect["kind"] == "page" and effect["notifier"] == notifier:
+                    yield f"{effect['id']} pages {notifier} of what it was paged of without the store"
     over = Counter(
         (notice.incident_id, notice.notifier)
         for notice in ledger.outbox.values()
@@ -199,14 +205,14 @@ def told_without_reason(ledger: Ledger) -> Iterator[str]:
         for effect in decision.effects:
             if effect["type"] == "Release" and effect["notification_id"] not in named:
                 yield f"{effect['notification_id']} was released without a reason that names it"
-            if effect["type"] != "Notify":
+            if effect["type"] not in ("Notify", "RecordSent"):
                 continue
             decided[effect["id"]] += 1
             if effect["id"] not in named:
                 yield f"{effect['id']} was decided without a reason that names it"
             if effect["kind"] == "resolved" and "receiver" in effect["content"] and not effect["content"]["alerts"]:
                 yield f"{effect['id']} gives word of a recovery and names no alert that is over"
-            if effect["kind"] != "page":
+            if effect["kind"] != "page" or effect["type"] == "RecordSent":
                 continue
             for alert_id in _pages_of(effect):
                 alert = alerts.get(alert_id)
@@ -217,6 +223,12 @@ def told_without_reason(ledger: Ledger) -> Iterator[str]:
     for notice in ledger.outbox.values():
         if decided[notice.id] != 1:
             yield f"{notice.id} was decided {decided[notice.id]} times"
+
+
+def _sent_as(notice: Any) -> str:
+    """The id under which it left, where that was directly, without the store."""
+    detail = str((notice.receipt or {}).get("detail", ""))
+    return detail.removeprefix("sent directly as ") if detail.startswith("sent directly as ") else ""
 
 
 def _pages_of(effect: dict[str, Any]) -> list[str]:

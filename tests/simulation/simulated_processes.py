@@ -65,6 +65,18 @@ class Nothing:
         pass
 
 
+class NoStories:
+    """Artifacts in Prefect's UI: none here."""
+
+    published = 0
+
+    def __init__(self, runtime: Runtime) -> None:
+        pass
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+
+
 class NoPoints:
     """Measurements are for rules and pictures: none here."""
 
@@ -115,7 +127,7 @@ def with_other_hands(world: World) -> Iterator[None]:
         put(tasks.duties.inbox, report=world.report, LOOK_EVERY=20.0)
         put(tasks.delivery, _send=world.send, report=world.report)
         put(tasks.duties.decider, Audit=Nothing, report=world.report)
-        put(tasks.duties.page_people, Audit=Nothing, report=world.report, Bell=bell)
+        put(tasks.duties.page_people, Audit=Nothing, Stories=NoStories, report=world.report, Bell=bell)
         put(tasks.duties.reviews, report=world.report)
         put(tasks.duties.check_health, CheckEngine=check_engine(world), FOLLOW_EVERY=2.0, report=world.report)
         put(tasks.duties.looks, Bell=bell, rehearse=lambda *_: Rehearsed([], []), report=world.report)
