@@ -7,13 +7,15 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from history_plan import plan
 from minimal_story import minimal, told
-from simulation import History, live
+from promises import PROMISES
+from simulation import History, live, rarely_collect
 
 REPLAY_EVERY = 5
 """Every so many histories are decided again as well."""
@@ -26,7 +28,11 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the seed of the first")
     parser.add_argument("--jobs", type=int, default=1, help="processes that live them")
     parser.add_argument("--most", type=int, default=3, help="failing seeds after which to stop")
+    parser.add_argument("--promises", default="", help="only these, comma-separated; by default all")
     given = parser.parse_args()
+    wanted = frozenset(given.promises.split(",")) if given.promises else None
+    if wanted is not None and (unknown := wanted - PROMISES.keys()):
+        parser.error(f"there is no promise {', '.join(sorted(unknown))}; there are {', '.join(PROMISES)}")
     began = time.monotonic()
     counts: Counter[str] = Counter()
     failing: list[History] = []
@@ -34,7 +40,7 @@ def main() -> int:
     seeds = range(given.first, given.first + given.seeds)
     chunks = [seeds[at : at + AT_ONCE] for at in range(0, len(seeds), AT_ONCE)]
     with ProcessPoolExecutor(given.jobs) as pool:
-        for some in pool.map(_some, chunks):
+        for some in pool.map(partial(_some, wanted), chunks):
             lived += some[0]
             counts += some[1]
             failing += some[2]
@@ -53,15 +59,16 @@ def main() -> int:
 
 def table(lived: int, counts: Counter[str], took: float) -> str:
     """What happened in all of them, so that a run in which nothing did shows."""
-    lines = [f"{lived} histories in {took:.0f} s", *(f"  {count:8d} {what}" for what, count in counts.most_common())]
+    lines = [f"{lived} histories in {took:.0f} s, {lived / took:.1f} a second", *(f"  {count:8d} {what}" for what, count in counts.most_common())]
     return "\n".join(lines)
 
 
-def _some(seeds: range) -> tuple[int, Counter[str], list[History]]:
+def _some(wanted: frozenset[str] | None, seeds: range) -> tuple[int, Counter[str], list[History]]:
+    rarely_collect()
     counts: Counter[str] = Counter()
     failing = []
     for seed in seeds:
-        history = live(plan(seed), replay=seed % REPLAY_EVERY == 0)
+        history = live(plan(seed), replay=seed % REPLAY_EVERY == 0, promises=wanted)
         counts += history.counts
         if history.broken:
             failing.append(history)

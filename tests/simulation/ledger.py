@@ -17,7 +17,7 @@ from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
 from forewatch.store import observations as stored_observations
 from forewatch.store import runs as stored_runs
-from forewatch.store import schema, silences
+from forewatch.store import schema, silences, switches
 from forewatch.store.decision_log import DecisionRecord
 from forewatch.store.observations import Observation
 
@@ -47,6 +47,8 @@ class Ledger:
     receipts: set[tuple[str, str]]
     """(run id, step)."""
     set_aside: int
+    stopped_until: int | None
+    """Since when automation is not stopped; None while it is."""
     changes: Counter[str]
     """How often each reported change is stored."""
     fired: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -94,6 +96,7 @@ class Ledger:
                 timelines=Counter(row.incident_id for row in rows(schema.timeline)),
                 receipts={(row.run_id, row.name) for row in rows(schema.receipts)},
                 changes=Counter(row.summary for row in rows(schema.changes)),
+                stopped_until=_stopped_until(switches.get(conn, switches.AUTOMATION)),
                 set_aside=conn.execute(select(func.count()).select_from(schema.set_aside)).scalar_one(),
             )
         ledger._follow()
@@ -116,3 +119,9 @@ class Ledger:
                 self.fired[event["kind"], str(event["timer_id"])] += 1
             if event["type"] == "RunStarting" and any(one["code"] == "run-started" for one in decision.reasons):
                 self.starts.append(event["run_id"])
+
+
+def _stopped_until(switch: switches.Switch | None) -> int | None:
+    if switch is None:
+        return 0
+    return switch.at if switch.state == "on" else None

@@ -3,34 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from chronicle import Chronicle
 from ledger import Ledger
+from promises_of_acting import acts_for_another, acts_for_what_passes, never_asked_again
+from promises_of_ends import untrue_ends
+from promises_of_incidents import glued, left_open
+from promises_of_naming import last_word_is_resolved, unnamed
 from promises_of_records import changes_without_reason, replays_differently
 from promises_of_telling import doubled, told_without_reason, untold
-from simulated_configuration import COOLDOWN, PER_HOUR
 from simulated_world import World
 
-from forewatch.checks import ALERT_NAME
+from forewatch.checks import ALERT_NAME, monitors
 from forewatch.clock import micros
 
 
-def broken_promises(world: World, *, replay: bool = False) -> list[str]:
+Promise = Callable[[World, Ledger, Chronicle], Iterable[str]]
+
+OF_RECORDS: dict[str, Promise] = {
+    "expected": lambda world, ledger, told: world.unexpected,
+    "alerts": lambda world, ledger, told: lost_alerts(world, ledger),
+    "done": lambda world, ledger, told: unended(world, ledger),
+    "incidents": lambda world, ledger, told: wrong_incidents(ledger),
+    "timers": lambda world, ledger, told: missing_timers(ledger),
+    "limits": lambda world, ledger, told: beyond_limits(world, ledger),
+    "told": lambda world, ledger, told: untold(world, ledger),
+    "once": lambda world, ledger, told: doubled(world, ledger),
+    "reasons": lambda world, ledger, told: told_without_reason(ledger),
+    "explained": lambda world, ledger, told: changes_without_reason(ledger),
+}
+OF_A_COURSE: dict[str, Promise] = {
+    "named": lambda world, ledger, told: unnamed(told),
+    "last word": lambda world, ledger, told: last_word_is_resolved(told),
+    "resolved": lambda world, ledger, told: untrue_ends(world, told),
+    "acts for what fails": lambda world, ledger, told: acts_for_what_passes(world, told),
+    "acts at the cause": lambda world, ledger, told: acts_for_another(world, told),
+    "asked again": lambda world, ledger, told: never_asked_again(told, ledger),
+    "together": lambda world, ledger, told: glued(told),
+    "open": lambda world, ledger, told: left_open(told),
+}
+"""Looked at where nobody set the clock, so that times tell what was when."""
+PROMISES = {**OF_RECORDS, **OF_A_COURSE}
+
+
+def broken_promises(world: World, *, replay: bool = False, promises: frozenset[str] | None = None) -> list[str]:
     """Every promise that is broken, as a sentence; with `replay` the history is decided again as well, which costs."""
     ledger = Ledger.read(world)
     count(world, ledger)
-    found = [
-        *world.unexpected,
-        *lost_alerts(world, ledger),
-        *unended(world, ledger),
-        *wrong_incidents(ledger),
-        *missing_timers(ledger),
-        *beyond_limits(world, ledger),
-        *untold(world, ledger),
-        *doubled(world, ledger),
-        *told_without_reason(ledger),
-        *changes_without_reason(ledger),
-    ]
+    wanted = frozenset(PROMISES) if promises is None else promises
+    times_tell = not any(step.what == "the clock is set" for step in world.plan.steps)
+    told = Chronicle.of(world, ledger) if times_tell and wanted & OF_A_COURSE.keys() else None
+    found: list[str] = []
+    for name, promise in PROMISES.items():
+        if name in wanted and (told is not None or name in OF_RECORDS):
+            found += promise(world, ledger, told or Chronicle(0.0))
     if replay:
         found += replays_differently(world)
     return found
@@ -51,41 +78,36 @@ def count(world: World, ledger: Ledger) -> None:
     }
     for decision in ledger.decisions:
         for code in {reason["code"] for reason in decision.reasons}:
-            if code in _HUSHED:
-                world.counts[f"hushed: {code}"] += 1
-            elif code in _WORTH_COUNTING:
-                world.counts[code] += 1
+            world.counts[f"hushed: {code}" if code in _HUSHED else code] += 1
 
 
 NEWS_TAKES = 25.0
 """Seconds until what is seen outside is decided upon, with everybody up."""
 
 _HUSHED = {
-    "silence", "maintenance", "inhibition", "dependency", "flapping", "mute-time-interval", "active-time-interval"
-}  # fmt: skip
-_WORTH_COUNTING = {
-    "withheld-no-more", "flaps", "merged", "split", "got-worse", "healed", "not-healed", "run-not-started",
-    "pages-released", "page-became-report", "first-notification", "new-alerts-added", "some-alerts-resolved",
-    "all-alerts-resolved", "repeat-interval-elapsed", "incident-joined", "silence-report", "taken-over",
+    "silence", "maintenance", "inhibition", "dependency", "flapping", "mute-time-interval", "active-time-interval",
+    "aftermath",
 }  # fmt: skip
 
 
 def lost_alerts(world: World, ledger: Ledger) -> Iterator[str]:
-    """What is ill out there fires here, and nothing else does."""
+    """What has been ill out there for a while fires here, and what has been well does not."""
     now = world.loop.time()
-    until = {(ALERT_NAME, service, check): end for (service, check), end in world.ill.items()}
-    until |= {(alertname, service, ""): end for (alertname, service), (_, end) in world.sender.fires.items()}
     fires = Counter(
         (alert.labels["alertname"], alert.service, alert.labels.get("check", ""))
         for alert in ledger.alerts.values()
         if alert.status == "firing"
     )
-    for what in until.keys() | fires.keys():
-        ends = until.get(what, 0.0)
-        if now - NEWS_TAKES < ends <= now:
-            continue  # it has just ended, and that may not have come through yet
-        if fires[what] != (ends > now):
-            yield f"{what} is {'ill' if ends > now else 'well'}, and {fires[what]} alerts of it fire"
+    for one in monitors(world.newest[1]):
+        where = one.key.service, one.key.check
+        ill = world.services.fails_all_along(*where, now - NEWS_TAKES, now)
+        well = world.services.passes_all_along(*where, now - NEWS_TAKES, now)
+        if (ill or well) and fires[ALERT_NAME, *where] != ill:
+            yield f"{where} is {'ill' if ill else 'well'}, and {fires[ALERT_NAME, *where]} alerts of it fire"
+    for (alertname, service), (_, end) in world.sender.fires.items():
+        # One that has just ended may not have come through yet.
+        if not now - NEWS_TAKES < end <= now and fires[alertname, service, ""] != (end > now):
+            yield f"{alertname} of {service} {'fires' if end > now else 'is over'}, unlike here"
 
 
 def unended(world: World, ledger: Ledger) -> Iterator[str]:
@@ -162,7 +184,8 @@ def _limits(ledger: Ledger, run_id: str, at: int, before: list[str]) -> Iterator
             instants.append(max(one for one in (run.started_at, run.acted_at) if one is not None))
             if run.finished_at is None:
                 yield f"{run_id} began while {other} was at work"
-    if sum(one > at - micros(3600) for one in instants) >= PER_HOUR:
-        yield f"{run_id} is more than {PER_HOUR} runs of {remedy} within an hour"
-    if any(one > at - micros(COOLDOWN) for one in instants):
-        yield f"{run_id} began within {COOLDOWN:g} s of another run of {remedy}"
+    limits = next(one.limits for service in ledger.configs[1].services for one in service.remedies)
+    if sum(one > at - micros(3600) for one in instants) >= limits.per_hour:
+        yield f"{run_id} is more than {limits.per_hour} runs of {remedy} within an hour"
+    if any(one > at - micros(limits.cooldown) for one in instants):
+        yield f"{run_id} began within {limits.cooldown:g} s of another run of {remedy}"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ledger import Ledger
-from simulated_configuration import configuration
+from settings import configuration
 from simulated_store import peek
 from simulated_world import World
 
@@ -68,7 +68,7 @@ def replays_differently(world: World) -> list[str]:
     peek("ALTER TABLE decisions RENAME TO unreadable")
     try:
         again = list(replay(history.each(world.store, known), configurations))
-        other = list(replay(history.each(world.store, known), lambda version: _with_another_rule()))
+        other = list(replay(history.each(world.store, known), lambda version: _with_another_rule(world.plan.setting)))
     finally:
         peek("ALTER TABLE unreadable RENAME TO decisions")
     report = compared(again, history.records(world.store, known), known)
@@ -85,9 +85,9 @@ def replays_differently(world: World) -> list[str]:
     return broken
 
 
-def _with_another_rule() -> Config:
+def _with_another_rule(setting: str) -> Config:
     """Everything goes to the console, at once."""
-    config = effective(configuration(0))
+    config = effective(configuration(setting, 0))
     return config.model_copy(
         update={"routes": [config.routes[0].model_copy(update={"match": {}, "notify": ["console"]})]}
     )

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from chronicle import named_in
 from ledger import Ledger
 from simulated_world import World
 
@@ -17,6 +18,12 @@ from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.config.models import Config
 
+_NEWS = frozenset(
+    {"withheld-no-more", "got-worse", "grouped", "flaps", "flaps-otherwise", "stays-down", "merged", "split", "relabelled"}
+)
+"""Reasons to page of an alert once more."""
+NOT_THEIRS = "no longer yours"
+"""How an alert ends for a receiver to whom no route leads any more."""
 TICK = 12.0
 """Seconds from one tick of a group to the next, with the look that finds it due."""
 
@@ -81,17 +88,15 @@ def _untold_group(ledger: Ledger, alert: Alert, route: Route, hushed: bool, rece
 
 
 def _unpaged(ledger: Ledger, alert: Alert, route: Route, received: set[str]) -> Iterator[str]:
-    """Somebody was told of the alert's incident, at its severity, and has received it."""
+    """What fires is named to everybody; of what is over they have heard at least what became of it."""
+    incidents = {alert.incident_id, *_merged_into(ledger, alert)}
     for notifier in route.notify:
-        heard = [
-            notice
-            for notice in ledger.outbox.values()
-            if notice.notifier == notifier
-            and notice.incident_id in (alert.incident_id, *_merged_into(ledger, alert))
-            and notice.kind in ("page", "report", "failure")
-            and SEVERITIES.index(notice.severity) >= SEVERITIES.index(alert.severity)  # type: ignore[arg-type]
-        ]
-        if not any(notice.id in received for notice in heard):
+        heard = [one for one in ledger.outbox.values() if one.notifier == notifier and one.id in received]
+        if alert.status == "firing":
+            told = any(alert.id in named_in(one.kind, one.alert_id, one.content) for one in heard)
+        else:
+            told = any(incidents & {one.incident_id, *one.content.get("incidents", ())} for one in heard)
+        if not told:
             yield f"{notifier} was never told of {alert.id} ({alert.severity}, {alert.incident_id}, {alert.status})"
 
 
@@ -158,13 +163,14 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
         subject
         for decision in ledger.decisions
         for reason in decision.reasons
-        if reason["code"] in ("withheld-no-more", "got-worse", "grouped", "flaps")
+        if reason["code"] in _NEWS
         for subject in reason["subjects"]
     )
     pages = Counter(
-        (notice.alert_id, notice.notifier)
+        (alert_id, notice.notifier)
         for notice in ledger.outbox.values()
-        if notice.kind == "page" and notice.alert_id is not None
+        if notice.kind == "page" and notice.state not in ("held", "merged") and "receiver" not in notice.content
+        for alert_id in named_in(notice.kind, notice.alert_id, notice.content)
     )
     for (alert_id, notifier), count in pages.items():
         if count > 1 + news[str(alert_id)]:
@@ -177,7 +183,7 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
     over = Counter(
         (notice.incident_id, notice.notifier)
         for notice in ledger.outbox.values()
-        if notice.kind == "resolved" and notice.incident_id is not None
+        if notice.kind == "resolved" and notice.incident_id is not None and notice.content.get("ended") != NOT_THEIRS
     )
     for (incident_id, notifier), count in over.items():
         if count > 1:
@@ -197,12 +203,14 @@ def told_without_reason(ledger: Ledger) -> Iterator[str]:
                 silences[change["silence"]["id"]] = change["silence"]
         named = {subject for reason in decision.reasons for subject in reason["subjects"]}
         for effect in decision.effects:
+            if effect["type"] == "Release" and effect["notification_id"] not in named:
+                yield f"{effect['notification_id']} was released without a reason that names it"
             if effect["type"] not in ("Notify", "RecordSent"):
                 continue
             decided[effect["id"]] += 1
             if effect["id"] not in named:
                 yield f"{effect['id']} was decided without a reason that names it"
-            if effect["kind"] == "resolved" and effect["content"].get("alerts") == []:
+            if effect["kind"] == "resolved" and "receiver" in effect["content"] and not effect["content"]["alerts"]:
                 yield f"{effect['id']} gives word of a recovery and names no alert that is over"
             if effect["kind"] != "page" or effect["type"] == "RecordSent":
                 continue

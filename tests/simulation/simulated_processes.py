@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 from uuid import UUID
 
 from deterministic_loop import PROCESS
+from simulated_services import Result
 from simulated_store import peek
 from simulated_world import SimulatedBell, World
 
@@ -18,17 +20,21 @@ import forewatch.deciding
 import forewatch.execution
 import forewatch.intake.drain
 import forewatch.intake.writer
+import forewatch.lateness
 import forewatch.looking
 import forewatch.orchestration.dispatcher
 import forewatch.orchestration.watch
 import forewatch.resuming
 import tasks.delivery
+import tasks.duties.check_health
 import tasks.duties.decider
 import tasks.duties.inbox
+import tasks.duties.looks
 import tasks.duties.page_people
 import tasks.duties.reviews
-from forewatch import checks
-from forewatch.checks import CheckState, ProbeResult
+import tasks.probes.engine
+import tasks.probes.memory
+from forewatch.checks import ProbeResult
 from forewatch.errors import ForewatchError
 from forewatch.execution import admit, at_work
 from forewatch.orchestration.dispatcher import Dispatcher
@@ -36,11 +42,15 @@ from forewatch.orchestration.watch import Watch, relieve, stand_in
 from forewatch.remedy.run import UNDER_WAY
 from forewatch.runtime import Runtime
 from forewatch.steps import Step
-from forewatch.store import alerts, components, looks, runs
-from forewatch.store.shifts import check_fence
-from tasks.duties.decider import Decider
+from forewatch.store import components, runs
+from forewatch.store.points import Point
+from tasks.act.rehearsing import Rehearsed
+from tasks.duties.check_health import CheckHealth
 from tasks.duties.page_people import PagePeople
+from tasks.probes.engine import CheckEngine
 
+HANGS = 0.5
+"""The share of silent runs that cannot be killed."""
 LOOK_EVERY = 2.0
 """Everything looks less often than in production, so that a history costs less; rings make up for it."""
 
@@ -67,10 +77,23 @@ class NoStories:
         await stop.wait()
 
 
+class NoPoints:
+    """Measurements are for rules and pictures: none here."""
+
+    Point = Point
+
+    @staticmethod
+    def write(conn: Any, batch: Any) -> None:
+        pass
+
+
 @contextmanager
 def with_other_hands(world: World) -> Iterator[None]:
     """Replace what reaches out of the process; everything else is the product's own code."""
     with ExitStack() as stack:
+
+        def bell(home: object, name: str) -> SimulatedBell:
+            return SimulatedBell(world, name)
 
         def put(module: Any, **others: Any) -> None:
             for name, other in others.items():
@@ -78,14 +101,13 @@ def with_other_hands(world: World) -> Iterator[None]:
 
         put(forewatch.deciding, ring=world.ring)
         put(forewatch.execution, ring=world.ring, BEAT=LOOK_EVERY)
-        put(forewatch.looking, ring=world.ring, POLL=0.5)
+        put(forewatch.looking, ring=world.ring, POLL=0.25)
         put(forewatch.resuming, ring=world.ring)
-        put(tasks.duties.reviews, report=world.report)
         put(forewatch.execution.sentry, report=world.report)
         put(
             forewatch.orchestration.dispatcher,
             ring=world.ring,
-            Bell=lambda home, name: SimulatedBell(world, name),
+            Bell=bell,
             runner_of=lambda home, flow_run_id: None,
             ended_unseen=lambda home, flow_run_id: False,
             patience=lambda lag: 6.0,
@@ -105,13 +127,13 @@ def with_other_hands(world: World) -> Iterator[None]:
         put(tasks.duties.inbox, report=world.report, LOOK_EVERY=20.0)
         put(tasks.delivery, _send=world.send, report=world.report)
         put(tasks.duties.decider, Audit=Nothing, report=world.report)
-        put(
-            tasks.duties.page_people,
-            Audit=Nothing,
-            Stories=NoStories,
-            report=world.report,
-            Bell=lambda home, name: SimulatedBell(world, name),
-        )
+        put(tasks.duties.page_people, Audit=Nothing, Stories=NoStories, report=world.report, Bell=bell)
+        put(tasks.duties.reviews, report=world.report)
+        put(tasks.duties.check_health, CheckEngine=check_engine(world), FOLLOW_EVERY=2.0, report=world.report)
+        put(tasks.duties.looks, Bell=bell, rehearse=lambda *_: Rehearsed([], []), report=world.report)
+        put(tasks.probes.engine, BATCH=10.0)
+        put(forewatch.lateness, EVERY=10.0)
+        put(tasks.probes.memory, points=NoPoints)
         yield
 
 
@@ -120,87 +142,22 @@ def world_process() -> Any:
     return PROCESS.get()
 
 
-class CheckHealth:
-    """The duty of `check-health` with the world instead of probes: what the checks say goes through the real code."""
+def check_engine(world: World) -> Any:
+    """The real engine, with checks that see the world's services instead of the network's."""
 
-    def __init__(self, world: World, runtime: Runtime, fence: Any) -> None:
-        self._world = world
-        self._runtime = runtime
-        self._fence = fence
-        self._decider = Decider(runtime, fence)
-        self._bell = SimulatedBell(world, "check-health")
-        self._task: asyncio.Task[None] | None = None
+    async def probe(check: Any, instance: Any, context: Any) -> ProbeResult:
+        name, service, *_ = check.tcp.split(".")
+        if world.services.slow(service, name):
+            await asyncio.sleep(check.timeout)
+        reason = world.services.trouble(service, name)
+        world.services.results[service, name].append(Result(world.loop.time(), not reason))
+        return ProbeResult(not reason, 0.001, reason or "200")
 
-    async def start(self) -> None:
-        firing = await self._runtime.store.run(self._firing)
-        self._task = asyncio.create_task(self._watch(firing))
+    def engine(*given: Any, **more: Any) -> CheckEngine:
+        rng = Random(f"{world.plan.seed}/{world.number('engine')}")
+        return CheckEngine(*given, probe=probe, rng=rng, **more)
 
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        await self._decider.close()
-
-    def _firing(self) -> list[Any]:
-        with self._runtime.store.read() as conn:
-            return [alert.labels for alert in alerts.all_firing(conn) if alert.name == checks.ALERT_NAME]
-
-    async def _watch(self, firing: list[Any]) -> None:
-        states: dict[Any, CheckState] = {}
-        first = True
-        while True:
-            _, config = self._runtime.configuration.current()
-            monitors = checks.monitors(config)
-            if first:
-                states, orphans, _ = checks.take_over(monitors, states, firing)
-                for labels in orphans:
-                    await self._decider.decide(checks.dropped(labels, self._runtime.clock.now()))
-                first = False
-            for monitor in monitors:
-                await self._probe(monitor, states)
-            await self._decider.retry()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
-                    await self._bell.rung.wait()
-            self._bell.rung.clear()
-            await self._answer_looks(monitors, states)
-
-    async def _answer_looks(self, monitors: list[Any], states: dict[Any, CheckState]) -> None:
-        """As `tasks.duties.looks`: probe what is asked, fold it in, and write down what was seen."""
-        runtime = self._runtime
-        try:
-            for look in await runtime.store.run(self._due):
-                asked = [one for one in monitors if list(one.key) in look.keys]
-                for monitor in asked:
-                    await self._probe(monitor, states)
-                seen = [self._seen(monitor, states[monitor.key]) for monitor in asked]
-                await runtime.store.run(self._write, look.id, seen)
-        except ForewatchError as error:
-            self._world.tell(f"a look is not answered: {error}")
-
-    def _due(self) -> list[Any]:
-        with self._runtime.store.read() as conn:
-            return looks.due(conn, self._runtime.clock.now(), 100)
-
-    def _write(self, look_id: int, seen: list[dict[str, Any]]) -> None:
-        with self._runtime.store.decide() as conn:
-            check_fence(conn, self._fence)
-            looks.answer(conn, look_id, seen, self._runtime.clock.now())
-
-    def _seen(self, monitor: Any, state: CheckState) -> dict[str, Any]:
-        ok = state.successes > 0
-        return {**monitor.key.labels(), "ok": ok, "reason": state.reason, "at": state.at, "status": state.status}
-
-    async def _probe(self, monitor: Any, states: dict[Any, CheckState]) -> None:
-        now = self._runtime.clock.now()
-        ok = not self._world.is_ill(monitor.key.service, monitor.key.check)
-        result = ProbeResult(ok, 0.001, "200" if ok else "connection refused")
-        state = states.get(monitor.key, CheckState())
-        after, transition = checks.advance(state, result, monitor.check, now)
-        states[monitor.key] = after
-        if transition == "failing":
-            await self._decider.decide(checks.raised(monitor, after, result, now))
-        elif transition == "recovered":
-            await self._decider.decide(checks.cleared(monitor, after, result, now))
+    return engine
 
 
 class Hands:
@@ -217,6 +174,11 @@ class Hands:
         return process if process is not None and process.alive else None
 
     def kill_run(self, run_id: str) -> None:
+        """One that hangs in the kernel cannot be killed yet, and comes back beside its successor."""
+        process = self._world.processes.get(f"run {run_id}")
+        if process is not None and self._world.chaos.number(f"{process} hangs") < HANGS:
+            self._world.counts["runs that could not be killed"] += process.alive
+            return
         self._world.kill(f"run {run_id}")
 
 
@@ -253,7 +215,7 @@ async def carry_out(world: World, run_id: str, flow_run_id: str) -> None:
             service = str(execution.service)
 
             async def look() -> bool:
-                return any(world.is_ill(service, check) for check in ("http", "tcp"))
+                return bool(world.services.trouble(service, world.services.main_check(service)))
 
             async def act(step: str) -> str:
                 await asyncio.sleep(1.0)
@@ -316,7 +278,7 @@ async def stand_watch(world: World, role: str, *, relieving: bool) -> None:
         return
     world.tell(f"has the watch of {role}, term {fence.term}")
     world_process().watch = (role, fence.term)
-    duty = CheckHealth(world, runtime, fence) if role == "check-health" else PagePeople(runtime, fence)
+    duty = CheckHealth(runtime, fence) if role == "check-health" else PagePeople(runtime, fence)
     await Watch(runtime, fence).stand(duty)
 
 

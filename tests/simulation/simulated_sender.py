@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from typing import Any
 
 from history_plan import GRID
-from simulated_configuration import SEVERITIES, SOURCE
+from simulated_groups import SOURCE
 from simulated_world import World
 
 from forewatch.clock import iso, micros
@@ -28,9 +29,11 @@ class Sender:
         self._world = world
         self.fires: dict[tuple[str, str], tuple[float, float]] = {}
         """(alertname, service) -> since when and until when, seconds."""
+        self.spells: defaultdict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        """All of that there was."""
 
     def labels(self, alertname: str, service: str) -> dict[str, str]:
-        return {"alertname": alertname, "service": service, "severity": SEVERITIES[alertname]}
+        return {"alertname": alertname, "service": service, "severity": self._world.setting.severities[alertname]}
 
     def firing(self) -> list[dict[str, str]]:
         now = self._world.loop.time()

@@ -147,7 +147,7 @@ class SimulatedStore(Store):
 
     @contextmanager
     def decide(self) -> Iterator[Connection]:
-        if self._world.disk_full:
+        if self._world.disks_full:
             raise StoreUnavailable("decisions.db: the disk is full; free some space")
         with super().decide() as conn:
             yield conn

@@ -14,7 +14,8 @@ from typing import Any
 from chaos import Chaos
 from deterministic_loop import PROCESS, DeterministicLoop, Process
 from history_plan import GRID, Plan
-from simulated_configuration import Followed, configuration, files
+from settings import SETTINGS, configuration, files
+from simulated_services import Services
 from simulated_store import HOME, Killed, SimulatedStore, is_stored, peek
 
 from forewatch.alerting.notification import Notification
@@ -24,15 +25,29 @@ from forewatch.errors import DeliveryFailed, ForewatchError
 from forewatch.incidents import why
 from forewatch.notifying.sender import Receipt
 from forewatch.runtime import Runtime
-from forewatch.store import config_versions
+from forewatch.store import config_versions, looks
 
 NINE_O_CLOCK = 1_793_696_400 * MICROSECONDS
+FOLLOW_EVERY = 1.0
 IDLE = 20.0
 """Seconds after which a process looks whether there is something to do, also where there is nothing to see."""
 MOST_DECISIONS = 1000
 """In a history; most take fewer than a hundred."""
 STALL = 40.0
 """Seconds a stalled process stands still: longer than any claim or watch lasts."""
+RESTARTED_WITHIN = 4.0
+"""Seconds after which another process does the work of one that was killed."""
+RESTART_TAKES = 1.5
+"""Seconds a service is away while a remedy restarts it."""
+
+
+@dataclass(frozen=True)
+class Hindrance:
+    """`what`, a process or the store, could not do its work. Instants in seconds."""
+
+    what: str
+    since: float
+    until: float
 
 
 @dataclass(frozen=True)
@@ -79,8 +94,15 @@ class World:
         self.counts: Counter[str] = Counter()
         self.story: list[str] = []
         self.unexpected: list[str] = []
-        self.ill: dict[tuple[str, str], float] = {}
-        """(service, check) -> until when, seconds."""
+        self.setting = SETTINGS[plan.setting]
+        self.services = Services(
+            self.setting.depends_on(), self.setting.main_checks(), self.setting.through, self.loop.time
+        )
+        self.attempts: dict[str, Received] = {}
+        """The first try to send each notification, whatever came of it."""
+        self.hindrances: list[Hindrance] = []
+        self.configured: list[tuple[float, Config]] = []
+        """Which configurations came into force when, seconds."""
         self.received: list[Received] = []
         self.taken_in: list[str] = []
         """Changes that were reported once, each under its own name, and answered 200."""
@@ -89,14 +111,15 @@ class World:
         self.acts: list[Act] = []
         self.away: Counter[str] = Counter()
         """How many reasons there are for which a notifier, or Prefect, does not answer."""
-        self.disk_full = False
+        self.disks_full = 0
+        """How many reasons there are for which the store refuses."""
         self.processes: dict[str, Process] = {}
         """The newest of each name."""
         self.bells: dict[str, SimulatedBell] = {}
         """Who hears a ring: the last that began to listen, though it may be one that came late and leaves again."""
         self.listening: list[SimulatedBell] = []
         """All that look by themselves now and then."""
-        self.newest: tuple[int, Config] = (0, configuration(0))
+        self.newest: tuple[int, Config] = (0, configuration(plan.setting, 0))
         self.versions: dict[int, Config] = {}
         self.over = False
         self.sender: Any = None
@@ -148,10 +171,13 @@ class World:
             await asyncio.Future()
         elif mischief == "delay":
             self.counts["delays"] += 1
-            await asyncio.sleep(round(self.chaos.number(f"{place} delay") * 8) * GRID / 2)
+            lasts = round(self.chaos.number(f"{place} delay") * 8) * GRID / 2
+            self.hinder(process.name, lasts)
+            await asyncio.sleep(lasts)
         elif mischief == "stall":
             self.counts["stalls"] += 1
             self.tell(f"stands still for {STALL:g} s about {_named(what)}")
+            self.hinder(process.name, STALL)
             await asyncio.sleep(STALL)
         else:
             await asyncio.sleep(0)
@@ -192,7 +218,13 @@ class World:
     def _kill(self, process: Process, how: str) -> None:
         process.alive = False
         self.counts["kills"] += 1
+        self.hinder(process.name, RESTARTED_WITHIN)
         self.tell(how, process)
+
+    def hinder(self, what: str, lasts: float) -> None:
+        """For so long something cannot do its work, through no fault of the code."""
+        now = self.loop.time()
+        self.hindrances.append(Hindrance(what, now, now + lasts))
 
     # --- the outside
 
@@ -208,6 +240,7 @@ class World:
     ) -> Receipt:
         """`tasks.delivery._send`: the wire to a receiver, which may lose either way or double."""
         notification: Notification = parcel.notification
+        self.attempts.setdefault(notification.id, Received(self.loop.time(), notification.notifier, notification))
         place = f"{notifier.name} {notification.id} {self.number(f'wire {notifier.name} {notification.id}')}"
         mischief = self.chaos.on_the_wire(place)
         if self.chaos.enabled:
@@ -236,23 +269,22 @@ class World:
             self.unexpected.append(f"{notifier} receives {notification.id} before its decision is stored")
         self.tell(f"{notifier} receives {notification.id}, a {notification.kind} ({notification.severity})")
 
-    def is_ill(self, service: str, check: str) -> bool:
-        return self.ill.get((service, check), 0.0) > self.loop.time()
-
     def act(self, service: str, run_id: str, step: str) -> None:
-        """A remedy's hand: it heals in two cases of three."""
+        """A remedy's hand: the service is away for a moment, and healed in two cases of three."""
         self.acts.append(Act(self.loop.time(), self.clock.now(), service, run_id, step))
         self.counts["acts"] += 1
         heals = self.chaos.number(f"{run_id} heals") < 0.67
         self.tell(f"{run_id} acts on {service}" + (" and heals it" if heals else " in vain"))
-        if heals:
-            self.ill = {(other, check): until for (other, check), until in self.ill.items() if other != service}
+        self.services.restart(service, RESTART_TAKES, heals=heals)
 
     def due_in(self, name: str) -> float:
         """Seconds until a process that waits for a bell would find work unrung; beyond `IDLE`: none."""
         if name == "worker":
             waits = peek("SELECT 1 FROM runs WHERE state = 'waiting' LIMIT 1") and not self.away["Prefect"] > 0
             return 0.0 if waits else IDLE
+        if name == "check-health":
+            waited_for = self.clock.now() - micros(looks.STALE)
+            return self._until(peek(f"SELECT min(due_at) FROM looks WHERE state = 'asked' AND due_at > {waited_for}"))
         if self.inbox_waits():
             return 0.0
         dues = [
@@ -262,8 +294,10 @@ class World:
                 "WHERE state IN ('held', 'due', 'failed', 'claimed')"
             ),
         ]
-        now = self.clock.now()
-        return min((seconds(due - now) for due in dues if due is not None), default=IDLE)
+        return min(self._until(due) for due in dues)
+
+    def _until(self, due: int | None) -> float:
+        return IDLE if due is None else seconds(due - self.clock.now())
 
     def inbox_waits(self) -> bool:
         """Whether something is taken in and not decided. Here the bell says so, not a poll."""
@@ -278,9 +312,10 @@ class World:
 
     def configure(self, variant: int) -> None:
         with self.store.decide() as conn:
-            version = config_versions.add(conn, files(variant), self.clock.now())
-        self.newest = (version, configuration(variant))
-        self.versions[version] = configuration(variant)
+            version = config_versions.add(conn, files(self.plan.setting, variant), self.clock.now())
+        self.newest = (version, configuration(self.plan.setting, variant))
+        self.versions[version] = self.newest[1]
+        self.configured.append((self.loop.time(), self.newest[1]))
         self.tell(f"configuration {version} (variant {variant}) comes into force")
 
     def report(self, error: BaseException, **about: object) -> None:
@@ -303,6 +338,21 @@ class World:
         elif statement.startswith("INSERT INTO decisions"):
             for reason in json.loads(next(value for value in written if value.startswith('[{"code"') or value == "[]")):
                 self.tell(f"    {reason['text']}")
+
+
+class Followed:
+    """`forewatch.config.follow.Configuration` for one simulated process: what it knows may be a second old."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._looked_at: float | None = None
+        self._known: tuple[int, Config] | None = None
+
+    def current(self) -> tuple[int, Config]:
+        now = self._world.loop.time()
+        if self._known is None or self._looked_at is None or now - self._looked_at >= FOLLOW_EVERY:
+            self._known, self._looked_at = self._world.newest, now
+        return self._known
 
 
 class SimulatedBell:

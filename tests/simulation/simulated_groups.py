@@ -1,24 +1,16 @@
-"""The configurations a simulated Forewatch runs with, and how its processes follow the newest."""
+"""The setting `groups`: few services, each for itself; most routes group as Alertmanager does."""
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from history_plan import NOTIFIERS
-
-from forewatch.config.defaults import effective
-from forewatch.config.models import Config
-
-if TYPE_CHECKING:
-    from simulated_world import World
-
+SERVICES = ("shop", "api", "db")
+CHECKS = ("http", "tcp")
+NOTIFIERS = ("ops", "web", "dba")
 SOURCE = "prometheus"
 SEVERITIES = {"Outage": "critical", "Slow": "warning", "DiskFull": "critical"}
 """Of posted alerts, by their names."""
 PER_HOUR, COOLDOWN = 3, 20.0
-FOLLOW_EVERY = 1.0
 
 
 def document(variant: int) -> dict[str, Any]:
@@ -37,16 +29,16 @@ def document(variant: int) -> dict[str, Any]:
             {
                 "name": "shop",
                 "depends_on": ["api"],
-                "checks": [_check("http", "critical"), _check("tcp", "warning")],
+                "checks": [check("shop", "http"), check("shop", "tcp", "warning")],
                 "remedies": [remedy],
             },
             {
                 "name": "api",
                 "depends_on": ["db"],
-                "checks": [_check("http", "warning"), _check("tcp", "info")],
+                "checks": [check("api", "http", "warning"), check("api", "tcp", "info")],
                 "remedies": [remedy] if variant != 1 else [],
             },
-            {"name": "db", "checks": [_check("http", "critical"), _check("tcp", "critical")]},
+            {"name": "db", "checks": [check("db", "http"), check("db", "tcp")]},
         ],
         "notifiers": [{"name": name, "console": {}} for name in NOTIFIERS],
         "sources": [{"name": SOURCE, "alertmanager": {}, "resolve_after": "40s", "remedies": "allowed"}],
@@ -72,32 +64,7 @@ def document(variant: int) -> dict[str, Any]:
     }
 
 
-def _check(kind: str, severity: str) -> dict[str, Any]:
-    target = {"http": "http://127.0.0.1:1/"} if kind == "http" else {"tcp": "127.0.0.1:1"}
-    return {"name": kind, "severity": severity, "fails_after": 1, "recovers_after": 1, **target}
-
-
-@cache
-def configuration(variant: int) -> Config:
-    return effective(Config.model_validate(document(variant)))
-
-
-@cache
-def files(variant: int) -> list[tuple[str, str]]:
-    """As the store keeps it. JSON is YAML."""
-    return [("/etc/forewatch/forewatch.yaml", json.dumps(document(variant)))]
-
-
-class Followed:
-    """`forewatch.config.follow.Configuration` for one simulated process: what it knows may be a second old."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._looked_at: float | None = None
-        self._known: tuple[int, Config] | None = None
-
-    def current(self) -> tuple[int, Config]:
-        now = self._world.loop.time()
-        if self._known is None or self._looked_at is None or now - self._looked_at >= FOLLOW_EVERY:
-            self._known, self._looked_at = self._world.newest, now
-        return self._known
+def check(service: str, name: str, severity: str = "critical", **more: Any) -> dict[str, Any]:
+    """A check, which its address names: probes know no more of it."""
+    about = {"every": "2s", "fails_after": 1, "recovers_after": 1, **more}
+    return {"name": name, "tcp": f"{name}.{service}.test:1", "severity": severity, **about}

@@ -1,0 +1,85 @@
+"""RESOLVED means that what raised it says it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chronicle import Chronicle, instant
+from simulated_sender import RESEND
+from simulated_world import World
+
+from forewatch.alerting.alert import Alert
+from forewatch.checks import ALERT_NAME
+
+FAILING_FOR = 6.0
+"""Seconds of nothing but failures after which a check says that its service is down, whatever it needs for that."""
+SLACK = 5.0
+ROUNDING = 0.001
+"""Seconds: instants in records are whole microseconds."""
+
+
+def untrue_ends(world: World, told: Chronicle) -> Iterator[str]:
+    """Incidents of which RESOLVED was said while what raised one of their alerts said otherwise."""
+    seen: set[tuple[str, float]] = set()
+    by_time = _events_at(told)
+    for notice in told.notices:
+        if not notice.says_resolved:
+            continue
+        for incident_id in notice.incident_ids:
+            over_at = _resolved_at(told, incident_id, notice.decided)
+            if over_at is None or (incident_id, over_at) in seen:
+                continue
+            seen.add((incident_id, over_at))
+            if _by_hand(told, incident_id):
+                continue
+            for alert in _alerts_of(told, incident_id, over_at):
+                # A decision of ours may be long after what was seen; somebody else says when theirs was over.
+                saw = min([over_at, *by_time.get(over_at, ())]) if alert.name == ALERT_NAME else over_at
+                if _says_otherwise(world, alert, saw):
+                    yield (
+                        f"{notice.id} says that {incident_id} is resolved at {over_at:.1f}, while "
+                        f"{alert.service} {alert.labels.get('check', alert.name)} fails"
+                    )
+
+
+def _says_otherwise(world: World, alert: Alert, at: float) -> bool:
+    """Whether what raised an alert said at an instant, and for a while before, that it is as bad as ever."""
+    if alert.name == ALERT_NAME:
+        results = world.services.results[alert.service, alert.labels["check"]]
+        lately = [one for one in results if at - FAILING_FOR <= one.at <= at + ROUNDING]
+        return len(lately) >= 2 and not any(one.ok for one in lately)
+    return any(
+        since <= at - RESEND - SLACK and at <= until for since, until in world.sender.spells[alert.name, alert.service]
+    )
+
+
+def _resolved_at(told: Chronicle, incident_id: str, latest: float) -> float | None:
+    course = told.incidents.get(incident_id)
+    if course is None:
+        return None
+    ends = [
+        at
+        for at, one in zip(course.times, course.values, strict=True)
+        if one["status"] == "resolved" and at <= latest
+    ]
+    return ends[0] if ends else None
+
+
+def _by_hand(told: Chronicle, incident_id: str) -> bool:
+    """A person said so, and that it is over is their word."""
+    resolution = told.incidents[incident_id].values[-1]["resolution"] or ""
+    return resolution.startswith(("by ", "closed by ")) or "merged" in resolution
+
+
+def _alerts_of(told: Chronicle, incident_id: str, at: float) -> list[Alert]:
+    now = [alert for course in told.alerts.values() if (alert := course.at(at)) is not None]
+    return [alert for alert in now if alert.incident_id == incident_id]
+
+
+def _events_at(told: Chronicle) -> dict[float, list[float]]:
+    """When what a check says at each decision was seen, which may be long before it could be decided."""
+    found: dict[float, list[float]] = {}
+    for at, event in told.events.values():
+        if event.get("labels", {}).get("alertname") == ALERT_NAME:
+            found.setdefault(at, []).append(instant(event["at"]))
+    return found
