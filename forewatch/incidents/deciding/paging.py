@@ -160,13 +160,17 @@ def release(draft: Draft, incident: Incident, because: str, *subjects: str) -> l
 
 def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, released: Collection[str] = ()) -> None:
     """A remedy did not work out: all who were told of the incident hear it at once, but for those whose held page was
-    `released` with that.
+    `released` with that. Of one that never began they hear by an update, for they were woken already.
 
     Once the incident is over, or where it is no more than `info`, nobody needs to act on it: then it is a report.
     """
     alert = draft.view.alert(run.alert_id) if run.alert_id is not None else None
     kind = "failure" if incident.open and incident.severity != "info" else "report"
-    title = f"{run.runbook} did not heal {incident.service}"
+    service = run.service or incident.service
+    title = f"{run.runbook} did not heal {service}"
+    if run.started_at is None:
+        title = f"{run.runbook} was not run for {service}"
+        kind = "update" if kind == "failure" else kind
     said = telling.of_incident(incident, title, what, alert=alert, runbook=run.runbook)
     routed: list[str] = []
     if alert is not None and not any(one.route == "" for one in draft.view.withheld(alert.id)):

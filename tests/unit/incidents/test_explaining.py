@@ -155,7 +155,7 @@ def test_a_released_page_says_why_it_left(store):
         page = outbox.get(conn, "NT-1")
     assert page.state == "due"
     assert page.content["text"].endswith(
-        "Automation did not act after all: automation was stopped by ana. It tries again once automation is resumed."
+        "Automation was stopped by ana. It tries again once automation is resumed."
     )
 
 
