@@ -103,7 +103,7 @@ def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = N
         draft.because("automation-down", text, run.id, alert.id, alert.incident_id)
         draft.log(alert.incident_id, "automation", text)
         return Answer(None, text)
-    return Answer(run, f"{run.id} ({run.runbook}) was sent to fix it, and had not when this left.")
+    return Answer(run, f"{run.runbook} is trying to fix it ({run.id}).")
 
 
 def _covered(draft: Draft, alert: Alert, run: Run) -> Answer:
@@ -119,7 +119,10 @@ def _covered(draft: Draft, alert: Alert, run: Run) -> Answer:
 
 def hold_back(draft: Draft, alert: Alert, refused: Refused) -> str:
     """Say, and return, why no remedy acts, and when it is asked again."""
-    text = telling.joined(f"Automation does not act: {refused.reason}", again(refused))
+    # That nothing is bound to it is no decision against acting.
+    nothing = refused.code == "no-remedy"
+    said = refused.reason[:1].upper() + refused.reason[1:] if nothing else f"Automation does not act: {refused.reason}"
+    text = telling.joined(said, again(refused))
     draft.because(refused.code, text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "automation", text)
     return text

@@ -243,6 +243,15 @@ def _told_late(draft: Draft, letter: Letter, alert: Alert) -> Letter:
     return replace(letter, kind="report", content=said, named=())
 
 
+def _over(draft: Draft, letters: Sequence[Letter], most: int) -> list[Alert]:
+    """The alerts of incidents that are over, for receivers that keep count of them."""
+    found: list[Alert] = []
+    for letter in letters:
+        if letter.kind == "resolved" and letter.incident_id is not None and len(found) < most:
+            found += draft.view.alerts_of(letter.incident_id)
+    return found[: max(0, most)]
+
+
 def _digest(draft: Draft, letters: Sequence[Letter]) -> Letter:
     """One letter of several: of an incident where they are all of it, else of none."""
     kinds = [letter.kind for letter in letters]
@@ -252,7 +261,8 @@ def _digest(draft: Draft, letters: Sequence[Letter]) -> Letter:
     incidents = list(dict.fromkeys(letter.incident_id for letter in letters if letter.incident_id is not None))
     named = tuple(dict.fromkeys(one for letter in letters for one in letter.named))
     shown = [draft.view.alert(one.alert_id) for one in named[: telling.MOST_SHOWN]]
-    content = telling.of_digest(letters, kind, severity, incidents, [one for one in shown if one is not None])
+    over = _over(draft, letters, telling.MOST_SHOWN - len(shown))
+    content = telling.of_digest(letters, kind, severity, incidents, [*(one for one in shown if one), *over])
     alone = incidents[0] if len(incidents) == 1 else None
     runs = {letter.run_id for letter in letters}
     run = next(iter(runs)) if len(runs) == 1 else None

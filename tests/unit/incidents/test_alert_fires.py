@@ -229,7 +229,7 @@ class TestPaging:
         world = World(shop())
         world.fails(summary="http of shop fails: 503 after 120 ms", values={"status": 503, "duration": 0.12})
         content = world.view.outbox["NT-1"].content
-        assert content["text"] == "RUN-1 (restart-service) was sent to fix it, and had not when this left."
+        assert content["text"] == "restart-service is trying to fix it (RUN-1)."
         assert content["since"] == "2026-11-03T09:00:00.000Z"
         assert content["title"] == "http of shop fails: 503 after 120 ms"
         assert (content["severity"], content["service"], content["incident_id"]) == ("critical", "shop", "INC-1")

@@ -83,7 +83,7 @@ def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
         "http of shop fails: 503 | bad gateway (status 503).",
         "  RUN-1 (restart-service) is sent to heal shop, its autonomy is auto and its limits allow it.",
         "  NT-1, a page for ops, waits 1m for RUN-1 (critical). "
-        "RUN-1 (restart-service) was sent to fix it, and had not when this left.",
+        "restart-service is trying to fix it (RUN-1).",
         "2026-11-03T09:00:00.400Z  RUN-1 asked whether it may act (observation 2, configuration 1)",
         "  RUN-1 (restart-service) starts in flow run flow-1. Nothing spoke against it in the moment of acting.",
         "2026-11-03T09:00:01.000Z  RUN-1 reported that it acted (observation 3, configuration 1)",
