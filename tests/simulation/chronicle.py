@@ -20,6 +20,9 @@ from forewatch.config.models import Config
 
 T = TypeVar("T")
 
+APART = 1e-7
+"""Seconds that keep decisions of one instant in their order."""
+
 
 class Course(Generic[T]):
     """The values something had, each from an instant on."""
@@ -140,7 +143,7 @@ class Chronicle:
         return found
 
     def _decided(self, decision: Any, ledger: Ledger) -> None:
-        at = instant(decision.at)
+        at = instant(decision.at) + len(self.order) * APART
         event = ledger.observations[decision.seq].event
         self.events[decision.seq] = at, event
         touched: set[str] = set()

@@ -41,7 +41,7 @@ def acts_for_what_passes(world: World, told: Chronicle) -> Iterator[str]:
     for run in _for_checks(told):
         check = run.alert.labels["check"]
         last = world.services.last_result(run.service, check, run.at)
-        if last is not None and last.ok and run.at - last.at <= FRESH:
+        if last is not None and last.ok and run.at - last.at <= FRESH and not _hindered(told, last.at, run.at):
             yield f"{run.id} acts on {run.service} at {run.at:.1f}, and {check} had passed at {last.at:.1f}"
         since = _looks_from(told, run)
         if world.services.passes_all_along(run.service, check, since, run.at):
@@ -104,6 +104,11 @@ def _culprit(world: World, told: Chronicle, run: Run) -> str:
 
 def _for_checks(told: Chronicle) -> list[Run]:
     return [run for run in told.runs if run.alert.name == ALERT_NAME]
+
+
+def _hindered(told: Chronicle, since: float, until: float) -> bool:
+    """Whether what was seen at one instant may be unknown at another: who saw it died before telling."""
+    return any(one.what.startswith(HANDS) and one.since <= until and one.until >= since for one in told.hindrances)
 
 
 def _looks_from(told: Chronicle, run: Run) -> float:

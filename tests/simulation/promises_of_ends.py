@@ -60,7 +60,7 @@ def _resolved_at(told: Chronicle, incident_id: str, latest: float) -> float | No
     ends = [
         at
         for at, one in zip(course.times, course.values, strict=True)
-        if one["status"] == "resolved" and at <= latest
+        if one["status"] == "resolved" and at <= latest + ROUNDING
     ]
     return ends[0] if ends else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chronicle import Chronicle
+from chronicle import APART, Chronicle
 from promises_of_naming import depends_on
 
 from forewatch.alerting.alert import Alert
@@ -64,7 +64,7 @@ def _misplaced(told: Chronicle, alert_id: str, alert: Alert, at: float) -> Itera
     if mine or told.flapping[alert.fingerprint].at(at) is not None:
         return
     for one, ended in beside:
-        incident = told.incidents[str(one.incident_id)].at(at - 0.001)
+        incident = told.incidents[str(one.incident_id)].at(at - APART / 2)
         if incident is None or incident["status"] == "resolved" or told.flapping[one.fingerprint].at(at) is not None:
             continue
         if one.status == "firing" and _belongs(config, alert, one, None, at, ENDED - SLACK):
@@ -80,13 +80,13 @@ def _belongs(config: Config, alert: Alert, one: Alert, ended: float | None, at: 
 
 
 def _just_before(told: Chronicle, alert_id: str, at: float) -> Alert | None:
-    return told.alerts[alert_id].at(at - 0.001)
+    return told.alerts[alert_id].at(at - APART / 2)
 
 
 def _ended(told: Chronicle, alert_id: str, at: float) -> float | None:
     """When it ended; None while it fires."""
     course = told.alerts[alert_id]
-    one = course.at(at - 0.001)
+    one = course.at(at - APART / 2)
     if one is None or one.status == "firing":
         return None
     return next(time for time, value in zip(course.times, course.values, strict=True) if value.status != "firing")
