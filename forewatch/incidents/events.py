@@ -188,9 +188,8 @@ class TimerDue(Event):
     `start`: a dispatched run has not started; `verification`: it acted, is it healed? `group`: a notification group's
     tick; `digest`: what waits for a receiver leaves; `hold`: the hold of an incident's pages is over; `review`,
     `recheck`: look again at an alert nobody was told of; `reroute`: an alert has other routes now; `calm`: a flapping
-    alert may have calmed down; `remedy`: ask again for what was refused;
-    `flap-down`: it may have stayed down; `silence-start`, `silence-warning`, `silence-end`:
-    a silence begins, is about to end, ended.
+    alert may have calmed down; `flap-down`: it may have stayed down; `remedy`: ask again for what was refused;
+    `silence-start`, `silence-warning`, `silence-end`: a silence begins, is about to end, ended.
     """
 
     source: ClassVar[str] = "timer"

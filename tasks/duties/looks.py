@@ -141,8 +141,10 @@ class Looks:
             status = state.status if state is not None else "unknown"
             reason = f"no answer within {format_duration(PROBED_WITHIN)}"
             return {**key.labels(), "ok": None, "reason": reason, "at": None, "status": status}
-        of = result.result
-        return {**key.labels(), "ok": of.ok, "reason": of.reason, "at": result.at, "status": result.state.status}
+        of, status = result.result, result.state.status
+        # A late result is no verdict: our own loop may be to blame for it.
+        ok = None if of.late else of.ok
+        return {**key.labels(), "ok": ok, "reason": of.reason, "at": result.at, "status": status}
 
     def _write(self, look_id: int, seen: list[dict[str, Any]]) -> bool:
         with self._runtime.store.decide() as conn:

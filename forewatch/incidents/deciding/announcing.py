@@ -180,7 +180,6 @@ def _tell(
         sorted(routes, key=lambda route: route not in afresh),
         telling.trouble(alert, incident.id, values, telling.joined(why, answer.said), runbook),
         run=answer.run,
-        covered=answer.covered,
         held_until=answer.held_until,
         afresh=[route.name for route in afresh],
         heard_since=heard_since,

@@ -76,7 +76,7 @@ class Answer:
 def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = None, *, seen: Seen = ()) -> Answer:
     """Dispatch the alert's remedy if it may act and can be started; else have it asked again when it may.
 
-    `values`: what was measured when it was raised.
+    `values`: what was measured when it was raised; `seen`: what a look saw just now.
     """
     if (at_work := covering_run(draft, alert)) is not None:
         return _covered(draft, alert, at_work)

@@ -30,7 +30,6 @@ def tell_of_trouble(
     said: telling.Content,
     *,
     run: Run | None = None,
-    covered: bool = False,
     held_until: int | None = None,
     afresh: Collection[str] = (),
     heard_since: int | None = None,
@@ -39,14 +38,13 @@ def tell_of_trouble(
     is no news of the incident to them by an update; `info` is reported instead.
 
     `run` is the one at work on this alert: only then may a page wait for the route's hold, and no longer than
-    `held_until`, when the run was at work before. On the routes
-    named in `afresh` those are told too who were told before `heard_since`, or ever where that is None.
+    `held_until`, where the run was at work before. On the routes named in `afresh` those are told too who were told
+    before `heard_since`, or ever where that is None.
     """
     named = {one.notifier: one for one in draft.view.named(alert.id)} if incident.status != "mitigated" else {}
     heard = {} if draft.opened(incident.id) or incident.status == "mitigated" else draft.view.heard(incident.id, alert)
     lately = draft.view.heard(incident.id, alert, heard_since) if heard and heard_since is not None else {}
     held = {one.notifier: one for one in draft.view.held_in(incident.id) if alert.id in one.content.get("named", ())}
-    until = _held_until(draft, incident) if covered else None
     done: set[str] = set()
     for route in routes:
         if not route.notify:
@@ -99,10 +97,6 @@ def _knows(named: Named | None, severity: Severity, since: int | None, again: bo
     if named is None or not at_least(named.severity, severity):
         return False
     return not again or (since is not None and named.at >= since)
-
-
-def _held_until(draft: Draft, incident: Incident) -> int | None:
-    return min((one.not_before for one in draft.view.held_in(incident.id)), default=None)
 
 
 def tell_group(

@@ -60,8 +60,8 @@ def still_checked(draft: Draft, alert: Alert, before: list[Withheld], seen: Seen
 
 def held_until(draft: Draft, incident_id: str | None, run_id: str | None = None) -> int | None:
     """When the last held page of an incident leaves, of those held for `run_id` where it is given; None: none is."""
-    notices = draft.view.notifications_of(incident_id) if incident_id is not None else []
-    ends = [one.not_before for one in notices if one.state == "held" and run_id in (None, one.run_id)]
+    held = draft.view.held_in(incident_id) if incident_id is not None else []
+    ends = [one.not_before for one in held if run_id in (None, one.run_id)]
     return max(ends, default=None)
 
 
