@@ -6,7 +6,8 @@ from receiver import Receiver
 
 HOOK_SECRET = "tell-nobody-but-the-receiver"
 
-# One victim fails in every test of a file: it is not to count as flapping for that.
+# One victim fails in every test of a file: it is not to count as flapping for that, nor a page to wait for another
+# test's. `test_small_company.py` has digests as they are by default.
 COMMON = """\
 services:
 {services}
@@ -20,6 +21,7 @@ routes:
     hold: {hold}
 shifts: {{length: {length}, spares: 2}}
 flapping: {{after: 1000}}
+digest: {{within: 0s}}
 """
 
 

@@ -185,7 +185,7 @@ async def test_a_page_of_an_incident_is_a_group_of_one_alert(receiver):
     [sent] = body["alerts"]
     assert (sent["labels"], sent["fingerprint"]) == (alert.labels, alert.fingerprint)
     assert sent["annotations"]["summary"] == "shop: check c1 fails"
-    assert sent["annotations"]["message"].startswith("[CRITICAL] shop: check c1 fails\n")
+    assert sent["annotations"]["message"].startswith("CRITICAL shop: check c1 fails (INC-7, since ")
     assert "No remedy is set for it." in sent["annotations"]["message"]
     assert body["groupKey"] == '{}:{incident="INC-7"}'
     assert body["groupLabels"] == {"incident": "INC-7"}
