@@ -396,6 +396,7 @@ def test_an_alert_that_cannot_time_out_keeps_no_other_from_it(world, monkeypatch
 def test_a_flood_is_decided_in_short_slices(world, monkeypatch):
     monkeypatch.setattr(module, "AT_ONCE", 10)
     monkeypatch.setattr(module, "BUDGET", 60.0)
+    monkeypatch.setattr(module, "LONGEST", 60.0)
     world.arrive(body(*(alert(f"A{n}") for n in range(25))))
     assert [done.decided for done in world.drain()] == [10, 10, 5]
     with world.store.read() as conn:
