@@ -59,7 +59,10 @@ def main() -> int:
 
 def table(lived: int, counts: Counter[str], took: float) -> str:
     """What happened in all of them, so that a run in which nothing did shows."""
-    lines = [f"{lived} histories in {took:.0f} s, {lived / took:.1f} a second", *(f"  {count:8d} {what}" for what, count in counts.most_common())]
+    lines = [
+        f"{lived} histories in {took:.0f} s, {lived / took:.1f} a second",
+        *(f"  {count:8d} {what}" for what, count in counts.most_common()),
+    ]
     return "\n".join(lines)
 
 

@@ -76,7 +76,9 @@ def _in_a_company(random: Random) -> list[Step]:
         steps.append(_step(random, _COMPANY, at))
     for step in [step for step in steps if step.what == "falls ill" and random.random() < 0.3]:
         other = _ill_in_a_company(random)
-        steps.append(Step(step.at + random.choice([0.0, 0.5, 3.0]), "falls ill", {**other, "lasts": step.about["lasts"]}))
+        steps.append(
+            Step(step.at + random.choice([0.0, 0.5, 3.0]), "falls ill", {**other, "lasts": step.about["lasts"]})
+        )
     return steps
 
 

@@ -70,4 +70,8 @@ def _fewest(parts: Sequence[T], breaks: Callable[[Sequence[T]], bool]) -> Sequen
 
 def _kind(sentence: str) -> str:
     """A broken promise without the names and numbers that are another history's."""
-    return re.sub(r"\(.*?\)|\{.*|[A-Z]{2,3}-\d+|[0-9a-f]{8,}|\b(shop|api|db|ops|web|dba|website|app|cache|worker|mail|backend|data)\b|\d+", "", sentence)[:80]
+    return re.sub(
+        r"\(.*?\)|\{.*|[A-Z]{2,3}-\d+|[0-9a-f]{8,}|\b(shop|api|db|ops|web|dba|website|app|cache|worker|mail|backend|data)\b|\d+",
+        "",
+        sentence,
+    )[:80]

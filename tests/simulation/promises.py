@@ -18,7 +18,6 @@ from simulated_world import World
 from forewatch.checks import ALERT_NAME, monitors
 from forewatch.clock import micros
 
-
 Promise = Callable[[World, Ledger, Chronicle], Iterable[str]]
 
 OF_RECORDS: dict[str, Promise] = {

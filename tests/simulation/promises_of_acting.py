@@ -27,7 +27,8 @@ BEFORE = 20.0
 """Seconds before acting in which that matters."""
 REFUSED_FOR_NOW = frozenset({"cooldown", "run-under-way", "automation-stopped"})
 ANSWERS = REFUSED_FOR_NOW | {
-    "remedy-sent", "limit-per-hour", "breaker", "shadow", "no-remedy", "approval-missing", "not-firing", "observer-late",
+    "remedy-sent", "limit-per-hour", "breaker", "shadow", "no-remedy", "approval-missing", "not-firing",
+    "observer-late",
     "dependency", "dependency-at-work", "dependency-fails", "dependency-unclear", "passed-meanwhile", "passes-now",
     "acknowledged", "maintenance", "automation-down", "incident-over", "source-without-token",
 }  # fmt: skip

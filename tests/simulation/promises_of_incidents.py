@@ -21,9 +21,9 @@ def glued(told: Chronicle) -> Iterator[str]:
     for alert_id, course in told.alerts.items():
         before: Alert | None = None
         for at, alert in zip(course.times, course.values, strict=True):
-            if alert.status == "firing" and (before is None or before.incident_id != alert.incident_id):
-                if not _moved_by_people(told, at):
-                    yield from _misplaced(told, alert_id, alert, at)
+            moves = alert.status == "firing" and (before is None or before.incident_id != alert.incident_id)
+            if moves and not _moved_by_people(told, at):
+                yield from _misplaced(told, alert_id, alert, at)
             before = alert
 
 
@@ -36,7 +36,10 @@ def left_open(told: Chronicle) -> Iterator[str]:
             if incident is None or incident["status"] == "resolved":
                 continue
             its = [one for course in told.alerts.values() if (one := course.at(at)) and one.incident_id == incident_id]
-            flaps = any(told.flapping[one.fingerprint].at(at) is not None and one.service in _own(told, incident_id, at) for one in its)
+            flaps = any(
+                told.flapping[one.fingerprint].at(at) is not None and one.service in _own(told, incident_id, at)
+                for one in its
+            )
             if not flaps and not any(one.status == "firing" for one in its):
                 seen.add(incident_id)
                 yield f"{incident_id} is open at {at:.1f}, and nothing of it fires or flaps in {incident['service']}"
@@ -60,15 +63,17 @@ def _misplaced(told: Chronicle, alert_id: str, alert: Alert, at: float) -> Itera
     mine = [(one, ended) for one, ended in beside if one.incident_id == alert.incident_id]
     if mine and not any(_belongs(config, alert, one, ended, at, ENDED + SLACK) for one, ended in mine):
         services = ", ".join(sorted({one.service for one, _ in mine}))
-        yield f"{alert_id} of {alert.service} joins {alert.incident_id} at {at:.1f}, with which it has nothing to do ({services})"
+        joins = f"{alert_id} of {alert.service} joins {alert.incident_id} at {at:.1f}"
+        yield f"{joins}, with which it has nothing to do ({services})"
     if mine or told.flapping[alert.fingerprint].at(at) is not None:
         return
-    for one, ended in beside:
+    for one, _ in beside:
         incident = told.incidents[str(one.incident_id)].at(at - APART / 2)
         if incident is None or incident["status"] == "resolved" or told.flapping[one.fingerprint].at(at) is not None:
             continue
         if one.status == "firing" and _belongs(config, alert, one, None, at, ENDED - SLACK):
-            yield f"{alert_id} of {alert.service} opens {alert.incident_id} at {at:.1f}, and {one.id} of {one.service} fires in {one.incident_id}"
+            opens = f"{alert_id} of {alert.service} opens {alert.incident_id} at {at:.1f}"
+            yield f"{opens}, and {one.id} of {one.service} fires in {one.incident_id}"
             return
 
 

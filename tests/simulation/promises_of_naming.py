@@ -70,7 +70,9 @@ def excuse(told: Chronicle, alert: Alert, notifier: str, at: float) -> str:
         return "called over by a person"  # that nobody else does so is another promise
     if told.hindered("the store", at) or told.hindered("page-people", at):
         return "hindered"
-    if any(hold.notifier == notifier and alert.id in hold.names and hold.since <= at < hold.until for hold in told.holds):
+    if any(
+        hold.notifier == notifier and alert.id in hold.names and hold.since <= at < hold.until for hold in told.holds
+    ):
         return "held"
     config = told.configs.at(at)
     assert config is not None
@@ -99,7 +101,9 @@ def true_reason(
             return _failing_dependency(told, config, alert, by, at)
         case "flapping":
             since = told.flapping[by].at(at)
-            return since is not None and _told_of_flapping(told, by, notifier, since) and not _stays_down(told, alert, at)
+            return (
+                since is not None and _told_of_flapping(told, by, notifier, since) and not _stays_down(told, alert, at)
+            )
     return False
 
 

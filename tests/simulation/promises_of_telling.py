@@ -10,7 +10,7 @@ from chronicle import named_in
 from ledger import Ledger
 from simulated_world import World
 
-from forewatch.alerting.alert import SEVERITIES, Alert
+from forewatch.alerting.alert import Alert
 from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.grouping import group_key
 from forewatch.alerting.routing import Route, routes_of
@@ -19,7 +19,17 @@ from forewatch.clock import micros
 from forewatch.config.models import Config
 
 _NEWS = frozenset(
-    {"withheld-no-more", "got-worse", "grouped", "flaps", "flaps-otherwise", "stays-down", "merged", "split", "relabelled"}
+    {
+        "withheld-no-more",
+        "got-worse",
+        "grouped",
+        "flaps",
+        "flaps-otherwise",
+        "stays-down",
+        "merged",
+        "split",
+        "relabelled",
+    }
 )
 """Reasons to page of an alert once more."""
 NOT_THEIRS = "no longer yours"

@@ -17,7 +17,7 @@ from forewatch.config.models import Config
 
 @dataclass(frozen=True)
 class Setting:
-    """`document` gives the configuration of a variant; a check of `through` fails where a service its own needs does."""
+    """`document` gives the configuration of a variant; a check of `through` fails where what it needs does."""
 
     document: Callable[[int], dict[str, Any]]
     variants: int

@@ -41,7 +41,10 @@ def document(variant: int) -> dict[str, Any]:
                 "name": "website",
                 "labels": {"team": "web"},
                 "depends_on": ["app"],
-                "checks": [check("website", "home", fails_after=2, recovers_after=2), check("website", "static", fails_after=2)],
+                "checks": [
+                    check("website", "home", fails_after=2, recovers_after=2),
+                    check("website", "static", fails_after=2),
+                ],
                 "remedies": [_restart("auto")],
             },
             {
@@ -67,12 +70,19 @@ def document(variant: int) -> dict[str, Any]:
                 "depends_on": ["db"],
                 "checks": [check("worker", "jobs", "warning", every="4s")],
             },
-            {"name": "mail", "labels": {"team": "web"}, "checks": [check("mail", "smtp")], "remedies": [_restart("auto")]},
+            {
+                "name": "mail",
+                "labels": {"team": "web"},
+                "checks": [check("mail", "smtp")],
+                "remedies": [_restart("auto")],
+            },
         ],
         "notifiers": [{"name": name, "console": {}} for name in NOTIFIERS],
         "sources": [{"name": SOURCE, "alertmanager": {}, "resolve_after": "40s", "remedies": "allowed"}],
         "times": [{"name": "break", "ranges": [{"times": ["09:01-09:02"]}]}],
-        "inhibitions": [{"source": {"alertname": "Outage"}, "target": {"alertname": "QueueFull"}, "equal": ["service"]}],
+        "inhibitions": [
+            {"source": {"alertname": "Outage"}, "target": {"alertname": "QueueFull"}, "equal": ["service"]},
+        ],
         "flapping": {"after": 4, "within": "60s", "calm": "30s", **_known(models.Flapping, down="20s")},
         "correlation": {"within": "20s"},
         "routes": [

@@ -41,9 +41,7 @@ class History:
     story: list[str] = field(default_factory=list)
 
 
-def live(
-    plan: Plan, *, telling: bool = False, replay: bool = False, promises: frozenset[str] | None = None
-) -> History:
+def live(plan: Plan, *, telling: bool = False, replay: bool = False, promises: frozenset[str] | None = None) -> History:
     """Let a history happen; `promises` are the names of those that are looked at, by default all."""
     logging.disable(logging.CRITICAL)
     world = World(plan, telling=telling)
@@ -67,7 +65,7 @@ def live(
 
 
 def rarely_collect() -> None:
-    """A history leaves little garbage in cycles, and looking for it in all that is imported takes a tenth of its time."""
+    """A history leaves little garbage in cycles; looking for it in all that is imported takes a tenth of its time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)

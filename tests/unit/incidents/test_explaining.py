@@ -82,8 +82,7 @@ def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
         "  AL-1 (CheckFailing) fires and no related incident is open, so INC-1 opens (critical): "
         "http of shop fails: 503 | bad gateway (status 503).",
         "  RUN-1 (restart-service) is sent to heal shop, its autonomy is auto and its limits allow it.",
-        "  NT-1, a page for ops, waits 1m for RUN-1 (critical). "
-        "restart-service is trying to fix it (RUN-1).",
+        "  NT-1, a page for ops, waits 1m for RUN-1 (critical). restart-service is trying to fix it (RUN-1).",
         "2026-11-03T09:00:00.400Z  RUN-1 asked whether it may act (observation 2, configuration 1)",
         "  RUN-1 (restart-service) starts in flow run flow-1. Nothing spoke against it in the moment of acting.",
         "2026-11-03T09:00:01.000Z  RUN-1 reported that it acted (observation 3, configuration 1)",
@@ -154,9 +153,7 @@ def test_a_released_page_says_why_it_left(store):
     with store.read() as conn:
         page = outbox.get(conn, "NT-1")
     assert page.state == "due"
-    assert page.content["text"].endswith(
-        "Automation was stopped by ana. It tries again once automation is resumed."
-    )
+    assert page.content["text"].endswith("Automation was stopped by ana. It tries again once automation is resumed.")
 
 
 def test_the_story_is_a_page_of_tables_with_links_that_nothing_breaks_out_of(healed):

@@ -64,8 +64,7 @@ class TestStarting:
         assert (run.state, run.outcome) == ("refused", "automation was stopped by ana.")
         assert world.told() == [("page", "ops", "due")]
         assert world.view.outbox["NT-1"].content["reason"] == (
-            "Automation was stopped by ana. "
-            "It tries again once automation is resumed."
+            "Automation was stopped by ana. It tries again once automation is resumed."
         )
         assert {"automation-stopped", "pages-released"} <= set(world.codes())
 
