@@ -160,5 +160,5 @@ class Evening:
 
     def _deliver(self) -> None:
         for claimed in outbox.claim(self._conn, now=self._now, term=1, limit=100):
-            self.told.append((self._at, claimed.kind, str(claimed.content["text"])))
+            self.told.append((self._at, claimed.kind, f"{claimed.content['title']} {claimed.content['text']}"))
             outbox.mark_sent(self._conn, claimed.id, 1, self._now, {"notifier": claimed.notifier})

@@ -113,8 +113,8 @@ class TestAutomation:
         [
             (shop(autonomy="shadow"), "shadow", "the autonomy of restart-service is shadow"),
             (shop(autonomy="approve"), "approval-missing", "approvals cannot be given yet"),
-            (shop(on={"alertname": "Other"}), "no-remedy", "no remedy of shop is bound to this alert"),
-            ({}, "no-remedy", "no remedy of shop is bound to this alert"),
+            (shop(on={"alertname": "Other"}), "no-remedy", "No remedy of shop is bound to this alert"),
+            ({}, "no-remedy", "No remedy of shop is bound to this alert"),
         ],
     )
     def test_the_page_says_why_automation_does_not_act(self, config, code, sentence):

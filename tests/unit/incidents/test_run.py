@@ -73,7 +73,8 @@ class TestStarting:
         world.send()
         world.view.stopped = "automation was stopped by ana"
         world.starting()
-        assert world.told() == [("page", "ops", "sent"), ("failure", "ops", "due")]
+        assert world.told() == [("page", "ops", "sent"), ("update", "ops", "due")]
+        assert world.view.outbox["NT-2"].content["title"] == "restart-service was not run for shop"
 
     def test_an_alert_of_the_run_that_ended_while_others_fire_keeps_it_from_acting(self):
         world = dispatched()

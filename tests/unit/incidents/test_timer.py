@@ -23,7 +23,7 @@ class TestStart:
         world = World(shop(hold="0s"))
         world.fails()
         world.wait(10)
-        assert [kind for kind, _, _ in world.told()] == ["page", "failure"]
+        assert [kind for kind, _, _ in world.told()] == ["page", "update"]
 
     def test_while_automation_is_down_the_run_waits_but_people_do_not(self):
         world = World(shop(hold="60s"))
