@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any
 
 from forewatch.clock import iso
-from forewatch.incidents.outcome import Outcome, PutGroup, PutNotice, PutReceiver, PutSilence
+from forewatch.incidents.outcome import Outcome, PutGroup, PutNotice, PutSilence
 from forewatch.incidents.why import happening
 from forewatch.store import decision_log
 from forewatch.store.decision_log import DecisionRecord
@@ -40,16 +40,20 @@ class Judge:
         then = None if record is None else {name: getattr(record, name) for name in ("reasons", "changes", "effects")}
         self._note(observation, outcome)
         if not self._known.whole and self._reaches_back(observation, then):
-            return "before"
+            return self._before(now, then)
         if now == then and now is not None:
             # Only where both told the same at the same time is it known what a receiver waits for.
-            told = [one.receiver.notifier for one in outcome.changes if isinstance(one, PutReceiver)] if outcome else []
-            self._receivers.update(told)
+            self._receivers |= _receivers(now, "receiver")
             return "same"
-        if not self._known.whole and (self._untold_group(then) or self._untold_receiver(then)):
-            return "before"
+        if not self._known.whole and (self._untold_group(then) or _receivers(then) - self._receivers):
+            return self._before(now, then)
         where = f"Observation {observation.seq} ({iso(observation.at)}, {happening(observation.event)})"
         return f"{where}: {_difference(now, then, trouble)}"
+
+    def _before(self, now: dict[str, Any] | None, then: dict[str, Any] | None) -> str:
+        """It lies before the history in part; whom it told something may from now on wait for another time."""
+        self._receivers -= _receivers(now) | _receivers(then)
+        return "before"
 
     def _note(self, observation: Observation, outcome: Outcome | None) -> None:
         for prefix, (first, last) in observation.facts.get("ids", {}).items():
@@ -77,12 +81,12 @@ class Judge:
         keys = {change["group"] for change in (then or {}).get("changes", ()) if isinstance(change.get("group"), str)}
         return bool(keys - self._told)
 
-    def _untold_receiver(self, then: dict[str, Any] | None) -> bool:
-        """Whether it tells a receiver something that may have been told something else just before the history."""
-        parts = [*(then or {}).get("changes", ()), *(then or {}).get("effects", ())]
-        told = {part["notifier"] for part in parts if isinstance(part.get("notifier"), str)}
-        told |= {part[name]["notifier"] for part in parts for name in ("letter", "receiver") if name in part}
-        return bool(told - self._receivers)
+
+def _receivers(decision: dict[str, Any] | None, *names: str) -> set[str]:
+    """The notifiers a decision tells something or keeps something for; by the parts `names` alone where given."""
+    parts = [*(decision or {}).get("changes", ()), *(decision or {}).get("effects", ())]
+    found = {part[name]["notifier"] for part in parts for name in names or ("letter", "receiver") if name in part}
+    return found if names else found | {part["notifier"] for part in parts if isinstance(part.get("notifier"), str)}
 
 
 def _as_stored(outcome: Outcome) -> dict[str, Any]:
