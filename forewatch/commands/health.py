@@ -65,8 +65,8 @@ def register(app: typer.Typer) -> None:
 def read_status(home: Home) -> dict[str, Any]:
     """Everything `status` shows, as plain JSON. Instants in microseconds UTC. Raises what opening the store raises."""
     now = SystemClock().now()
-    settings = settings_of(home)
     with looked_at(home, home.decisions_db) as conn:
+        settings = settings_of(home)
         shifts, parts = glance.shifts(conn), glance.parts(conn)
         readiness = judge(shifts, parts, home.root, now)
         oldest = glance.oldest_due(conn, now)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forewatch.store.revisions import REVISIONS
+
 WAIT = 5.0
 """Seconds to wait for a file that another process has locked."""
 
@@ -49,14 +51,22 @@ class Part:
     at: int
 
 
+_NEWEST = frozenset(known[-1] for known in REVISIONS.values())
+
+
 @contextmanager
 def looking(path: Path) -> Iterator[sqlite3.Connection]:
-    """One consistent view of a file of the store that nothing can be written through. Raises sqlite3.Error."""
+    """One consistent view of a file of the store that nothing can be written through.
+
+    Raises sqlite3.Error, also for a file of another version than this code knows.
+    """
     conn = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=WAIT, isolation_level=None)
     try:
         conn.row_factory = sqlite3.Row
         conn.execute("PRAGMA query_only=ON")
         conn.execute("BEGIN")
+        if conn.execute("SELECT version_num FROM alembic_version").fetchone()[0] not in _NEWEST:
+            raise sqlite3.DatabaseError("the file is of another version")
         yield conn
     finally:
         conn.close()
