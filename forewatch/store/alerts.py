@@ -232,7 +232,6 @@ def put(conn: Connection, alert: Alert) -> None:
         ]
         insert_missing(conn, alert_labels, labels)
     if alert.incident_id is not None:
-        if alert.status == "firing":
-            incident_services.touch(conn, alert.incident_id, alert.service, alert.starts_at)
-        else:
+        incident_services.touch(conn, alert.incident_id, alert.service, alert.starts_at)
+        if alert.status == "resolved":
             incident_services.ended(conn, alert.incident_id, alert.service, alert.updated_at)

@@ -46,6 +46,7 @@ class Draft:
         self._reasons: list[Reason] = []
         self._looked_up: dict[Hashable, Any] = {}
         self._posts: list[Post] = []
+        self._alerts: dict[str, Alert] = {}
         self._opened: set[str] = set()
         self._holds: set[tuple[str | None, int]] = set()
 
@@ -63,7 +64,12 @@ class Draft:
     def order(self, *effects: Effect) -> None:
         self._effects.extend(effects)
 
+    def alert_now(self, alert_id: str) -> Alert | None:
+        """An alert as this decision leaves it so far."""
+        return self._alerts.get(alert_id) or self.view.alert(alert_id)
+
     def put_alert(self, alert: Alert) -> None:
+        self._alerts[alert.id] = alert
         self._changes.append(PutAlert(alert))
 
     def open_incident(self, incident: Incident, text: str) -> None:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from forewatch.alerting.alert import Alert, worst
+from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.digest import Receiver, ends_wait, leaves_at, sent
+from forewatch.alerting.flapping import flaps
 from forewatch.alerting.naming import Naming
 from forewatch.alerting.notification import Notification
 from forewatch.clock import iso, micros, seconds
@@ -26,6 +28,7 @@ from forewatch.incidents.outcome import (
     PutReceiver,
     Release,
     SetTimer,
+    Unname,
 )
 from forewatch.units import format_duration
 
@@ -74,7 +77,7 @@ def release_one(draft: Draft, held: Notification, content: telling.Content, *, k
 
 
 def _still_named(draft: Draft, held: Notification) -> tuple[Naming, ...]:
-    found = [draft.view.alert(one) for one in held.content.get("named", [])]
+    found = [draft.alert_now(one) for one in held.content.get("named", [])]
     return tuple(Naming(one.id, one.name, one.severity) for one in found if one is not None and one.status == "firing")
 
 
@@ -145,6 +148,9 @@ def _leave(draft: Draft, receiver: Receiver, posts: list[Post], *, waiting: bool
         draft.change(DropLetters(receiver.notifier))
         draft.order(CancelTimers(receiver.notifier, "digest"))
     posts = _as_it_is_now(draft, posts)
+    if not posts:
+        draft.change(PutReceiver(replace(receiver, due_at=None)))
+        return
     letters = [post.letter for post in posts]
     letter = letters[0] if len(letters) == 1 else _digest(draft, letters)
     held = [post.held for post in posts if post.held is not None]
@@ -218,27 +224,45 @@ def _listing(letter: Letter) -> telling.Content:
 
 
 def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
-    """What waited may be over: then it is told as that, and once."""
+    """What waited may be over: then it is told as that, and once. What is silenced by now is not told."""
     over: set[str | None] = set()
     kept = []
     for post in posts:
         letter = post.letter
-        alert = draft.view.alert(letter.alert_id) if letter.alert_id is not None and letter.at < draft.now else None
-        if alert is None or alert.status == "firing" or letter.kind not in ("page", "update"):
+        waited = letter.at < draft.now or post.held is not None
+        alert = draft.alert_now(letter.alert_id) if letter.alert_id is not None and waited else None
+        if alert is None or letter.kind not in ("page", "update"):
             kept.append(post)
-            continue
-        over.add(letter.incident_id)
-        kept.append(replace(post, letter=_told_late(draft, letter, alert)))
+        elif alert.status != "firing" and flaps(draft.view.flap(alert.fingerprint)):
+            kept.append(post)  # that it flaps is for people all the same
+        elif alert.status != "firing":
+            over.add(letter.incident_id)
+            kept.append(replace(post, letter=_told_late(letter, alert)))
+        elif (hushed := _silenced(draft, alert)) is None:
+            kept.append(post)
+        else:
+            draft.change(Unname(alert.id, letter.notifier))
+            if post.held is not None:
+                draft.order(MergeHeld((post.held.id,)))
+            text = f"{CALLED[letter.kind].capitalize()} for {letter.notifier} that waited is not sent: {hushed}."
+            draft.because("withheld-meanwhile", text, alert.id, letter.incident_id)
     # Who had not heard of the trouble needs no second line that says it is over.
     ended = [post for post in kept if post.letter.kind == "resolved" and post.letter.incident_id in over]
     return [post for post in kept if post not in ended or _told_before(draft, post.letter)]
+
+
+def _silenced(draft: Draft, alert: Alert) -> str | None:
+    """Why people set that nobody is told of the alert now."""
+    # Asked of the silences themselves: what they cover is written down by a decision that may be still to come.
+    found = draft.view.silences_on(labels_for_routing(alert), draft.now)
+    return f"{found[0].created_by} has silenced it ({found[0].comment})" if found else None
 
 
 def _told_before(draft: Draft, letter: Letter) -> bool:
     return letter.incident_id is not None and draft.view.told_before(letter.incident_id, letter.notifier)
 
 
-def _told_late(draft: Draft, letter: Letter, alert: Alert) -> Letter:
+def _told_late(letter: Letter, alert: Alert) -> Letter:
     said = telling.was_down(alert, letter.content)
     return replace(letter, kind="report", content=said, named=())
 

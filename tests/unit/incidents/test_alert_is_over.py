@@ -179,5 +179,6 @@ class TestSomeAlertsStillFire:
         world.starting()
         world.acted()
         world.recovers("http")
-        assert ("page", "ops", "due") in world.told()
-        assert "no run is at work on them" in world.view.outbox["NT-1"].content["text"]
+        # What it was held for is over: nobody is woken for that.
+        assert ("report", "ops", "due") in world.told()
+        assert world.view.outbox["NT-1"].content["reason"] == "It was over before this left."
