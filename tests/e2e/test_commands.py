@@ -143,7 +143,7 @@ def test_an_incident_is_listed_shown_noted_acknowledged_and_resolved(
     assert said(forewatch, "incidents", "note", incident, "it was the disk") == f"Noted on {incident}.\n"
     assert said(forewatch, "incidents", "ack", incident) == f"{incident} is acknowledged.\n"
     shown = said(forewatch, "incidents", "show", incident)
-    assert shown.startswith(f"{incident} acknowledged, critical: victim: ")
+    assert shown.startswith(f"{incident} acknowledged, critical: victim answers with errors: ")
     assert "it was the disk" in shown
     assert incident in complaint(forewatch, "incidents", "ack", incident)
     why = said(forewatch, "why", incident)

@@ -179,7 +179,8 @@ def test_with_nothing_left_a_killed_holder_is_stood_in_for_all_the_same(
     except AssertionError as error:
         raise AssertionError(f"{error}\n{forewatch.tail()}") from error
     assert page.incident is None
-    assert forewatch.shift("check-health").term == before.term
+    # A row may just fit where a decision does not: then the stand-in has entered itself already.
+    assert forewatch.shift("check-health").term in (before.term, before.term + 1)
 
     disk.free()
     wait_for("the stand-in to enter itself", lambda: forewatch.shift("check-health").holder != before.holder, 15)
