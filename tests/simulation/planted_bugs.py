@@ -185,26 +185,26 @@ def _put_rows_only(conn: Any, mark: Any, lane: Any = "rest") -> None:
 
 @planted("a held page is released twice")
 def _released_twice() -> Iterator[None]:
-    real = forewatch.store.outbox.release_held
+    real = forewatch.store.outbox.release
 
-    def release(conn: Any, incident_id: str, now: int, because: str = "") -> int:
-        held = schema.outbox.c.incident_id == incident_id, schema.outbox.c.state == "held"
+    def release(conn: Any, notification_id: str, kind: str, content: Any, now: int) -> bool:
+        held = schema.outbox.c.id == notification_id, schema.outbox.c.state == "held"
         for row in conn.execute(select(schema.outbox).where(*held)).all():
             again = {**row._mapping, "id": f"{row.id}00", "state": "due", "not_before": now}
             conn.execute(schema.outbox.insert().values(again))
-        return real(conn, incident_id, now, because)
+        return real(conn, notification_id, kind, content, now)
 
-    with instead(forewatch.store.outbox, release_held=release):
+    with instead(forewatch.store.outbox, release=release):
         yield
 
 
 @planted("a held page is not released")
 def _never_released() -> Iterator[None]:
-    def forget(conn: Any, incident_id: str, now: int, because: str = "") -> int:
-        held = schema.outbox.c.incident_id == incident_id, schema.outbox.c.state == "held"
-        return int(conn.execute(update(schema.outbox).where(*held).values(not_before=now + 10**12)).rowcount)
+    def forget(conn: Any, notification_id: str, kind: str, content: Any, now: int) -> bool:
+        held = schema.outbox.c.id == notification_id, schema.outbox.c.state == "held"
+        return bool(conn.execute(update(schema.outbox).where(*held).values(not_before=now + 10**12)).rowcount)
 
-    with instead(forewatch.store.outbox, release_held=forget):
+    with instead(forewatch.store.outbox, release=forget):
         yield
 
 
