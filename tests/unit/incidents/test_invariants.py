@@ -109,6 +109,8 @@ class Promises(RuleBasedStateMachine):
         for alert in self.view.alerts.values():
             if alert.status != "firing" or not self.view.incidents[alert.incident_id].open:
                 continue
+            if any(reason.kind == "flapping" for one in self.view.withheld(alert.id) for reason in one.reasons):
+                continue  # people were told that it flaps
             heard = [
                 n
                 for n in self.view.notifications_of(alert.incident_id)
