@@ -16,7 +16,7 @@ from forewatch.alerting.alert import Labels
 from forewatch.clock import iso, micros, seconds
 from forewatch.detection.capacity import day
 from forewatch.detection.exhaustion import exhaustion
-from forewatch.detection.grid import Vector
+from forewatch.detection.grid import LARGEST, Vector
 from forewatch.detection.quantity import show
 from forewatch.detection.slopes import theil_sen
 from forewatch.detection.statistics import Sample, Samples, clean
@@ -84,7 +84,8 @@ def upkeep(subjects: Iterable[Subject], acted: Mapping[tuple[str, str], Sequence
     """`acted`: when each remedy (service, runbook) acted in the last four weeks."""
     by_metric: dict[str, list[Subject]] = {}
     for one in subjects:
-        seen = [sample for sample in clean(one.samples) if now - micros(LOOKED_AT) <= sample[0] <= now]
+        since = now - micros(LOOKED_AT)
+        seen = [(at, value) for at, value in clean(one.samples) if since <= at <= now and abs(value) < LARGEST]
         if seen:
             by_metric.setdefault(one.metric, []).append(Subject(one.metric, one.labels, one.service, seen))
     found = [

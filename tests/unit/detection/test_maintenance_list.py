@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forewatch.clock import MICROSECONDS, micros, seconds
@@ -151,6 +151,7 @@ def test_nothing_measured_is_nothing_to_do():
         max_size=6,
     )
 )
+@example([(WEAR, [(-3, 0.0), (-2, -1.797e308), (-1, 1e300)])])
 @settings(max_examples=100, deadline=None)
 def test_garbage_gives_dates_in_order_and_never_a_warning(found):
     subjects = [
