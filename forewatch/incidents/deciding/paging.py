@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from forewatch.alerting.alert import Alert, Severity, at_least
 from forewatch.alerting.group import Group
@@ -15,7 +15,7 @@ from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.placing import MOST_COMPARED
 from forewatch.incidents.deciding.sending import CALLED, Post, release_one
 from forewatch.incidents.incident import Incident
-from forewatch.incidents.outcome import Letter, Notify, Unname
+from forewatch.incidents.outcome import Letter, MergeHeld, Notify, Unname
 from forewatch.remedy.run import Run
 
 STORM_PAGES_EVERY = 60.0
@@ -143,7 +143,7 @@ def release(draft: Draft, incident: Incident, because: str, *subjects: str) -> l
     """Let the incident's held pages go now, saying why. The notifiers they are for."""
     held = draft.view.held_in(incident.id)
     for notice in held:
-        release_one(draft, notice, telling.released(notice.content, because))
+        release_one(draft, notice, telling.released(notice.content, because, notice.run_id))
     if held:
         ids = ", ".join(notice.id for notice in held)
         text = f"Held pages go out now ({ids}): {because}"
@@ -213,13 +213,18 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
         )
 
 
-def tell_of_recovery(draft: Draft, incident: Incident, how: str, ended: str) -> None:
-    """The incident is over: held pages become reports, those who were or may have been told hear how it ended."""
-    said = telling.over(incident, how, ended)
+def tell_of_recovery(draft: Draft, incident: Incident, how: str, ended: str, others: Sequence[str]) -> None:
+    """The incident is over: held pages become one report to each receiver, those who were or may have been told hear
+    how it ended. `others`: services that were in trouble with its own."""
+    said = telling.over(incident, how, ended, others)
     report = telling.fixed(incident, how) if ended == telling.RESOLVED else said
-    held = draft.view.held_in(incident.id)
-    for notice in held:
-        release_one(draft, notice, report, kind="report")
+    informed: set[str] = set()
+    for notice in draft.view.held_in(incident.id):
+        if notice.notifier in informed:
+            draft.order(MergeHeld((notice.id,)))
+        else:
+            release_one(draft, notice, report, kind="report")
+        informed.add(notice.notifier)
     failed = [
         one.notifier
         for one in draft.view.notifications_of(incident.id)

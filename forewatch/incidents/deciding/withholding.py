@@ -223,6 +223,7 @@ def _explained(draft: Draft, alert: Alert) -> list[Suppression]:
     for cause in draft.once(("firing_of", dependencies), lambda: draft.view.firing_of(dependencies)):
         if (
             cause.classification in SPREADS
+            and (draft.alert_now(cause.id) or cause).status == "firing"
             and at_least(cause.severity, alert.severity)
             # Checks have their own beats, so the echo may be heard first; what begins much later is no cause.
             and cause.starts_at <= alert.starts_at + micros(draft.view.config.correlation.within)

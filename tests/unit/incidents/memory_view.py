@@ -101,6 +101,10 @@ class MemoryView:
     def alerts_of(self, incident_id):
         return [alert for alert in self.alerts.values() if alert.incident_id == incident_id]
 
+    def over_lately(self, incident_id, since, most):
+        lately = [one for one in self.alerts_of(incident_id) if one.status == "firing" or one.updated_at >= since]
+        return sorted(lately, key=lambda one: (one.starts_at, one.id))[-most:]
+
     def firing_in(self, incident_id, most=None):
         return [alert for alert in self.alerts_of(incident_id) if alert.status == "firing"][:most]
 
