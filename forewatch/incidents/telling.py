@@ -239,10 +239,11 @@ def released(page: Mapping[str, Any], because: str, run_id: str | None) -> Conte
     return {**page, "text": joined(text, because), "reason": because}
 
 
-def over(incident: Incident, how: str, ended: str, others: Sequence[str] = ()) -> Content:
+def over(incident: Incident, how: str, ended: str, began: int, others: Sequence[str] = ()) -> Content:
     """The end of an incident. `how`: who or what ended it, as a clause; `ended`: `resolved`, or in which way it is over
-    though what raised it did not say so; `others`: services that were in trouble with the incident's own."""
-    lasted = span(incident.opened_at, incident.resolved_at if incident.resolved_at is not None else incident.opened_at)
+    though what raised it did not say so; `began`: since when its service was in trouble; `others`: services that were
+    in trouble with it."""
+    lasted = span(began, incident.resolved_at if incident.resolved_at is not None else began)
     if ended != RESOLVED:
         named = incident.title.startswith(f"{incident.service} ")
         title = f"{incident.service if named else incident.title}: {ended}"
@@ -255,10 +256,32 @@ def over(incident: Incident, how: str, ended: str, others: Sequence[str] = ()) -
     return {**said, "text": "", "ended": ended}
 
 
-def fixed(incident: Incident, how: str) -> Content:
+def partly_over(
+    incident: Incident, service: str, title: str, start: int, end: int, others: Sequence[str], *, update: bool
+) -> Content:
+    """Some services of an incident are well again, and it goes on."""
+    failure = headline_of(service, title)
+    back = "is back" if failure in DOWN else "is back to normal"
+    headline = f"{service} {back}" if failure is not None else f"{title}: over"
+    said = of_incident(incident, f"{headline} after {span(start, end)}{_so_are(others)}", "")
+    text = f"{incident.id} stays open: {sentence(incident.title)}"
+    about = {"service": service, "text": text, "reason": text, "since": None, "update": update}
+    return {**said, **about} if update else {**said, **about, "ended": RESOLVED}
+
+
+def brought_up_to_date(page: Content, alert: Alert) -> Content:
+    """The content of a page that waited, with what is wrong now: it may fail otherwise by now."""
+    about = page.get("alert") or {}
+    was = about.get("annotations", {}).get("summary")
+    if was is None or page["title"] != was or summary(alert) == was:
+        return page
+    return {**page, "title": summary(alert), "alert": {**about, "annotations": dict(alert.annotations)}}
+
+
+def fixed(incident: Incident, how: str, began: int) -> Content:
     """The end of an incident nobody had to be paged of."""
-    at = incident.resolved_at if incident.resolved_at is not None else incident.opened_at
-    said = of_incident(incident, f"{_was(incident.service, incident.title, incident.opened_at, at)}: {how}", how)
+    at = incident.resolved_at if incident.resolved_at is not None else began
+    said = of_incident(incident, f"{_was(incident.service, incident.title, began, at)}: {how}", how)
     return {**said, "text": "", "ended": RESOLVED, "fixed": True}
 
 

@@ -44,9 +44,7 @@ def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> 
 
 def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: str, *, actor: str = FOREWATCH) -> None:
     text = telling.sentence(f"{incident.id} is {'resolved' if ended == telling.RESOLVED else 'closed'}: {resolution}")
-    service, title, others = (
-        _what_it_was(draft, incident) if ended == telling.RESOLVED else (incident.service, incident.title, [])
-    )
+    service, title, began, others = _what_it_was(draft, incident, recovered=ended == telling.RESOLVED)
     closed = draft.change_incident(
         incident,
         "resolved",
@@ -58,21 +56,23 @@ def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: 
         service=service,
         title=title,
     )
-    draft.order(CancelTimers(incident.id, "hold"))
+    draft.order(CancelTimers(incident.id, "hold"), CancelTimers(incident.id, "partly-over"))
     draft.because(code, text, incident.id)
-    tell_of_recovery(draft, closed, resolution, ended, others)
+    tell_of_recovery(draft, closed, resolution, ended, began, others)
 
 
-def _what_it_was(draft: Draft, incident: Incident) -> tuple[str, str, list[str]]:
-    """Of what recovered together in the end: the deepest service and its title, and the other services.
-
-    The last check to notice may be of a service that only stood on the broken one.
+def _what_it_was(draft: Draft, incident: Incident, *, recovered: bool) -> tuple[str, str, int, list[str]]:
+    """Of what recovered together in the end: the deepest service, its title, since when it was in trouble, and the
+    other services. The last check to notice may be of a service that only stood on the broken one.
     """
     since = draft.now - micros(TOGETHER)
     over = [draft.alert_now(alert.id) or alert for alert in draft.view.over_lately(incident.id, since, MOST_COMPARED)]
-    found = title_of(draft, over) if not of_strangers(incident) else None
-    service, title = found if found is not None else (incident.service, incident.title)
-    return service, title, sorted({alert.service for alert in over} - {service})
+    found = title_of(draft, over) if recovered and not of_strangers(incident) else None
+    if found is None:
+        return incident.service, incident.title, incident.opened_at, []
+    service, title = found
+    began = min(alert.starts_at for alert in over if alert.service == service)
+    return service, title, began, sorted({alert.service for alert in over} - {service})
 
 
 def _call_off(draft: Draft, runs: list[Run], reason: str) -> None:

@@ -153,8 +153,8 @@ def release(draft: Draft, incident: Incident, because: str, *subjects: str) -> l
 
 
 def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, released: Collection[str] = ()) -> None:
-    """A remedy did not work out: all who were told of the incident hear it at once, but for those whose held page was
-    `released` with that. Of one that never began they hear by an update, for they were woken already.
+    """A remedy did not work out: all who were told of its service's trouble hear it at once, but for those whose held
+    page was `released` with that. Of one that never began they hear by an update, for they were woken already.
 
     Once the incident is over, or where it is no more than `info`, nobody needs to act on it: then it is a report.
     """
@@ -169,10 +169,18 @@ def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, re
     routed: list[str] = []
     if alert is not None and not any(one.route == "" for one in draft.view.withheld(alert.id)):
         routed = [notifier for route in routes_of(draft.view.config, alert) for notifier in route.notify]
-    told = draft.view.told_of(incident.id) + [one.notifier for one in draft.view.notifications_of(incident.id)]
-    for notifier in dict.fromkeys((*told, *routed)):
+    for notifier in dict.fromkeys((*_told_of_service(draft, incident, service), *routed)):
         if notifier not in released:
             _post(draft, kind, notifier, said, incident=incident, alert=alert, run=run)
+
+
+def _told_of_service(draft: Draft, incident: Incident, service: str) -> list[str]:
+    """Who was told of an alert of this service in the incident; where nobody was, who was told anything of it."""
+    alerts = [alert for alert in draft.view.alerts_of(incident.id) if alert.service == service]
+    told = [one.notifier for alert in alerts for one in draft.view.named(alert.id)]
+    if told:
+        return told
+    return draft.view.told_of(incident.id) + [one.notifier for one in draft.view.notifications_of(incident.id)]
 
 
 def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
@@ -213,11 +221,11 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
         )
 
 
-def tell_of_recovery(draft: Draft, incident: Incident, how: str, ended: str, others: Sequence[str]) -> None:
+def tell_of_recovery(draft: Draft, incident: Incident, how: str, ended: str, began: int, others: Sequence[str]) -> None:
     """The incident is over: held pages become one report to each receiver, those who were or may have been told hear
-    how it ended. `others`: services that were in trouble with its own."""
-    said = telling.over(incident, how, ended, others)
-    report = telling.fixed(incident, how) if ended == telling.RESOLVED else said
+    how it ended. `began`: since when its service was in trouble; `others`: services that were in trouble with it."""
+    said = telling.over(incident, how, ended, began, others)
+    report = telling.fixed(incident, how, began) if ended == telling.RESOLVED else said
     informed: set[str] = set()
     for notice in draft.view.held_in(incident.id):
         if notice.notifier in informed:

@@ -354,6 +354,11 @@ class MemoryView:
             case MoveNotices(incident_id, into):
                 for notice in self.notifications_of(incident_id):
                     self.outbox[notice.id] = replace(notice, incident_id=into)
+                for notifier, waiting in self.letter_box.items():
+                    moved = [
+                        replace(one, incident_id=into) if one.incident_id == incident_id else one for one in waiting
+                    ]
+                    self.letter_box[notifier] = moved
             case PutLetter(letter):
                 self.letter_box.setdefault(letter.notifier, []).append(letter)
                 self._name(letter.notifier, letter, None)
