@@ -239,11 +239,10 @@ def released(page: Mapping[str, Any], because: str, run_id: str | None) -> Conte
     return {**page, "text": joined(text, because), "reason": because}
 
 
-def over(incident: Incident, how: str, ended: str, began: int, others: Sequence[str] = ()) -> Content:
+def over(incident: Incident, how: str, ended: str, lasted: str, others: Sequence[str] = ()) -> Content:
     """The end of an incident. `how`: who or what ended it, as a clause; `ended`: `resolved`, or in which way it is over
-    though what raised it did not say so; `began`: since when its service was in trouble; `others`: services that were
+    though what raised it did not say so; `lasted`: how long its service was in trouble; `others`: services that were
     in trouble with it."""
-    lasted = span(began, incident.resolved_at if incident.resolved_at is not None else began)
     if ended != RESOLVED:
         named = incident.title.startswith(f"{incident.service} ")
         title = f"{incident.service if named else incident.title}: {ended}"
@@ -278,23 +277,22 @@ def brought_up_to_date(page: Content, alert: Alert) -> Content:
     return {**page, "title": summary(alert), "alert": {**about, "annotations": dict(alert.annotations)}}
 
 
-def fixed(incident: Incident, how: str, began: int) -> Content:
+def fixed(incident: Incident, how: str, lasted: str) -> Content:
     """The end of an incident nobody had to be paged of."""
-    at = incident.resolved_at if incident.resolved_at is not None else began
-    said = of_incident(incident, f"{_was(incident.service, incident.title, began, at)}: {how}", how)
+    said = of_incident(incident, f"{_was(incident.service, incident.title, lasted)}: {how}", how)
     return {**said, "text": "", "ended": RESOLVED, "fixed": True}
 
 
 def was_down(alert: Alert, page: Mapping[str, Any]) -> Content:
     """The content of a page that had not left when the trouble was over."""
-    title = _was(alert.service, summary(alert), alert.starts_at, alert.ends_at or alert.starts_at)
+    title = _was(alert.service, summary(alert), span(alert.starts_at, alert.ends_at or alert.starts_at))
     return {**page, "title": title, "text": "", "since": None, "reason": "It was over before this left."}
 
 
-def _was(service: str, title: str, start: int, end: int) -> str:
+def _was(service: str, title: str, lasted: str) -> str:
     """`app was down for 4s`; of trouble that no check has found what was said of it."""
     failure = headline_of(service, title)
-    return f"{f'{service} {PAST[failure]}' if failure is not None else f'{title},'} for {span(start, end)}"
+    return f"{f'{service} {PAST[failure]}' if failure is not None else f'{title},'} for {lasted}"
 
 
 def _so_are(services: Sequence[str]) -> str:
@@ -321,7 +319,11 @@ def of_digest(
     ends = [letter for letter in letters if letter.kind == "resolved"]
     worst_first = sorted(troubles, key=lambda letter: -SEVERITIES.index(severity_of(letter.severity)))
     title = _digest_title(worst_first, ends)
-    lines = [_digest_line(letter) for letter in worst_first[:MOST_LINES]]
+    if len(troubles) == 1:  # the title says what it is
+        title += f" ({troubles[0].incident_id})" if len(incidents) > 1 else ""
+        lines = list(filter(None, [str(troubles[0].content["text"])]))
+    else:
+        lines = [_digest_line(letter) for letter in worst_first[:MOST_LINES]]
     if len(troubles) > MOST_LINES:
         lines.append(f"and {len(troubles) - MOST_LINES:,} more")
     lines += [_digest_line(letter) for letter in ends[:MOST_LINES]]

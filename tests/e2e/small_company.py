@@ -151,15 +151,16 @@ class PostgreSQL(Cluster):
 
 @dataclass(frozen=True)
 class Pace:
-    """How often is checked, and how long people wait for each step of an evening."""
+    """How often is checked, and how long a remedy rests."""
 
     every: str
     timeout: str
     slow: str
+    cooldown: str
 
 
-QUICK = Pace(every="1s", timeout="900ms", slow="2s")
-REAL = Pace(every="2s", timeout="1900ms", slow="10s")
+QUICK = Pace(every="1s", timeout="900ms", slow="2s", cooldown="1s")
+REAL = Pace(every="2s", timeout="1900ms", slow="10s", cooldown="5s")
 
 
 class SmallCompany:
@@ -250,7 +251,7 @@ services:
         runbook: restart-service
         with: {{pidfile: run/front.pid, command: {self._command(self.front)}}}
         autonomy: auto
-        limits: {{per_hour: 30, cooldown: 5s}}
+        limits: {{per_hour: 30, cooldown: {pace.cooldown}}}
   - name: app
     owner: backend
     labels: {{{app_labels}}}
@@ -266,7 +267,7 @@ services:
         runbook: restart-service
         with: {{pidfile: run/app.pid, command: {self._command(self.app)}}}
         autonomy: auto
-        limits: {{per_hour: 30, cooldown: 5s}}
+        limits: {{per_hour: 30, cooldown: {pace.cooldown}}}
   - name: db
     owner: data
     labels: {{{db_labels}}}

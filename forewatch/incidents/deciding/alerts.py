@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from forewatch.alerting.alert import SEVERITIES, Alert, Labels, Severity, at_least
 from forewatch.alerting.arrival import merged_end
-from forewatch.alerting.classification import classify, labels_for_routing
+from forewatch.alerting.classification import LABEL, Classification, classify, labels_for_routing
 from forewatch.alerting.failures import headline_of
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.flapping import calm_at, flaps
@@ -62,7 +62,7 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
         generator_url=event.generator_url,
         until=event.until,
         timeout=event.timeout,
-        classification=classify(event.labels, event.annotations, str(event.values.get("metric") or "") or None),
+        classification=_classified(event),
     )
     if sets_aside(draft, event):
         set_aside(draft, alert, event)
@@ -141,6 +141,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
         fingerprint=mark if mark is not None else firing.fingerprint,
         labels=event.labels,
         annotations=event.annotations,
+        classification=_classified(event) if "failure" in event.values else firing.classification,
         severity=_severity(event.labels),
         starts_at=min(firing.starts_at, event.at),
         updated_at=draft.now,
@@ -291,6 +292,13 @@ def _end_runs_that_healed(draft: Draft, incident: Incident, over: Alert) -> list
 
 def _seen(alert: Alert, event: AlertRaised) -> str:
     return " ".join(filter(None, (telling.summary(alert), telling.measured(event.values))))
+
+
+def _classified(event: AlertRaised) -> Classification:
+    """A check that fails for its certificate alone serves: nothing it depends on explains that."""
+    if event.values.get("failure") == "certificate" and LABEL not in event.labels:
+        return "security"
+    return classify(event.labels, event.annotations, str(event.values.get("metric") or "") or None)
 
 
 def _severity(labels: Labels) -> Severity:

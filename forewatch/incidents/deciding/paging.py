@@ -221,11 +221,13 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
         )
 
 
-def tell_of_recovery(draft: Draft, incident: Incident, how: str, ended: str, began: int, others: Sequence[str]) -> None:
+def tell_of_recovery(
+    draft: Draft, incident: Incident, how: str, ended: str, lasted: str, others: Sequence[str]
+) -> None:
     """The incident is over: held pages become one report to each receiver, those who were or may have been told hear
-    how it ended. `began`: since when its service was in trouble; `others`: services that were in trouble with it."""
-    said = telling.over(incident, how, ended, began, others)
-    report = telling.fixed(incident, how, began) if ended == telling.RESOLVED else said
+    how it ended. `lasted`: how long its service was in trouble; `others`: services that were in trouble with it."""
+    said = telling.over(incident, how, ended, lasted, others)
+    report = telling.fixed(incident, how, lasted) if ended == telling.RESOLVED else said
     informed: set[str] = set()
     for notice in draft.view.held_in(incident.id):
         if notice.notifier in informed:

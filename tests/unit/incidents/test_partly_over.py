@@ -70,7 +70,7 @@ def test_an_incident_that_ends_within_the_half_minute_says_it_all_at_once():
     world.recovers(check="cert", service="website", team="web")
     world.wait(60)
     assert [kind for kind, _ in heard(world, "data")] == ["page", "resolved"]
-    assert heard(world, "data")[-1][1] == "db is back after 20s, and so is website"
+    assert heard(world, "data")[-1][1] == "db is back after 10s, and so is website"
 
 
 def test_what_fails_again_meanwhile_is_not_called_over():

@@ -197,3 +197,23 @@ def test_a_page_that_leaves_after_all_does_not_say_that_a_remedy_is_trying():
     page = next(one for one in world.view.outbox.values() if one.kind == "page")
     assert "is trying to fix it" not in page.content["text"]
     assert "did not heal app" in page.content["text"]
+
+
+def test_a_certificate_that_expires_is_no_echo_of_a_dependency_that_fails():
+    world = World(stack())
+    world.fails(service="db", summary="db is down: refused")
+    expires = "website has a certificate problem: cert certificate expires in 2 days"
+    world.fails(service="website", check="cert", summary=expires, values={"failure": "certificate"})
+    assert world.view.withheld("AL-2") == []
+    assert world.view.alerts["AL-2"].classification == "security"
+
+
+def test_what_fails_by_its_certificate_now_and_was_withheld_is_told():
+    world = World(stack(service("website", "db", remedies=[]), service("db", remedies=[])))
+    world.fails(service="db", summary="db is down: refused")
+    world.fails(service="website", summary="website is down: refused", values={"failure": "refused"})
+    assert world.view.withheld("AL-2")
+    expires = "website has a certificate problem: certificate expires in 2 days"
+    world.fails(service="website", summary=expires, values={"failure": "certificate"})
+    world.wait(1)
+    assert expires in [one.content["title"] for one in world.view.outbox.values() if one.state == "sent"]
