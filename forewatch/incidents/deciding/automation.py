@@ -210,7 +210,7 @@ def end_in_failure(
     if incident is None:
         tell_of_failed_run(draft, run, text)
         return
-    released = release(draft, incident, text, run.id) if incident.open else []
+    released = release(draft, incident, text, run.id, run=run) if incident.open else []
     tell_of_failure(draft, incident, run, text, released=released)
 
 

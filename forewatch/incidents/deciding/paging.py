@@ -16,7 +16,7 @@ from forewatch.incidents.deciding.placing import MOST_COMPARED
 from forewatch.incidents.deciding.sending import CALLED, Post, release_one
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter, MergeHeld, Notify, Unname
-from forewatch.remedy.run import Run
+from forewatch.remedy.run import UNDER_WAY, Run
 
 STORM_PAGES_EVERY = 60.0
 """Seconds between two pages of an acknowledged storm of alerts that name no service."""
@@ -139,9 +139,13 @@ def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], sai
         draft.because("silence-report", text, notice.id, silence_id)
 
 
-def release(draft: Draft, incident: Incident, because: str, *subjects: str) -> list[str]:
-    """Let the incident's held pages go now, saying why. The notifiers they are for."""
+def release(draft: Draft, incident: Incident, because: str, *subjects: str, run: Run | None = None) -> list[str]:
+    """Let the incident's held pages go now, saying why; where `run` is over, not those that wait for another one at
+    work. The notifiers they are for."""
     held = draft.view.held_in(incident.id)
+    if run is not None:
+        at_work = {one.id for one in draft.view.runs_of(incident.id) if one.state in UNDER_WAY} - {run.id}
+        held = [notice for notice in held if notice.run_id not in at_work]
     for notice in held:
         release_one(draft, notice, telling.released(notice.content, because, notice.run_id))
     if held:

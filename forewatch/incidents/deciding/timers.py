@@ -81,7 +81,7 @@ def _not_started(draft: Draft, run: Run, incident: Incident | None) -> None:
     because = f"Automation did not start: {late}."
     if incident is None:
         tell_of_failed_run(draft, run, because)
-    elif incident.open and not release(draft, incident, because, run.id):
+    elif incident.open and not release(draft, incident, because, run.id, run=run):
         tell_of_failure(draft, incident, run, because)
 
 

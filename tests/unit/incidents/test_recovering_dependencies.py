@@ -216,4 +216,4 @@ def test_what_fails_by_its_certificate_now_and_was_withheld_is_told():
     expires = "website has a certificate problem: certificate expires in 2 days"
     world.fails(service="website", summary=expires, values={"failure": "certificate"})
     world.wait(1)
-    assert expires in [one.content["title"] for one in world.view.outbox.values() if one.state == "sent"]
+    assert f"{expires} (2 services now)" in [one.content["title"] for one in world.view.outbox.values()]
