@@ -175,7 +175,7 @@ class Decider:
                 runtime.store,
                 event if isinstance(event, AlertRaised) and event.told_directly else self.as_told(event),
                 config=runtime.configuration.current(),
-                now=runtime.clock.now(),
+                now=runtime.clock.now,
                 fence=self._fence,
             )
         except TransitionRefused as error:
