@@ -20,6 +20,7 @@ from forewatch.store.shifts import Fence
 from tasks.duties.decider import Decider
 from tasks.duties.looks import Looks
 from tasks.duties.remedies import ask_other_remedies
+from tasks.duties.routes import tell_other_routes
 from tasks.probes import memory
 from tasks.probes.calls import Calls
 from tasks.probes.engine import CheckEngine
@@ -38,7 +39,7 @@ class CheckHealth:
         self._decider = Decider(runtime, fence)
         self._engine: CheckEngine | None = None
         self._looks: Looks | None = None
-        self._remedies_of: int | None = None
+        self._settled: int | None = None
         self._follow: asyncio.Task[None] | None = None
         self._durations: dict[CheckKey, float] = {}
         self._certificates: dict[CheckKey, int] = {}
@@ -132,9 +133,10 @@ class CheckHealth:
                     await self._engine.reconfigure(config, Path(config.folder))
                     await self._runtime.store.run(self._forget_others, config)
                     version = newest
-                if self._remedies_of != version:
+                if self._settled != version:
+                    await tell_other_routes(self._runtime, self._fence, self._decider.decide, version, config)
                     await ask_other_remedies(self._runtime, self._fence, self._decider.decide, version, config)
-                    self._remedies_of = version
+                    self._settled = version
             except Fenced as error:
                 log.warning("%s", error)
             except Exception as error:

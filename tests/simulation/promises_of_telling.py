@@ -43,6 +43,7 @@ def untold(world: World, ledger: Ledger) -> Iterator[str]:
     received = {one.notification.id for one in world.received}
     received |= {id for id, notice in ledger.outbox.items() if _sent_as(notice) in received}
     first = _first_decisions(ledger)
+    relabelled = _relabelled(ledger)
     excused = _ever_withheld(ledger)
     for notice in ledger.outbox.values():
         if notice.state == "sent" and notice.id not in received:
@@ -54,11 +55,12 @@ def untold(world: World, ledger: Ledger) -> Iterator[str]:
         if alert.id not in first:
             yield f"{alert.id} has no decision that raised it"
             continue
-        then = ledger.configs[first[alert.id]]
+        version, raised = first[alert.id]
+        then = ledger.configs[version]
         if alert.status == "firing":
             yield from _untold_while_firing(ledger, alert, then, newest, received)
         elif alert.severity == "critical":
-            for route in routes_of(then, alert):
+            for route in routes_of(then, raised if alert.id in relabelled else alert):
                 if route.group_by is None and not {"", route.name} & excused[alert.id]:
                     yield from _unpaged(ledger, alert, route, received)
     yield from _wrongly_withheld(ledger, newest)
@@ -261,14 +263,25 @@ def _matchers(silence: dict[str, Any] | Silence) -> list[dict[str, Any]]:
     return found
 
 
-def _first_decisions(ledger: Ledger) -> dict[str, int]:
-    """Alert id -> the configuration version under which it was raised."""
-    found: dict[str, int] = {}
+def _first_decisions(ledger: Ledger) -> dict[str, tuple[int, Alert]]:
+    """Alert id -> the configuration version under which it was raised, and what it was then."""
+    found: dict[str, tuple[int, Alert]] = {}
     for decision in ledger.decisions:
         for change in decision.changes:
-            if change["type"] == "PutAlert":
-                found.setdefault(change["alert"]["id"], decision.config_version)
+            if change["type"] == "PutAlert" and change["alert"]["id"] not in found:
+                found[change["alert"]["id"]] = decision.config_version, Alert(**change["alert"])
     return found
+
+
+def _relabelled(ledger: Ledger) -> set[str]:
+    """Alerts that a configuration gave other labels, while its incident was over perhaps: of then these say nothing."""
+    return {
+        subject
+        for decision in ledger.decisions
+        for reason in decision.reasons
+        if reason["code"] == "relabelled"
+        for subject in reason["subjects"]
+    }
 
 
 def _ever_withheld(ledger: Ledger) -> defaultdict[str, set[str]]:
