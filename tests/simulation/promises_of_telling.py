@@ -17,6 +17,7 @@ from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.config.models import Config
+from forewatch.incidents.telling import NOT_YOURS
 
 _NEWS = frozenset(
     {
@@ -32,8 +33,6 @@ _NEWS = frozenset(
     }
 )
 """Reasons to page of an alert once more."""
-NOT_THEIRS = "no longer yours"
-"""How an alert ends for a receiver to whom no route leads any more."""
 TICK = 12.0
 """Seconds from one tick of a group to the next, with the look that finds it due."""
 
@@ -184,8 +183,9 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
         if notice.kind == "page" and notice.state not in ("held", "merged") and "receiver" not in notice.content
         for alert_id in named_in(notice.kind, notice.alert_id, notice.content)
     )
+    returned = _given_up(ledger)
     for (alert_id, notifier), count in pages.items():
-        if count > 1 + news[str(alert_id)]:
+        if count > 1 + news[str(alert_id)] + returned[str(alert_id), notifier]:
             yield f"{notifier} is paged {count} times for {alert_id}"
     for decision in ledger.decisions:
         for notifier in ledger.observations[decision.seq].event.get("told_directly", ()):
@@ -195,7 +195,7 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
     over = Counter(
         (notice.incident_id, notice.notifier)
         for notice in ledger.outbox.values()
-        if notice.kind == "resolved" and notice.incident_id is not None and notice.content.get("ended") != NOT_THEIRS
+        if notice.kind == "resolved" and notice.incident_id is not None and notice.content.get("ended") != NOT_YOURS
     )
     for (incident_id, notifier), count in over.items():
         if count > 1:
@@ -271,6 +271,16 @@ def _first_decisions(ledger: Ledger) -> dict[str, tuple[int, Alert]]:
             if change["type"] == "PutAlert" and change["alert"]["id"] not in found:
                 found[change["alert"]["id"]] = decision.config_version, Alert(**change["alert"])
     return found
+
+
+def _given_up(ledger: Ledger) -> Counter[tuple[str, str]]:
+    """How often a receiver was told of an alert that it is theirs no more: when it is again, they hear of it again."""
+    return Counter(
+        (change["alert_id"], change["notifier"])
+        for decision in ledger.decisions
+        for change in decision.changes
+        if change["type"] == "Unname" and any(reason["code"] == "rerouted" for reason in decision.reasons)
+    )
 
 
 def _relabelled(ledger: Ledger) -> set[str]:

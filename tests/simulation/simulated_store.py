@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, event
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.store import schema, silences
-from forewatch.store.engine import Store, make_engine
+from forewatch.store.engine import Store, make_engine, path_of
 from forewatch.store.revisions import REVISIONS, File
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class SimulatedStore(Store):
         self.home = HOME
         self._world = world
         self._pid = os.getpid()
+        self._paths = {file: path_of(HOME, file) for file in REVISIONS}
         self._engines = engines()
 
     async def run(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -201,12 +201,12 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
             continue
         draft.change(Unname(alert.id, one.notifier))
         text = f"{alert.id} is told to {now} now, by the routes of the configuration in force."
-        said = telling.of_incident(incident, f"{telling.summary(alert)}: no longer yours", text, alert=alert)
+        said = telling.of_incident(incident, f"{telling.summary(alert)}: {telling.NOT_YOURS}", text, alert=alert)
         _post(
             draft,
             "resolved",
             one.notifier,
-            {**said, "ended": "no longer yours"},
+            {**said, "ended": telling.NOT_YOURS},
             incident=incident,
             alert=alert,
             run=None,

@@ -271,7 +271,8 @@ def _over(draft: Draft, letters: Sequence[Letter], most: int) -> list[Alert]:
     """The alerts of incidents that are over, for receivers that keep count of them."""
     found: list[Alert] = []
     for letter in letters:
-        if letter.kind == "resolved" and letter.incident_id is not None and len(found) < most:
+        over = letter.kind == "resolved" and letter.content.get("ended") != telling.NOT_YOURS
+        if over and letter.incident_id is not None and len(found) < most:
             found += draft.view.alerts_of(letter.incident_id)
     return found[: max(0, most)]
 

@@ -68,3 +68,15 @@ def test_of_what_is_over_meanwhile_nobody_hears():
     world.recovers()
     reroute(world, BOTH)
     assert pages(world) == [("page", "ops"), ("resolved", "ops")]
+
+
+def test_several_that_are_not_theirs_any_more_are_told_as_that_and_not_as_over():
+    world = World(routed(OPS) | {"digest": {"within": "5s"}})
+    for check in ("http", "tcp", "tls"):
+        world.fails(check)
+    world.wait(10)
+    reroute(world, WEB, "AL-1", "AL-2", "AL-3")
+    [*_, last] = [one for one in world.view.outbox.values() if one.notifier == "ops"]
+    assert last.content["ended"] == "no longer yours"
+    assert last.content["title"] == "shop: 2 alerts are no longer yours"
+    assert last.content["alerts"] == [], "they fire, and are not shown as over"
