@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from deterministic_loop import PROCESS
+from history_plan import ROLES
 from sqlalchemy import Connection, Engine, event
 
-from forewatch.errors import StoreUnavailable
+from forewatch.errors import StoreUnavailable, TransitionRefused
 from forewatch.home import Home
 from forewatch.store import schema, silences
 from forewatch.store.engine import Store, make_engine, path_of
@@ -142,6 +143,10 @@ class SimulatedStore(Store):
             for engine in engines().values():
                 engine.dispose()  # its connections are gone with it, and SQLite undoes what they had begun
             await asyncio.Future()  # nobody goes on from here
+            raise
+        except TransitionRefused as error:
+            if process is not None and process.name in ROLES:  # nobody asked for this step: it is our own mistake
+                self._world.unexpected.append(f"{process}: {error}")
             raise
         await self._world.yields(fn)
         return result

@@ -238,8 +238,7 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
         last = [draft.view.alert_last(mark) or alert for mark in flapping]
         if all(one.service != incident.service for one in last):
             # Its own services are well; what flaps beside them is a trouble of its own.
-            for one in last:
-                move_away(draft, incident, one)
+            move_away(draft, incident, last)
             close_recovered(draft, incident, unwatched)
             return
         flaps = last[0]

@@ -273,7 +273,8 @@ def _over(draft: Draft, letters: Sequence[Letter], most: int) -> list[Alert]:
     for letter in letters:
         over = letter.kind == "resolved" and letter.content.get("ended") != telling.NOT_YOURS
         if over and letter.incident_id is not None and len(found) < most:
-            found += draft.view.alerts_of(letter.incident_id)
+            # Some of them end by this very decision.
+            found += [draft.alert_now(one.id) or one for one in draft.view.alerts_of(letter.incident_id)]
     return found[: max(0, most)]
 
 
@@ -285,7 +286,7 @@ def _digest(draft: Draft, letters: Sequence[Letter]) -> Letter:
     severity = worst([telling.severity_of(letter.severity) for letter in told])
     incidents = list(dict.fromkeys(letter.incident_id for letter in letters if letter.incident_id is not None))
     named = tuple(dict.fromkeys(one for letter in letters for one in letter.named))
-    shown = [draft.view.alert(one.alert_id) for one in named[: telling.MOST_SHOWN]]
+    shown = [draft.alert_now(one.alert_id) for one in named[: telling.MOST_SHOWN]]
     over = _over(draft, letters, telling.MOST_SHOWN - len(shown))
     content = telling.of_digest(letters, kind, severity, incidents, [*(one for one in shown if one), *over])
     alone = incidents[0] if len(incidents) == 1 else None
