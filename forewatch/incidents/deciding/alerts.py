@@ -238,7 +238,7 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
         last = [draft.view.alert_last(mark) or alert for mark in flapping]
         if all(one.service != incident.service for one in last):
             # Its own services are well; what flaps beside them is a trouble of its own.
-            move_away(draft, incident, last)
+            move_away(draft, incident, [draft.alert_now(one.id) or one for one in last])
             close_recovered(draft, incident, unwatched)
             return
         flaps = last[0]

@@ -90,7 +90,7 @@ def _move(draft: Draft, incident: Incident, alerts: Sequence[Alert]) -> None:
     )
     draft.open_incident(new, text)
     for alert in alerts:
-        draft.put_alert(replace(alert, incident_id=new_id, updated_at=draft.now))
+        draft.move_alert(alert, new_id)
         draft.log(incident.id, "alert", text, alert=alert.id)
     draft.because("flapping-moved", text, *(alert.id for alert in alerts), incident.id, new_id)
 

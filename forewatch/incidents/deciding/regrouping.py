@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from forewatch.alerting.alert import worst
 from forewatch.errors import ActionRefused, NotFound
 from forewatch.incidents import telling
@@ -22,7 +20,7 @@ def incidents_merged(draft: Draft, event: IncidentsMerged) -> None:
     if into.id == gone.id:
         raise ActionRefused(f"{into.id} cannot be merged with itself")
     for alert in draft.view.alerts_of(gone.id):
-        draft.put_alert(replace(alert, incident_id=into.id, updated_at=draft.now))
+        draft.move_alert(alert, into.id)
     for run in draft.view.runs_of(gone.id):
         draft.change_run(run, incident_id=into.id)
     draft.change(MoveNotices(gone.id, into.id))
@@ -70,7 +68,7 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
     # A page that waits for a run speaks for the one incident alone; what becomes of the other must not stop it.
     release(draft, incident, text, new_id)
     for alert in moved:
-        draft.put_alert(replace(alert, incident_id=new_id, updated_at=draft.now))
+        draft.move_alert(alert, new_id)
     for run in draft.view.runs_of(incident.id):
         if run.alert_id in event.alert_ids:
             draft.change_run(run, incident_id=new_id)

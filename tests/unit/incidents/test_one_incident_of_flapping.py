@@ -67,3 +67,27 @@ def test_what_flaps_of_one_service_leaves_an_incident_that_is_over_together():
     assert {alert.incident_id for alert in world.view.alerts.values() if alert.id in ("AL-4", "AL-5")} == {left[0].id}
     world.wait(900)
     assert not any(one.open for one in world.view.incidents.values())
+
+
+def test_what_has_ended_and_is_moved_links_nobody_by_that():
+    services = [
+        {"name": "shop", "depends_on": ["db"]},
+        {"name": "db"},
+        {"name": "other", "depends_on": ["shop", "mail"]},
+    ]
+    world = World(
+        {
+            "services": [*services, {"name": "mail"}],
+            "flapping": {"after": 2, "within": "10m", "calm": "5m"},
+        }
+    )
+    world.fails(service="db")
+    for _ in range(2):
+        world.fails()
+        world.recovers()
+    world.wait(11)
+    world.recovers(service="db")
+    moved = world.view.alerts["AL-3"].incident_id
+    assert moved != "INC-1"
+    world.fails(service="other")
+    assert world.view.alerts["AL-4"].incident_id != moved, "shop ended 11 s ago"
