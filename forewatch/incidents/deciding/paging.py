@@ -139,11 +139,17 @@ def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], sai
         draft.because("silence-report", text, notice.id, silence_id)
 
 
-def release(draft: Draft, incident: Incident, because: str, *subjects: str) -> list[str]:
-    """Let the incident's held pages go now, saying why. The notifiers they are for."""
+def release(
+    draft: Draft, incident: Incident, because: str, *subjects: str, moved: Mapping[str, str] | None = None
+) -> list[str]:
+    """Let the incident's held pages go now, saying why. The notifiers they are for.
+
+    `moved`: alerts that are of another incident now; their pages speak of that one.
+    """
     held = draft.view.held_in(incident.id)
     for notice in held:
-        release_one(draft, notice, telling.released(notice.content, because))
+        of = (moved or {}).get(str(notice.alert_id), incident.id)
+        release_one(draft, notice, {**telling.released(notice.content, because), "incident_id": of}, incident_id=of)
     if held:
         ids = ", ".join(notice.id for notice in held)
         text = f"Held pages go out now ({ids}): {because}"
@@ -211,6 +217,19 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
             alert=alert,
             run=None,
         )
+
+
+def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Alert], why: str) -> None:
+    """Firing alerts have become an incident of their own: who was told of them hears of it, for the end of the one they
+    were told of in is not theirs."""
+    for alert in alerts:
+        kind = "report" if alert.severity == "info" else "update"
+        said = {**telling.of_incident(incident, telling.summary(alert), why, alert=alert), "update": True}
+        for one in draft.view.named(alert.id):
+            letter = Letter(
+                one.notifier, kind, alert.severity, said, incident.id, alert.id, None, (naming(alert),), draft.now
+            )
+            draft.post(Post(letter))
 
 
 def tell_of_recovery(draft: Draft, incident: Incident, how: str, ended: str) -> None:

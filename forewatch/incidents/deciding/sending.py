@@ -59,15 +59,22 @@ def hold_due(draft: Draft, incident_id: str) -> None:
         release_one(draft, one, dict(one.content))
 
 
-def release_one(draft: Draft, held: Notification, content: telling.Content, *, kind: str | None = None) -> None:
-    """Post a held notification as what it is, or as another kind with other content."""
+def release_one(
+    draft: Draft,
+    held: Notification,
+    content: telling.Content,
+    *,
+    kind: str | None = None,
+    incident_id: str | None = None,
+) -> None:
+    """Post a held notification as what it is, or as another kind with other content, or of another incident."""
     named = () if kind is not None else _still_named(draft, held)
     letter = Letter(
         held.notifier,
         kind or held.kind,
         held.severity,
         content,
-        held.incident_id,
+        incident_id or held.incident_id,
         held.alert_id,
         held.run_id,
         named,
