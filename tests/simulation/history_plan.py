@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -56,8 +57,15 @@ def plan(seed: int, setting: str | None = None) -> Plan:
     random = Random(seed)
     setting = setting or ("company" if seed % 2 else "groups")
     rates = Rates(**random.choice(_MOODS))
-    steps = _in_a_company(random) if setting == "company" else _among_groups(random)
+    steps = _in_a_company(random, _COMPANY) if setting == "company" else _among_groups(random)
     return Plan(seed, setting, rates, tuple(sorted(steps, key=lambda step: step.at)))
+
+
+def plan_of(seed: int, kinds: Collection[str]) -> Plan:
+    """A history of a company in which only these kinds of things happen, each as often, and nobody is killed."""
+    chosen = {kind: (1, _COMPANY[kind][1]) for kind in kinds}
+    steps = _in_a_company(Random(seed), chosen)
+    return Plan(seed, "company", Rates(), tuple(sorted(steps, key=lambda step: step.at)))
 
 
 def _among_groups(random: Random) -> list[Step]:
@@ -67,13 +75,13 @@ def _among_groups(random: Random) -> list[Step]:
     ]
 
 
-def _in_a_company(random: Random) -> list[Step]:
+def _in_a_company(random: Random, kinds: dict[str, tuple[int, Any]]) -> list[Step]:
     """Trouble does not come alone: much of it is about a few instants, and some of a fault's neighbours go with it."""
     instants = [random.uniform(2, LENGTH) for _ in range(random.randint(1, 3))]
     steps = []
     for _ in range(random.randint(3, 14)):
         at = random.choice(instants) + random.uniform(0, 12) if random.random() < 0.6 else random.uniform(2, LENGTH)
-        steps.append(_step(random, _COMPANY, at))
+        steps.append(_step(random, kinds, at))
     for step in [step for step in steps if step.what == "falls ill" and random.random() < 0.3]:
         other = _ill_in_a_company(random)
         steps.append(

@@ -17,18 +17,20 @@ Plant = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Recipe:
-    """`promise` names the one that must find it; `plant` puts the rule in place while its context lasts."""
+    """`promise` names the one that must find it, in histories of these kinds of happenings alone; `plant` puts the rule
+    in place while its context lasts."""
 
     promise: str
+    among: tuple[str, ...]
     plant: Plant
 
 
 PLANTED_RULES: dict[str, Recipe] = {}
 
 
-def planted(name: str, *, breaks: str) -> Callable[[Plant], Plant]:
+def planted(name: str, *, breaks: str, among: tuple[str, ...] = ("falls ill",)) -> Callable[[Plant], Plant]:
     def keep(plant: Plant) -> Plant:
-        PLANTED_RULES[name] = Recipe(breaks, contextmanager(plant))
+        PLANTED_RULES[name] = Recipe(breaks, among, contextmanager(plant))
         return plant
 
     return keep
@@ -44,7 +46,7 @@ def _told_by_incident() -> Iterator[None]:
         yield
 
 
-@planted("what joins an acknowledged incident is told to nobody", breaks="named")
+@planted("what joins an acknowledged incident is told to nobody", breaks="named", among=("falls ill", "acknowledges"))
 def _swallowed() -> Iterator[None]:
     with instead(announcing, tell_of_trouble=_only_who_knows_nothing(lambda one: one.status == "acknowledged")):
         yield
@@ -62,7 +64,9 @@ def _only_who_knows_nothing(applies: Callable[[Any], bool]) -> Any:
     return tell
 
 
-@planted("a new label resolves the alert of a check that fails on", breaks="resolved")
+@planted(
+    "a new label resolves the alert of a check that fails on", breaks="resolved", among=("falls ill", "is configured")
+)
 def _resolved_by_a_label() -> Iterator[None]:
     def relabel(draft: Any, firing: Any, mark: str, event: Any) -> None:
         alerts._end(draft, firing, draft.now, "")
@@ -71,7 +75,11 @@ def _resolved_by_a_label() -> Iterator[None]:
         yield
 
 
-@planted("a dependant that is well again is restarted for a look too few", breaks="acts for what fails")
+@planted(
+    "a dependant that is well again is restarted for a look too few",
+    breaks="acts for what fails",
+    among=("falls ill", "comes and goes"),
+)
 def _healthy_dependant() -> Iterator[None]:
     with (
         instead(automation, passed_meanwhile=lambda draft, alert, seen: None),
@@ -98,7 +106,11 @@ def _glued() -> Iterator[None]:
         yield
 
 
-@planted("an alert that flaps keeps the incident of another service open", breaks="open")
+@planted(
+    "an alert that flaps keeps the incident of another service open",
+    breaks="open",
+    among=("falls ill", "comes and goes"),
+)
 def _kept_open() -> Iterator[None]:
     with mock.patch.object(alerts, "all", return_value=False, create=True):
         yield

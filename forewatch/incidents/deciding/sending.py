@@ -18,6 +18,7 @@ from forewatch.alerting.notification import Notification
 from forewatch.clock import iso, micros, seconds
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.flapping import said_of
 from forewatch.incidents.outcome import (
     CancelTimers,
     DropLetters,
@@ -241,7 +242,8 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
         if alert is None or letter.kind not in ("page", "update"):
             kept.append(post)
         elif alert.status != "firing" and flaps(draft.view.flap(alert.fingerprint)):
-            kept.append(post)  # that it flaps is for people all the same
+            # That it flaps is for people all the same, and may be news to them.
+            kept.append(replace(post, letter=replace(letter, content=_flapping(draft, letter))))
         elif alert.status != "firing":
             over.add(letter.incident_id)
             kept.append(replace(post, letter=_told_late(letter, alert)))
@@ -256,6 +258,13 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
     # Who had not heard of the trouble needs no second line that says it is over.
     ended = [post for post in kept if post.letter.kind == "resolved" and post.letter.incident_id in over]
     return [post for post in kept if post not in ended or _told_before(draft, post.letter)]
+
+
+def _flapping(draft: Draft, letter: Letter) -> telling.Content:
+    """What was to be told of an alert that is over for now and flaps, with that."""
+    title, text = str(letter.content["title"]), str(letter.content.get("text", ""))
+    said = text if "flaps" in text else telling.joined(said_of(draft), text)
+    return {**letter.content, "title": f"{title} (over for now, but it flaps)", "text": said}
 
 
 def _silenced(draft: Draft, alert: Alert) -> str | None:
