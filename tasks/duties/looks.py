@@ -121,9 +121,11 @@ class Looks:
     async def _ask_the_old_again(self, found: dict[CheckKey, CheckResult | None]) -> None:
         """Bring results up to date that have grown old meanwhile; one that does not answer soon stays as it is."""
         again: dict[CheckKey, asyncio.Future[CheckResult]] = {}
-        for key, result in found.items():
-            latest = self._engine.latest(key) if result is not None else None
-            if latest is not None and latest[1] >= FRESH and (future := self._engine.soon(key)) is not None:
+        for key in [key for key, result in found.items() if result is not None]:
+            latest = self._engine.latest(key)
+            if latest is not None and latest[1] < FRESH:
+                found[key] = latest[0]  # its own round came meanwhile
+            elif latest is not None and (future := self._engine.soon(key)) is not None:
                 again[key] = future
         if again:
             await asyncio.wait(again.values(), timeout=AGAIN_WITHIN)
