@@ -19,8 +19,7 @@ from forewatch.store import alerts
 from forewatch.store.shifts import Fence
 from tasks.duties.decider import Decider
 from tasks.duties.looks import Looks
-from tasks.duties.remedies import ask_other_remedies
-from tasks.duties.routes import tell_other_routes
+from tasks.duties.versions import settle
 from tasks.probes import memory
 from tasks.probes.calls import Calls
 from tasks.probes.engine import CheckEngine
@@ -134,8 +133,7 @@ class CheckHealth:
                     await self._runtime.store.run(self._forget_others, config)
                     version = newest
                 if self._settled != version:
-                    await tell_other_routes(self._runtime, self._fence, self._decider.decide, version, config)
-                    await ask_other_remedies(self._runtime, self._fence, self._decider.decide, version, config)
+                    await settle(self._runtime, self._fence, self._decider.decide, version, config)
                     self._settled = version
             except Fenced as error:
                 log.warning("%s", error)

@@ -9,11 +9,12 @@ from forewatch.config.models import Config
 from forewatch.deciding import decide
 from forewatch.home import Home
 from forewatch.incidents.events import AlertRaised, RoutesChanged
+from forewatch.replaying import stored_configurations
 from forewatch.runtime import Runtime
 from forewatch.store import config_versions
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence, take
-from tasks.duties import routes as duty
+from tasks.duties import versions
 
 pytestmark = pytest.mark.unit
 
@@ -46,9 +47,8 @@ class Watch:
         async def noted(event: object) -> None:
             self.decided.append(event)
 
-        config = duty.configuration_of(self.runtime, version)
-        assert config is not None
-        await duty.tell_other_routes(self.runtime, self.fence, noted, version, config)
+        config = stored_configurations(self.store)(version)
+        await versions.settle(self.runtime, self.fence, noted, version, config)
 
 
 @pytest.fixture
@@ -80,7 +80,6 @@ async def test_where_the_version_before_cannot_be_read_all_that_fires_is_asked(w
     watch.fails("shop")
     watch.fails("stock")
     second = watch.configure(AFTER)
-    known = duty.configuration_of
-    monkeypatch.setattr(duty, "configuration_of", lambda runtime, of: known(runtime, of) if of == second else None)
+    monkeypatch.setattr(versions, "_configuration", lambda runtime, version: None)
     await watch.follow(second)
     assert watch.decided == [RoutesChanged(["AL-1", "AL-2"], second, watch.clock.now())]
