@@ -97,7 +97,7 @@ async def put_load(service: str, one: Benchmark) -> Row:
 
 async def _decide(context: Runtime, event: AlertRaised | AlertCleared) -> None:
     config = context.configuration.current()
-    outcome = await context.store.run(decide, context.store, event, config=config, now=context.clock.now())
+    outcome = await context.store.run(decide, context.store, event, config=config, now=context.clock.now)
     wake(context.home, outcome)
 
 

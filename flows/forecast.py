@@ -128,5 +128,5 @@ def _made(rows: Sequence[Row]) -> int:
 
 
 async def _decide(context: Runtime, event: AlertRaised | AlertCleared, config: tuple[int, Config]) -> None:
-    outcome = await context.store.run(decide, context.store, event, config=config, now=context.clock.now())
+    outcome = await context.store.run(decide, context.store, event, config=config, now=context.clock.now)
     wake(context.home, outcome)

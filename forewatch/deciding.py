@@ -8,6 +8,7 @@ it; a process that dies at any point leaves either the whole decision or none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 from sqlalchemy import Connection
@@ -80,8 +81,13 @@ from forewatch.store.facts import RecordingView
 from forewatch.store.shifts import Fence, check_fence
 
 
-def decide(store: Store, event: Event, *, config: tuple[int, Config], now: int, fence: Fence | None = None) -> Outcome:
+def decide(
+    store: Store, event: Event, *, config: tuple[int, Config], now: int | Callable[[], int], fence: Fence | None = None
+) -> Outcome:
     """Decide upon an event. Blocks for a few milliseconds and a disk sync; call it through `store.run` in async code.
+
+    `now` is the instant, or the clock that is read once it is this decision's turn: between asking and deciding others
+    may have decided, and an instant from before them would not see what they did as done.
 
     `config` is (version, configuration). A shift passes its `fence`. The caller then wakes who has work
     (`wake`); a lost ring costs a poll interval. A timer that fired already
@@ -91,7 +97,8 @@ def decide(store: Store, event: Event, *, config: tuple[int, Config], now: int, 
     NotFound for an unknown id, StoreUnavailable if nothing can be stored. Nothing is changed then.
     """
     with store.decide() as conn:
-        return decide_in(conn, event, config=config, now=now, fence=fence)
+        at = now if isinstance(now, int) else now()
+        return decide_in(conn, event, config=config, now=at, fence=fence)
 
 
 def wake(home: Home, outcome: Outcome) -> None:

@@ -53,7 +53,7 @@ def run_under_way() -> Execution | None:
 
 def decide_and_ring(runtime: Runtime, event: Event) -> Outcome:
     """Decide upon an event and wake who must act on it. Blocks for a few milliseconds, as `deciding.decide`."""
-    outcome = decide(runtime.store, event, config=runtime.configuration.current(), now=runtime.clock.now())
+    outcome = decide(runtime.store, event, config=runtime.configuration.current(), now=runtime.clock.now)
     wake(runtime.home, outcome)
     return outcome
 

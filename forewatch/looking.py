@@ -19,8 +19,10 @@ from forewatch.store.looks import Look
 FRESH = 1.0
 """Seconds for which a result is fresh enough to act on."""
 POLL = 0.025
-PATIENCE = PROBED_WITHIN + 0.25
-"""Seconds a look's answer is waited for: the longest probe, and what it takes to write it down."""
+AGAIN_WITHIN = 0.25
+"""Seconds for one more probe of what has grown old while a slower one was waited for."""
+PATIENCE = PROBED_WITHIN + AGAIN_WITHIN + 0.25
+"""Seconds a look's answer is waited for: the longest probe, the short ones after it, and what writing it down takes."""
 
 Seen = list[dict[str, Any]]
 

@@ -14,12 +14,12 @@ from forewatch.store import switches
 
 def turn_automation(runtime: Runtime, state: Literal["on", "off"], *, actor: str, reason: str) -> None:
     """Turn the switch, in one transaction with what follows from it. Nothing happens where it stands so already."""
-    now = runtime.clock.now()
     try:
         config = runtime.configuration.current()
     except NotFound:
         config = None  # nothing was ever watched, so nothing was refused
     with runtime.store.decide() as conn:
+        now = runtime.clock.now()
         turned = switches.turn(conn, switches.AUTOMATION, state, actor=actor, reason=reason, now=now)
         if turned and state == "on" and config is not None:
             decide_in(conn, AutomationResumed(actor, now), config=config, now=now)

@@ -84,8 +84,8 @@ def carry_out(runtime: Runtime, event: Callable[[int], Event]) -> Outcome:
     """Decide what a person asks for now, and wake all who may have work from it. Raises what `decide` does."""
     from forewatch.deciding import decide
 
-    now = runtime.clock.now()
-    outcome = decide(runtime.store, event(now), config=runtime.configuration.current(), now=now)
+    asked = event(runtime.clock.now())
+    outcome = decide(runtime.store, asked, config=runtime.configuration.current(), now=runtime.clock.now)
     ring_all(runtime)
     return outcome
 

@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
                 if under_way is not None and not begins:
                     silence = replace(silence, id=under_way.id, starts_at=under_way.starts_at)
                 hidden = silencing.preview(conn, silence.matchers)
-                silencing.put(conn, silence, config=config, now=now)
+                silencing.put(conn, silence, config=config, now=runtime.clock.now())
             ring_all(runtime)
         begin = f" from {local(silence.starts_at)}" if silence.starts_at > now else ""
         was = f" (until {local(under_way.ends_at)} before)" if silence.id and under_way is not None else ""
@@ -70,10 +70,10 @@ def register(app: typer.Typer) -> None:
     def end(service: ServiceArgument, home: HomeOption = None) -> None:
         """End maintenance of a service that was begun by hand: people are notified of what still fires."""
         with opened(home) as runtime:
-            now = runtime.clock.now()
             config = runtime.configuration.current()
-            planned = [times.name for name, times in _planned(config[1], now) if name == service]
+            planned = [times.name for name, times in _planned(config[1], runtime.clock.now()) if name == service]
             with runtime.store.decide() as conn:
+                now = runtime.clock.now()
                 found = _by_hand(conn, service, now)
                 for one in found:
                     decide_in(conn, SilenceExpired(one.id, person(), now), config=config, now=now)

@@ -79,9 +79,9 @@ def register(app: typer.Typer) -> None:
                 f"{name} cannot run with these inputs: {'; '.join(problems)} (see: forewatch runbooks show {name})"
             )
         with opened(home) as runtime:
-            now = runtime.clock.now()
-            event = RunRequested(name, given, person(), now, service, incident)
-            outcome = decide(runtime.store, event, config=runtime.configuration.current(), now=now)
+            event = RunRequested(name, given, person(), runtime.clock.now(), service, incident)
+            config = runtime.configuration.current()
+            outcome = decide(runtime.store, event, config=config, now=runtime.clock.now)
             run_id = next(change.run.id for change in outcome.changes if isinstance(change, PutRun))
             ring(runtime.home, "worker")
             out.print(f"{run_id} is asked for.")

@@ -86,7 +86,7 @@ def register(app: typer.Typer) -> None:
             with runtime.store.decide() as conn:
                 hidden = silencing.preview(conn, silence.matchers)
                 config = runtime.configuration.current()
-                silence_id, outcome = silencing.put(conn, silence, config=config, now=now)
+                silence_id, outcome = silencing.put(conn, silence, config=config, now=runtime.clock.now())
             wake(runtime.home, outcome)
             ring_all(runtime)
         begin = f"from {local(silence.starts_at)} " if silence.starts_at > now else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import cache
 from zoneinfo import available_timezones
 
 from forewatch.config.detection import Holidays
@@ -47,9 +48,9 @@ def check_holidays(config: Config, top: Spot) -> Iterator[Problem]:
         except ValueError:
             place = spot.at("dates", index)
             yield place.problem(f"{place.quote()} is no day; write 2026-12-24, or 12-24 for every year")
-    if holidays.zone not in available_timezones():
+    if holidays.zone not in _zones():
         place = spot.at("zone")
-        yield place.problem(f"there is no time zone {place.quote()}{near(holidays.zone, available_timezones())}")
+        yield place.problem(f"there is no time zone {place.quote()}{near(holidays.zone, _zones())}")
     if holidays.country is None:
         if holidays.region is not None:
             yield spot.at("region").problem("a region needs its country beside it: country: DE")
@@ -64,6 +65,12 @@ def check_holidays(config: Config, top: Spot) -> Iterator[Problem]:
         place = spot.at("region")
         regions = ", ".join(known[holidays.country]) or "none"
         yield place.problem(f"{holidays.country} has no region {place.quote()} (there are: {regions})")
+
+
+@cache
+def _zones() -> set[str]:
+    """Hundreds of files are looked at for them."""
+    return available_timezones()
 
 
 def _read(text: str) -> tuple[int | None, int, int]:

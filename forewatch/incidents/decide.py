@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from forewatch.incidents.deciding.alerts import alert_cleared, alert_raised, alert_timed_out, alerts_refreshed
+from forewatch.incidents.deciding.announcing import routes_changed
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.people import (
     acknowledged,
@@ -33,6 +34,7 @@ from forewatch.incidents.events import (
     Noted,
     RemediesChanged,
     ResolvedByHand,
+    RoutesChanged,
     RunActed,
     RunFailed,
     RunRequested,
@@ -87,6 +89,8 @@ def decide(view: View, event: Event, now: int) -> Outcome:
             automation_resumed(draft, event)
         case RemediesChanged():
             remedies_changed(draft, event)
+        case RoutesChanged():
+            routes_changed(draft, event)
         case ShadowRehearsed():
             shadow_rehearsed(draft, event)
         case TimerDue():

@@ -221,6 +221,16 @@ class RemediesChanged(Event):
 
 
 @dataclass(frozen=True)
+class RoutesChanged(Event):
+    """A configuration that leads these firing alerts to others came into force: who is on its routes hears of them."""
+
+    source: ClassVar[str] = "configuration"
+    alert_ids: list[str]
+    version: int
+    at: int
+
+
+@dataclass(frozen=True)
 class ShadowRehearsed(Event):
     """It was looked at whether a remedy in shadow could have run: what stood against it, and what was as it should."""
 
@@ -290,7 +300,7 @@ _TYPES: dict[str, type[Event]] = {
         AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
         RunRequested, AlertsRefreshed, AlertTimedOut, AlertAcknowledged, ChangeReported, SilenceSet, SilenceExpired,
         IncidentsMerged, IncidentSplit, Undelivered,
-        AutomationResumed, RemediesChanged,
+        AutomationResumed, RemediesChanged, RoutesChanged,
         ShadowRehearsed,
     )
 }  # fmt: skip

@@ -102,6 +102,8 @@ def too(said: Content, services: int) -> Content:
 
 RESOLVED = "resolved"
 """How an incident ends whose alerts all say that they are over."""
+NOT_YOURS = "no longer yours"
+"""How an alert ends for a receiver to whom no route leads any more."""
 BY_ITSELF = "recovered by itself"
 MOST_LINES = 5
 """Lines of a digest, and names in its title."""
@@ -345,21 +347,30 @@ def of_digest(
         "truncated_alerts": max(0, sum(len(letter.named) for letter in letters) - len(firing)),
     }
     if not troubles:
-        more["ended"] = RESOLVED if all(one.content.get("ended") == RESOLVED for one in ends) else "over"
+        words = {one.content.get("ended") for one in ends}
+        more["ended"] = words.pop() if words in ({RESOLVED}, {NOT_YOURS}) else "over"
     return {**said, **more}
 
 
 def _digest_title(troubles: Sequence[Letter], ends: Sequence[Letter]) -> str:
     if len(troubles) == 1:
         return str(troubles[0].content["title"])
-    told = troubles or ends
+    over = [letter for letter in ends if letter.content.get("ended") != NOT_YOURS]
+    told = troubles or over or ends
     services = list(dict.fromkeys(str(letter.content["service"]) for letter in told))
     names = ", ".join(services[:MOST_LINES]) + (
         f" and {len(services) - MOST_LINES:,} more" if len(services) > MOST_LINES else ""
     )
-    if len(services) == 1:
-        return f"{services[0]}: {len(told)} problems" if troubles else f"{services[0]}: {len(told)} incidents are over"
-    return f"{len(services):,} services {'have problems' if troubles else 'are back'}: {names}"
+    one = len(services) == 1
+    if troubles:
+        return f"{names}: {len(told)} problems" if one else f"{len(services):,} services have problems: {names}"
+    if not over:
+        return f"{names}: {len(told)} alerts are {NOT_YOURS}"
+    return f"{names}: {_count(over)} over" if one else f"{len(services):,} services are back: {names}"
+
+
+def _count(ends: Sequence[Letter]) -> str:
+    return f"{len(ends)} incidents are" if len(ends) > 1 else "an incident is"
 
 
 def _digest_line(letter: Letter) -> str:

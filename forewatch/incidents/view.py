@@ -46,8 +46,8 @@ class View(Protocol):
         alert began)."""
 
     def open_incidents_keyed(self, key: str, service: str) -> list[tuple[Incident, int]]:
-        """Open incidents with alerts of `service` whose group key is `key`, or `key` and a slash and more, the oldest
-        first: (incident, when the last such alert began)."""
+        """Open incidents whose group key is `key`, or `key` and a slash and more, the oldest first: (incident, when its
+        last alert of `service` began, or 0)."""
 
     def linked(self, services: Collection[str], since: int) -> list[tuple[Incident, str]]:
         """Open incidents with an alert of one of `services` that fires or ended at `since` or later, the oldest first,

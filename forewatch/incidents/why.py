@@ -179,6 +179,8 @@ def happening(event: dict[str, Any]) -> str:
             return f"{actor} let automation act again"
         case {"type": "RemediesChanged", "version": version}:
             return f"Configuration {version} came into force with other remedies"
+        case {"type": "RoutesChanged", "version": version}:
+            return f"Configuration {version} came into force with other routes"
         case {"type": "ShadowRehearsed", "runbook": runbook}:
             return f"It was looked at whether {runbook} could have run"
         case {"type": "TimerDue", "kind": kind, "subject": subject}:

@@ -188,7 +188,7 @@ class Drain:
         if not due:
             return Slice(idle=True)
         try:
-            return self._time_out(due, now)
+            return self._time_out(due)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 the one that failed shows when each is decided by itself
@@ -196,7 +196,7 @@ class Drain:
         done = Slice()
         for mark in due:
             try:
-                one = self._time_out([mark], now)
+                one = self._time_out([mark])
             except StoreError:
                 raise
             except Exception as error:
@@ -208,13 +208,14 @@ class Drain:
             done.decided += one.decided
         return done
 
-    def _time_out(self, marks: Sequence[str], now: int) -> Slice:
+    def _time_out(self, marks: Sequence[str]) -> Slice:
         """As many of them as there is time for."""
         done = Slice()
         config = self._configuration.current()
         with self._store.decide() as conn:
             check_fence(conn, self._fence)
             spent = _Spent()
+            now = self._clock.now()
             for mark in marks:
                 done.outcomes.append(decide_in(conn, AlertTimedOut(mark, now), config=config, now=now))
                 done.decided += 1

@@ -45,6 +45,7 @@ _OVER_LATELY = (
     .limit(bindparam("most"))
 )
 _INSERT = insert(alerts)
+_PLACE = select(alerts.c.incident_id, alerts.c.service).where(alerts.c.id == bindparam("of"))
 _REPLACE = update(alerts).where(alerts.c.id == bindparam("of"))
 _FIRING_OF = (
     select(alerts)
@@ -229,15 +230,17 @@ def put(conn: Connection, alert: Alert) -> None:
     Raises TransitionRefused where another episode of the fingerprint is firing.
     """
     row = {**vars(alert), "labels": dict(alert.labels), "annotations": dict(alert.annotations)}
+    before = conn.execute(_PLACE, {"of": alert.id}).one_or_none()
     try:
-        new = not conn.execute(_REPLACE, {**row, "of": alert.id}).rowcount
-        if new:
+        if before is None:
             conn.execute(_INSERT, row)
+        else:
+            conn.execute(_REPLACE, {**row, "of": alert.id})
     except IntegrityError as error:
         raise TransitionRefused(
             f"{alert.id} cannot fire: another alert {alert.fingerprint} is firing already"
         ) from error
-    if not new:
+    if before is not None:
         conn.execute(_DROP_LABELS, {"of": alert.id})
     if alert.status == "firing":
         labels = [
@@ -250,3 +253,5 @@ def put(conn: Connection, alert: Alert) -> None:
         incident_services.touch(conn, alert.incident_id, alert.service, alert.starts_at)
         if alert.status == "resolved":
             incident_services.ended(conn, alert.incident_id, alert.service, alert.updated_at)
+    if before is not None and before.incident_id not in (None, alert.incident_id):
+        incident_services.left(conn, before.incident_id, before.service)

@@ -71,7 +71,8 @@ class Store:
     def __init__(self, home: Home) -> None:
         self.home = home
         self._pid = os.getpid()
-        self._engines = {file: make_engine(path_of(home, file), _SYNCHRONOUS[file]) for file in REVISIONS}
+        self._paths = {file: path_of(home, file) for file in REVISIONS}
+        self._engines = {file: make_engine(path, _SYNCHRONOUS[file]) for file, path in self._paths.items()}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
 
     @classmethod
@@ -186,7 +187,7 @@ class Store:
     @contextmanager
     def _transaction(self, file: File, begin: str) -> Iterator[Connection]:
         self._same_process()
-        with explained(path_of(self.home, file)), self._engines[file].connect() as conn:
+        with explained(self._paths[file]), self._engines[file].connect() as conn:
             conn = conn.execution_options(begin=begin)
             transaction = conn.begin()
             try:

@@ -77,6 +77,11 @@ _NAMES_LATELY = select(func.count(distinct(incidents.c.id))).where(
 _SERVICES_IN = select(func.count(distinct(alerts.c.service))).where(
     alerts.c.incident_id == bindparam("of"), alerts.c.status == "firing"
 )
+_LEFT = delete(incident_services).where(
+    incident_services.c.incident_id == bindparam("of"),
+    incident_services.c.service == bindparam("which"),
+    ~exists().where(alerts.c.incident_id == bindparam("of"), alerts.c.service == bindparam("which")),
+)
 _FORGET = delete(incident_services).where(incident_services.c.incident_id == bindparam("of"))
 
 
@@ -98,6 +103,11 @@ def _touch(fresh: sqlite.Insert | postgresql.Insert) -> Insert:
 def ended(conn: Connection, incident_id: str, service: str, at: int) -> None:
     """An alert of `service` in the incident is over since `at`."""
     conn.execute(_ENDED, {"of": incident_id, "which": service, "at": at})
+
+
+def left(conn: Connection, incident_id: str, service: str) -> None:
+    """An alert of `service` belongs to the incident no more; with the last of them the service is none of its."""
+    conn.execute(_LEFT, {"of": incident_id, "which": service})
 
 
 def linked(conn: Connection, services: Collection[str], since: int) -> list[tuple[Incident, str]]:
@@ -132,13 +142,14 @@ def open_with(conn: Connection, services: Collection[str]) -> list[tuple[Inciden
 
 
 def open_keyed(conn: Connection, key: str, service: str) -> list[tuple[Incident, int]]:
-    """Those with alerts of a service and this group key, or one that begins with it and a slash."""
+    """Open incidents with this group key, or one that begins with it and a slash, and when the last alert of a service
+    in each began: 0 where all of them were split off."""
     # "0" is what comes after the slash.
     found = []
     for row in conn.execute(_KEYED, {"key": key, "after": f"{key}0", "service": service}):
         fields = dict(row._mapping)
-        last_at = fields.pop("last_at")
-        if last_at is not None and (row.group_key == key or row.group_key.startswith(f"{key}/")):
+        last_at = fields.pop("last_at") or 0
+        if row.group_key == key or row.group_key.startswith(f"{key}/"):
             found.append((Incident(**fields), last_at))
     return sorted(found, key=lambda each: (each[0].opened_at, each[0].id))
 

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from forewatch.errors import Fenced
 from forewatch.store.schema import shifts
+
+_ROW = select(shifts).where(shifts.c.shift == bindparam("of"))
+_TERM = select(shifts.c.term).where(shifts.c.shift == bindparam("of"))
+_BEAT = (
+    update(shifts)
+    .where(shifts.c.shift == bindparam("of"), shifts.c.term == bindparam("in_term"))
+    .values(beat=shifts.c.beat + 1, beat_at=bindparam("now"))
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class ShiftRow:
 
 
 def get(conn: Connection, shift: str) -> ShiftRow | None:
-    row = conn.execute(select(shifts).where(shifts.c.shift == shift)).one_or_none()
+    row = conn.execute(_ROW, {"of": shift}).one_or_none()
     return ShiftRow(**row._mapping) if row is not None else None
 
 
@@ -59,7 +67,7 @@ def last_beat(conn: Connection) -> int | None:
 
 def check_fence(conn: Connection, fence: Fence) -> None:
     """Raises Fenced unless `fence.term` is still the shift's term. Call it inside the writing transaction."""
-    term = conn.execute(select(shifts.c.term).where(shifts.c.shift == fence.shift)).scalar_one_or_none()
+    term = conn.execute(_TERM, {"of": fence.shift}).scalar_one_or_none()
     if term != fence.term:
         raise Fenced(f"{fence.shift}: term {fence.term} is over, term {term} has begun")
 
@@ -134,12 +142,7 @@ def hand_over(conn: Connection, fence: Fence, *, successor: str, now: int) -> bo
 
 def beat(conn: Connection, fence: Fence, now: int) -> ShiftRow:
     """Show life and see whether anybody wants the watch. Raises Fenced if the term is over."""
-    changed = conn.execute(
-        update(shifts)
-        .where(shifts.c.shift == fence.shift, shifts.c.term == fence.term)
-        .values(beat=shifts.c.beat + 1, beat_at=now)
-    ).rowcount
-    if not changed:
+    if not conn.execute(_BEAT, {"of": fence.shift, "in_term": fence.term, "now": now}).rowcount:
         check_fence(conn, fence)
     row = get(conn, fence.shift)
     if row is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, func, insert, or_, select, update
 
 from forewatch.clock import micros
 from forewatch.store.schema import timers
@@ -22,6 +22,15 @@ _WAITS_UNTIL = (
     select(timers.c.id)
     .where(_WAITS, timers.c.kind == bindparam("which"), timers.c.due_at == bindparam("until"))
     .limit(1)
+)
+_DUE = (
+    select(timers)
+    .where(
+        timers.c.state == "waiting",
+        or_(timers.c.due_at <= bindparam("now"), timers.c.set_at > bindparam("ahead")),
+    )
+    .order_by(timers.c.due_at, timers.c.id)
+    .limit(bindparam("most", type_=Integer))
 )
 
 CLOCK_SLACK = 5.0
@@ -55,16 +64,8 @@ def due(conn: Connection, now: int, limit: int = 100) -> list[Timer]:
     One that was set in the future shows that the clock was set back since; it is due at once, for early is harmless and
     an hour late is not.
     """
-    found = (
-        select(timers)
-        .where(
-            timers.c.state == "waiting",
-            or_(timers.c.due_at <= now, timers.c.set_at > now + micros(CLOCK_SLACK)),
-        )
-        .order_by(timers.c.due_at, timers.c.id)
-        .limit(limit)
-    )
-    return [Timer(**row._mapping) for row in conn.execute(found)]
+    limits = {"now": now, "ahead": now + micros(CLOCK_SLACK), "most": limit}
+    return [Timer(**row._mapping) for row in conn.execute(_DUE, limits)]
 
 
 def next_due(conn: Connection) -> int | None:

@@ -19,7 +19,7 @@ from forewatch.store import alerts
 from forewatch.store.shifts import Fence
 from tasks.duties.decider import Decider
 from tasks.duties.looks import Looks
-from tasks.duties.remedies import ask_other_remedies
+from tasks.duties.versions import settle
 from tasks.probes import memory
 from tasks.probes.calls import Calls
 from tasks.probes.engine import CheckEngine
@@ -38,7 +38,7 @@ class CheckHealth:
         self._decider = Decider(runtime, fence)
         self._engine: CheckEngine | None = None
         self._looks: Looks | None = None
-        self._remedies_of: int | None = None
+        self._settled: int | None = None
         self._follow: asyncio.Task[None] | None = None
         self._durations: dict[CheckKey, float] = {}
         self._certificates: dict[CheckKey, int] = {}
@@ -132,9 +132,9 @@ class CheckHealth:
                     await self._engine.reconfigure(config, Path(config.folder))
                     await self._runtime.store.run(self._forget_others, config)
                     version = newest
-                if self._remedies_of != version:
-                    await ask_other_remedies(self._runtime, self._fence, self._decider.decide, version, config)
-                    self._remedies_of = version
+                if self._settled != version:
+                    await settle(self._runtime, self._fence, self._decider.decide, version, config)
+                    self._settled = version
             except Fenced as error:
                 log.warning("%s", error)
             except Exception as error:

@@ -18,7 +18,7 @@ from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import routes_for
 from forewatch.deciding import decide, wake
-from forewatch.errors import DeliveryFailed, Fenced, StoreUnavailable, TransitionRefused
+from forewatch.errors import DeliveryFailed, Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event
 from forewatch.incidents.outcome import Outcome, PutIncident
@@ -169,18 +169,14 @@ class Decider:
 
     async def _decide(self, event: Event) -> Outcome:
         runtime = self._runtime
-        try:
-            outcome = await runtime.store.run(
-                decide,
-                runtime.store,
-                event if isinstance(event, AlertRaised) and event.told_directly else self.as_told(event),
-                config=runtime.configuration.current(),
-                now=runtime.clock.now(),
-                fence=self._fence,
-            )
-        except TransitionRefused as error:
-            log.warning("%s", error)
-            return Outcome()
+        outcome = await runtime.store.run(
+            decide,
+            runtime.store,
+            event if isinstance(event, AlertRaised) and event.told_directly else self.as_told(event),
+            config=runtime.configuration.current(),
+            now=runtime.clock.now,
+            fence=self._fence,
+        )
         if isinstance(event, AlertRaised) and (page := self._paged_directly.get(_mark(event))) and event.at >= page.at:
             del self._paged_directly[_mark(event)]
         self.follow_up([outcome])

@@ -3,7 +3,8 @@
 It also sees whether a remedy in shadow could have run.
 
 A result younger than a second is fresh enough. Others get their check's own time-out, at most two seconds; what has not
-answered by then is unknown, and its round goes on as any other.
+answered by then is unknown, and its round goes on as any other. What answered at once is asked once more after such a
+wait: a remedy must not act on what a check said two seconds ago.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.deciding.dependencies import PROBED_WITHIN
 from forewatch.incidents.events import Event, ShadowRehearsed
-from forewatch.looking import FRESH
+from forewatch.looking import AGAIN_WITHIN, FRESH
 from forewatch.remedy.choose import choose
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, looks
@@ -112,8 +113,23 @@ class Looks:
         if awaited:
             await asyncio.wait(awaited.values(), timeout=PROBED_WITHIN)
         for key, future in awaited.items():
-            found[key] = future.result() if future.done() and not future.cancelled() else None
+            found[key] = _came(future)
+        if urgent and awaited:
+            await self._ask_the_old_again(found)
         return [self._shown(key, result) for key, result in found.items()]
+
+    async def _ask_the_old_again(self, found: dict[CheckKey, CheckResult | None]) -> None:
+        """Bring results up to date that have grown old meanwhile; one that does not answer soon stays as it is."""
+        again: dict[CheckKey, asyncio.Future[CheckResult]] = {}
+        for key in [key for key, result in found.items() if result is not None]:
+            latest = self._engine.latest(key)
+            if latest is not None and latest[1] < FRESH:
+                found[key] = latest[0]  # its own round came meanwhile
+            elif latest is not None and (future := self._engine.soon(key)) is not None:
+                again[key] = future
+        if again:
+            await asyncio.wait(again.values(), timeout=AGAIN_WITHIN)
+        found.update({key: result for key, future in again.items() if (result := _came(future)) is not None})
 
     async def _rehearse(self, look: Look) -> None:
         """Whether the remedy of an alert could have run, were it not in shadow. Answered first: it is said once."""
@@ -150,3 +166,8 @@ class Looks:
         with self._runtime.store.decide() as conn:
             check_fence(conn, self._fence)
             return looks.answer(conn, look_id, seen, self._runtime.clock.now())
+
+
+def _came(future: asyncio.Future[CheckResult]) -> CheckResult | None:
+    """The result, if there is one by now."""
+    return future.result() if future.done() and not future.cancelled() else None

@@ -126,6 +126,7 @@ class CheckEngine:
         self._planned = monitors(config)
         firing = list(firing)
         self._taken, self._orphans, self._moved = take_over(self._planned, states, firing)
+        self._moving = asyncio.Lock()
         self._own_lateness = OwnLateness(self._context.lateness, self._clock, firing)
         self._watched: dict[CheckKey, Watched] = {}
         self._heap: list[tuple[float, int, Watched]] = []
@@ -317,13 +318,7 @@ class CheckEngine:
                 event: AlertRaised | AlertCleared = raised(monitor, state, result, now, observer_late=late)
             else:
                 event = cleared(monitor, state, result, now)
-            old = self._moved.get(monitor.key)
-            if old is not None and isinstance(event, AlertCleared):
-                # It fires under these still.
-                event = replace(event, labels=dict(old))
-            taken = await self._hand_over(event)
-            if taken:
-                self._moved.pop(monitor.key, None)
+            taken = await (self._tell_moved(event, monitor) if monitor.key in self._moved else self._hand_over(event))
             if not taken:
                 state = replace(state, status=before.status, since=before.since, kind=before.kind, others=before.others)
         watched.state = state
@@ -332,6 +327,17 @@ class CheckEngine:
         settled = CheckResult(monitor.key, now, result, state)
         self._results.append(settled)
         watched.settle(settled, asyncio.get_running_loop().time())
+        return taken
+
+    async def _tell_moved(self, event: AlertRaised | AlertCleared, monitor: Monitor) -> bool:
+        """Hand over a transition of a check whose alert fires under other labels still, or is being given its own."""
+        async with self._moving:
+            old = self._moved.get(monitor.key)
+            if old is not None and isinstance(event, AlertCleared):
+                event = replace(event, labels=dict(old))
+            taken = await self._hand_over(event)
+            if taken:
+                self._moved.pop(monitor.key, None)
         return taken
 
     async def _hand_over(self, event: AlertRaised | AlertCleared) -> bool:
@@ -348,12 +354,25 @@ class CheckEngine:
         for labels in orphans:
             if not await self._hand_over(dropped(labels, self._clock.now())):
                 self._orphans.append(labels)
-        for key, before in list(self._moved.items()):
-            watched = self._watched.get(key)
-            if watched is None or watched.state.status != "down":
-                continue
-            if await self._hand_over(relabelled(watched.monitor, watched.state, before, self._clock.now())):
-                self._moved.pop(key, None)
+        for key in list(self._moved):
+            # One after the other: a check that passes in this moment must say so under the labels its alert has then.
+            async with self._moving:
+                watched, before = self._watched.get(key), self._moved.get(key)
+                if watched is None or before is None or watched.state.status != "down":
+                    continue
+                if await self._hand_over(relabelled(watched.monitor, watched.state, before, self._clock.now())):
+                    self._has_moved(key, watched)
+
+    def _has_moved(self, key: CheckKey, watched: Watched) -> None:
+        """Its alert fires under the labels of `watched` now, which a newer configuration may have replaced already."""
+        current = self._watched.get(key)
+        if current is watched:
+            self._moved.pop(key, None)
+        elif current is not None:
+            self._moved[key] = watched.monitor.labels
+        else:
+            self._moved.pop(key, None)
+            self._orphans.append(watched.monitor.labels)
 
     async def _end_rounds(self, watched: Iterable[Watched]) -> None:
         """Cancel what is probing; wait for what is being handed over, since a decision is not to be torn."""

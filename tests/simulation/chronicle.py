@@ -89,6 +89,8 @@ class Run:
     at: float
     alert: Alert
     service: str
+    saw: dict[tuple[str, str], bool | None]
+    """(service, check) -> what the look before acting saw; None, or nothing, where it got no answer."""
 
 
 @dataclass
@@ -176,7 +178,8 @@ class Chronicle:
             course = self.alerts.get(str(run.alert_id))
             alert_then = course.at(at) if course is not None else None
             if alert_then is not None and run.remedy is not None:
-                self.runs.append(Run(run.id, at, alert_then, str(run.service)))
+                saw = {(one["service"], one["check"]): one["ok"] for one in event.get("seen", ())}
+                self.runs.append(Run(run.id, at, alert_then, str(run.service), saw))
 
 
 def _notice(attempt: Received) -> Notice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -56,8 +57,15 @@ def plan(seed: int, setting: str | None = None) -> Plan:
     random = Random(seed)
     setting = setting or ("company" if seed % 2 else "groups")
     rates = Rates(**random.choice(_MOODS))
-    steps = _in_a_company(random) if setting == "company" else _among_groups(random)
+    steps = _in_a_company(random, _COMPANY) if setting == "company" else _among_groups(random)
     return Plan(seed, setting, rates, tuple(sorted(steps, key=lambda step: step.at)))
+
+
+def plan_of(seed: int, kinds: Collection[str]) -> Plan:
+    """A history of a company in which only these kinds of things happen, each as often, and nobody is killed."""
+    chosen = {kind: (1, _COMPANY[kind][1]) for kind in kinds}
+    steps = _in_a_company(Random(seed), chosen)
+    return Plan(seed, "company", Rates(), tuple(sorted(steps, key=lambda step: step.at)))
 
 
 def _among_groups(random: Random) -> list[Step]:
@@ -67,13 +75,13 @@ def _among_groups(random: Random) -> list[Step]:
     ]
 
 
-def _in_a_company(random: Random) -> list[Step]:
+def _in_a_company(random: Random, kinds: dict[str, tuple[int, Any]]) -> list[Step]:
     """Trouble does not come alone: much of it is about a few instants, and some of a fault's neighbours go with it."""
     instants = [random.uniform(2, LENGTH) for _ in range(random.randint(1, 3))]
     steps = []
     for _ in range(random.randint(3, 14)):
         at = random.choice(instants) + random.uniform(0, 12) if random.random() < 0.6 else random.uniform(2, LENGTH)
-        steps.append(_step(random, _COMPANY, at))
+        steps.append(_step(random, kinds, at))
     for step in [step for step in steps if step.what == "falls ill" and random.random() < 0.3]:
         other = _ill_in_a_company(random)
         steps.append(
@@ -117,6 +125,11 @@ def _seconds(random: Random, most: float) -> float:
     return round(random.uniform(GRID, most) / GRID) * GRID
 
 
+def _spread(random: Random) -> list[float]:
+    """How long each of several lasts, one after the other coming to its end."""
+    return sorted(_seconds(random, 50) for _ in simulated_groups.SERVICES)
+
+
 _COMPANY_SERVICES = tuple(simulated_company.CHECKS)
 
 
@@ -143,18 +156,20 @@ def _posted_in_a_company(random: Random) -> dict[str, Any]:
 _LASTS = [2.0, 6.0, 20.0, 60.0, 1000.0]
 _OF_ALL: dict[str, tuple[int, Any]] = {
     "resolves": (1, lambda r: {"newest": r.random() < 0.7}),
-    "merges": (1, lambda r: {}),
-    "splits": (1, lambda r: {}),
+    "merges": (2, lambda r: {}),
+    "splits": (2, lambda r: {}),
     "ends a silence": (1, lambda r: {}),
     "stops automation": (1, lambda r: {"lasts": _seconds(r, 40)}),
     "Prefect is away": (1, lambda r: {"lasts": _seconds(r, 40)}),
     "the disk is full": (1, lambda r: {"lasts": _seconds(r, 15)}),
     "is killed": (3, lambda r: {"role": r.choice(ROLES)}),
+    "a run hangs": (2, lambda r: {"after": r.randint(1, 14), "lasts": r.choice([10.0, 15.0, 30.0])}),
 }
 _GROUPS: dict[str, tuple[int, Any]] = {
     **_OF_ALL,
     "falls ill": (9, lambda r: {**_where(r), "lasts": r.choice(_LASTS)}),
-    "comes and goes": (1, lambda r: {**_where(r), "times": r.randint(3, 6)}),
+    "comes and goes": (2, lambda r: {**_where(r), "times": r.randint(3, 6)}),
+    "is posted of all": (2, lambda r: {"alertname": r.choice(list(simulated_groups.SEVERITIES)), "lasts": _spread(r)}),
     "is posted": (9, lambda r: {**_posted(r), "lasts": r.choice([1.0, *_LASTS[1:]])}),
     "reports a change": (4, lambda r: {"service": r.choice(simulated_groups.SERVICES)}),
     "acknowledges": (2, lambda r: {"newest": r.random() < 0.7}),
@@ -162,17 +177,17 @@ _GROUPS: dict[str, tuple[int, Any]] = {
     "asks for a run": (1, lambda r: {"service": r.choice(simulated_groups.SERVICES)}),
     "a notifier is away": (2, lambda r: {"notifier": r.choice(simulated_groups.NOTIFIERS), "lasts": _seconds(r, 40)}),
     "the clock is set": (1, lambda r: {"by": r.choice([-3600.0, -60.0, -7.0, 7.0, 60.0, 600.0])}),
-    "is configured": (1, lambda r: {"variant": r.randrange(3)}),
+    "is configured": (2, lambda r: {"variant": r.randrange(3)}),
 }
 _COMPANY: dict[str, tuple[int, Any]] = {
     **_OF_ALL,
     "falls ill": (16, lambda r: {**_ill_in_a_company(r), "lasts": r.choice(_LASTS)}),
-    "comes and goes": (2, lambda r: {**_ill_in_a_company(r), "times": r.randint(3, 6)}),
+    "comes and goes": (3, lambda r: {**_ill_in_a_company(r), "times": r.randint(3, 6)}),
     "is posted": (3, lambda r: {**_posted_in_a_company(r), "lasts": r.choice([1.0, *_LASTS[1:]])}),
     "acknowledges": (4, lambda r: {"newest": r.random() < 0.7}),
     "silences": (2, lambda r: _silence(r, [_check_in_a_company, _posted_in_a_company])),
     "asks for a run": (1, lambda r: {"service": r.choice(_COMPANY_SERVICES)}),
     "a notifier is away": (2, lambda r: {"notifier": r.choice(simulated_company.NOTIFIERS), "lasts": _seconds(r, 40)}),
-    "is configured": (4, lambda r: {"variant": r.randrange(simulated_company.VARIANTS)}),
+    "is configured": (7, lambda r: {"variant": r.randrange(simulated_company.VARIANTS)}),
 }
 """Here the clock is set right: so the course of a history can be told by the times in its records."""

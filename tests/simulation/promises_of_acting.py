@@ -25,6 +25,8 @@ HANDS = ("check-health", "run ", "worker", "the store")
 """While these are hindered a look gets no answer, and an answer gets older."""
 BEFORE = 20.0
 """Seconds before acting in which that matters."""
+LOOK_TAKES = 3.0
+"""Seconds from asking for a look to acting, at most."""
 REFUSED_FOR_NOW = frozenset({"cooldown", "run-under-way", "automation-stopped"})
 ANSWERS = REFUSED_FOR_NOW | {
     "remedy-sent", "limit-per-hour", "breaker", "shadow", "no-remedy", "approval-missing", "not-firing",
@@ -45,7 +47,9 @@ def acts_for_what_passes(world: World, told: Chronicle) -> Iterator[str]:
         if last is not None and last.ok and run.at - last.at <= FRESH and not _hindered(told, last.at, run.at):
             yield f"{run.id} acts on {run.service} at {run.at:.1f}, and {check} had passed at {last.at:.1f}"
         since = _looks_from(told, run)
-        if world.services.passes_all_along(run.service, check, since, run.at):
+        if not _unseen(told, run, run.service, check) and world.services.passes_all_along(
+            run.service, check, since, run.at
+        ):
             yield f"{run.id} acts on {run.service} at {run.at:.1f}, and {check} would have passed since {since:.1f}"
 
 
@@ -97,6 +101,8 @@ def _culprit(world: World, told: Chronicle, run: Run) -> str:
         since -= 2 * TIME_OUT
     for other in sorted(services.standing_on(run.service)):
         main = services.main_check(other)
+        if _unseen(told, run, other, main):
+            continue
         waits = 2 * TIME_OUT if services.slow(other, main, run.at) or services.slow(other, main, since) else 0.0
         if services.fails_all_along(other, main, since - waits, run.at):
             return other
@@ -110,6 +116,12 @@ def _for_checks(told: Chronicle) -> list[Run]:
 def _hindered(told: Chronicle, since: float, until: float) -> bool:
     """Whether what was seen at one instant may be unknown at another: who saw it died before telling."""
     return any(one.what.startswith(HANDS) and one.since <= until and one.until >= since for one in told.hindrances)
+
+
+def _unseen(told: Chronicle, run: Run, service: str, check: str) -> bool:
+    """Whether the look before acting had no answer of a check, because something kept who answers from it. Unknown
+    stops nothing, as it is written."""
+    return run.saw.get((service, check)) is None and _hindered(told, run.at - LOOK_TAKES, run.at)
 
 
 def _looks_from(told: Chronicle, run: Run) -> float:

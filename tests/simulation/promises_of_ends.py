@@ -33,13 +33,21 @@ def untrue_ends(world: World, told: Chronicle) -> Iterator[str]:
             if _by_hand(told, incident_id):
                 continue
             for alert in _alerts_of(told, incident_id, over_at):
-                # A decision of ours may be long after what was seen; somebody else says when theirs was over.
-                saw = min([over_at, *by_time.get(over_at, ())]) if alert.name == ALERT_NAME else over_at
+                saw = _seen_at(told, by_time, alert, over_at) if alert.name == ALERT_NAME else over_at
                 if _says_otherwise(world, alert, saw):
                     yield (
                         f"{notice.id} says that {incident_id} is resolved at {over_at:.1f}, while "
                         f"{alert.service} {alert.labels.get('check', alert.name)} fails"
                     )
+
+
+def _seen_at(told: Chronicle, by_time: dict[float, list[float]], alert: Alert, over_at: float) -> float:
+    """When what ended a check's alert was seen: a decision of ours may be long after that. Each alert of an incident
+    has its own; somebody else says when theirs was over."""
+    course = told.alerts[alert.id]
+    decided = [at for at, one in zip(course.times, course.values, strict=True) if one.status != "firing"]
+    ended_at = min([over_at, *decided])
+    return min([ended_at, *by_time.get(ended_at, ())])
 
 
 def _says_otherwise(world: World, alert: Alert, at: float) -> bool:

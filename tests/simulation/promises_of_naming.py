@@ -17,6 +17,8 @@ from forewatch.incidents.deciding.dependencies import SPREADS
 NAMED_WITHIN = 60.0
 """Seconds in which a receiver hears of a critical alert; what is no fault of the code does not count."""
 SAMPLE = 1.0
+ROUNDING = 0.001
+"""Seconds: instants in records are whole microseconds, and decisions of one instant are kept apart by less."""
 DIGEST_TAKES = 12.0
 """Seconds until what is said to be named has been tried to send."""
 CHECKED_AGAIN_WITHIN = 30.0
@@ -48,19 +50,27 @@ def last_word_is_resolved(told: Chronicle) -> Iterator[str]:
         alert = course.values[-1]
         if alert.status != "firing":
             continue
-        incidents = {str(one.incident_id) for one in course.values}
         for notifier in _receivers(told, alert_id, told.now):
-            about = [
-                notice
-                for notice in told.notices
-                if notice.notifier == notifier
-                and (alert_id in notice.names or (notice.kind == "resolved" and incidents & {*notice.incident_ids}))
-            ]
-            last = max(about, key=lambda notice: (notice.decided, notice.tried), default=None)
+            last = _last_word(told, alert_id, notifier)
             if last is None or alert_id in last.names or not last.says_resolved:
                 continue
             if told.now - last.decided > NAMED_WITHIN and not excuse(told, alert, notifier, told.now):
                 yield f"{last.id}, RESOLVED, is the last word of {notifier} on {alert_id}, which fires"
+
+
+def _last_word(told: Chronicle, alert_id: str, notifier: str) -> Notice | None:
+    """The last that a receiver heard of an alert: its name, or the end of the incident it was named in."""
+    last: Notice | None = None
+    where: set[str] = set()
+    own = [notice for notice in told.notices if notice.notifier == notifier]
+    for notice in sorted(own, key=lambda notice: (notice.decided, notice.tried)):
+        if alert_id in notice.names:
+            then = told.alerts[alert_id].at(notice.decided + ROUNDING)
+            own_incident = {str(then.incident_id)} if then is not None else set()
+            last, where = notice, (own_incident & {*notice.incident_ids}) or {*notice.incident_ids}
+        elif notice.kind == "resolved" and where & {*notice.incident_ids}:
+            last = notice
+    return last
 
 
 def excuse(told: Chronicle, alert: Alert, notifier: str, at: float) -> str:

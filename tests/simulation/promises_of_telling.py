@@ -17,6 +17,7 @@ from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.config.models import Config
+from forewatch.incidents.telling import NOT_YOURS
 
 _NEWS = frozenset(
     {
@@ -32,8 +33,6 @@ _NEWS = frozenset(
     }
 )
 """Reasons to page of an alert once more."""
-NOT_THEIRS = "no longer yours"
-"""How an alert ends for a receiver to whom no route leads any more."""
 TICK = 12.0
 """Seconds from one tick of a group to the next, with the look that finds it due."""
 
@@ -43,6 +42,7 @@ def untold(world: World, ledger: Ledger) -> Iterator[str]:
     received = {one.notification.id for one in world.received}
     received |= {id for id, notice in ledger.outbox.items() if _sent_as(notice) in received}
     first = _first_decisions(ledger)
+    relabelled = _relabelled(ledger)
     excused = _ever_withheld(ledger)
     for notice in ledger.outbox.values():
         if notice.state == "sent" and notice.id not in received:
@@ -54,11 +54,12 @@ def untold(world: World, ledger: Ledger) -> Iterator[str]:
         if alert.id not in first:
             yield f"{alert.id} has no decision that raised it"
             continue
-        then = ledger.configs[first[alert.id]]
+        version, raised = first[alert.id]
+        then = ledger.configs[version]
         if alert.status == "firing":
             yield from _untold_while_firing(ledger, alert, then, newest, received)
         elif alert.severity == "critical":
-            for route in routes_of(then, alert):
+            for route in routes_of(then, raised if alert.id in relabelled else alert):
                 if route.group_by is None and not {"", route.name} & excused[alert.id]:
                     yield from _unpaged(ledger, alert, route, received)
     yield from _wrongly_withheld(ledger, newest)
@@ -182,8 +183,9 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
         if notice.kind == "page" and notice.state not in ("held", "merged") and "receiver" not in notice.content
         for alert_id in named_in(notice.kind, notice.alert_id, notice.content)
     )
+    returned = _given_up(ledger)
     for (alert_id, notifier), count in pages.items():
-        if count > 1 + news[str(alert_id)]:
+        if count > 1 + news[str(alert_id)] + returned[str(alert_id), notifier]:
             yield f"{notifier} is paged {count} times for {alert_id}"
     for decision in ledger.decisions:
         for notifier in ledger.observations[decision.seq].event.get("told_directly", ()):
@@ -193,7 +195,7 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
     over = Counter(
         (notice.incident_id, notice.notifier)
         for notice in ledger.outbox.values()
-        if notice.kind == "resolved" and notice.incident_id is not None and notice.content.get("ended") != NOT_THEIRS
+        if notice.kind == "resolved" and notice.incident_id is not None and notice.content.get("ended") != NOT_YOURS
     )
     for (incident_id, notifier), count in over.items():
         if count > 1:
@@ -261,14 +263,35 @@ def _matchers(silence: dict[str, Any] | Silence) -> list[dict[str, Any]]:
     return found
 
 
-def _first_decisions(ledger: Ledger) -> dict[str, int]:
-    """Alert id -> the configuration version under which it was raised."""
-    found: dict[str, int] = {}
+def _first_decisions(ledger: Ledger) -> dict[str, tuple[int, Alert]]:
+    """Alert id -> the configuration version under which it was raised, and what it was then."""
+    found: dict[str, tuple[int, Alert]] = {}
     for decision in ledger.decisions:
         for change in decision.changes:
-            if change["type"] == "PutAlert":
-                found.setdefault(change["alert"]["id"], decision.config_version)
+            if change["type"] == "PutAlert" and change["alert"]["id"] not in found:
+                found[change["alert"]["id"]] = decision.config_version, Alert(**change["alert"])
     return found
+
+
+def _given_up(ledger: Ledger) -> Counter[tuple[str, str]]:
+    """How often a receiver was told of an alert that it is theirs no more: when it is again, they hear of it again."""
+    return Counter(
+        (change["alert_id"], change["notifier"])
+        for decision in ledger.decisions
+        for change in decision.changes
+        if change["type"] == "Unname" and any(reason["code"] == "rerouted" for reason in decision.reasons)
+    )
+
+
+def _relabelled(ledger: Ledger) -> set[str]:
+    """Alerts that a configuration gave other labels, while its incident was over perhaps: of then these say nothing."""
+    return {
+        subject
+        for decision in ledger.decisions
+        for reason in decision.reasons
+        if reason["code"] == "relabelled"
+        for subject in reason["subjects"]
+    }
 
 
 def _ever_withheld(ledger: Ledger) -> defaultdict[str, set[str]]:

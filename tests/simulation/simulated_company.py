@@ -25,9 +25,9 @@ CHECKS = {
 }
 """The main check of each first."""
 THROUGH = frozenset({("website", "home"), ("app", "http"), ("worker", "jobs")})
-LABELLED, MOVED, REROUTED, SHADOWED, HURRIED = 1, 2, 4, 8, 16
-"""What a variant of the configuration may change, as bits: labels, an owner, routes, autonomy, `every`."""
-VARIANTS = 32
+LABELLED, MOVED, REROUTED, SHADOWED, HURRIED, WORSENED = 1, 2, 4, 8, 16, 32
+"""What a variant of the configuration may change, as bits: labels, an owner, routes, autonomy, `every`, a severity."""
+VARIANTS = 64
 
 
 def document(variant: int) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def document(variant: int) -> dict[str, Any]:
                 "name": "worker",
                 "labels": {"team": "backend"},
                 "depends_on": ["db"],
-                "checks": [check("worker", "jobs", "warning", every="4s")],
+                "checks": [check("worker", "jobs", "critical" if variant & WORSENED else "warning", every="4s")],
             },
             {
                 "name": "mail",

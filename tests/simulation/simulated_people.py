@@ -34,7 +34,7 @@ async def use(world: World, event_for: Any) -> None:
         event = event_for(runtime)
         if event is None:
             return
-        outcome = decide(runtime.store, event, config=runtime.configuration.current(), now=runtime.clock.now())
+        outcome = decide(runtime.store, event, config=runtime.configuration.current(), now=runtime.clock.now)
         wake(runtime.home, outcome)
 
     try:

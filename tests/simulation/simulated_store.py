@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from deterministic_loop import PROCESS
+from history_plan import ROLES
 from sqlalchemy import Connection, Engine, event
 
-from forewatch.errors import StoreUnavailable
+from forewatch.errors import StoreUnavailable, TransitionRefused
 from forewatch.home import Home
 from forewatch.store import schema, silences
-from forewatch.store.engine import Store, make_engine
+from forewatch.store.engine import Store, make_engine, path_of
 from forewatch.store.revisions import REVISIONS, File
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class SimulatedStore(Store):
         self.home = HOME
         self._world = world
         self._pid = os.getpid()
+        self._paths = {file: path_of(HOME, file) for file in REVISIONS}
         self._engines = engines()
 
     async def run(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -141,6 +143,10 @@ class SimulatedStore(Store):
             for engine in engines().values():
                 engine.dispose()  # its connections are gone with it, and SQLite undoes what they had begun
             await asyncio.Future()  # nobody goes on from here
+            raise
+        except TransitionRefused as error:
+            if process is not None and process.name in ROLES:  # nobody asked for this step: it is our own mistake
+                self._world.unexpected.append(f"{process}: {error}")
             raise
         await self._world.yields(fn)
         return result

@@ -111,6 +111,8 @@ class World:
         self.acts: list[Act] = []
         self.away: Counter[str] = Counter()
         """How many reasons there are for which a notifier, or Prefect, does not answer."""
+        self.hanging: list[tuple[int, float]] = []
+        """Of the runs that are to hang: after how many of its yield points the next one does, and for how long."""
         self.disks_full = 0
         """How many reasons there are for which the store refuses."""
         self.processes: dict[str, Process] = {}
@@ -179,6 +181,12 @@ class World:
             self.tell(f"stands still for {STALL:g} s about {_named(what)}")
             self.hinder(process.name, STALL)
             await asyncio.sleep(STALL)
+        elif process.name.startswith("run ") and self.hanging and process.yields >= self.hanging[0][0]:
+            _, lasts = self.hanging.pop(0)
+            self.counts["runs that hang"] += 1
+            self.tell(f"hangs for {lasts:g} s about {_named(what)}")
+            self.hinder(process.name, lasts)
+            await asyncio.sleep(lasts)
         else:
             await asyncio.sleep(0)
 
@@ -232,7 +240,7 @@ class World:
         """`forewatch.bell.ring`: it may get lost."""
         bell = self.bells.get(name)
         if bell is not None and self.chaos.on_the_wire(f"ring {name} {self.number(f'ring {name}')}") is None:
-            bell.rung.set()
+            bell.ring()
         return True
 
     async def send(
@@ -308,7 +316,7 @@ class World:
     def stir(self) -> None:
         """Something has changed that a waiting process may have to see at its next look."""
         for bell in self.listening:
-            bell.stirred.set()
+            bell.stir()
 
     def configure(self, variant: int) -> None:
         with self.store.decide() as conn:
@@ -362,28 +370,42 @@ class SimulatedBell:
         self._world = world
         self._name = name
         self._looked_at = world.loop.time()
-        self.rung = asyncio.Event()
-        self.stirred = asyncio.Event()
+        self._rung = False
+        self._stirred = False
+        self._waiter: asyncio.Future[None] | None = None
         world.bells[name] = self
         world.listening.append(self)
+
+    def ring(self) -> None:
+        self._rung = True
+        self._wake()
+
+    def stir(self) -> None:
+        """There may be something to see, without anybody having rung."""
+        self._stirred = True
+        self._wake()
 
     async def wait(self, timeout: float) -> bool:
         loop = self._world.loop
         latest = loop.time() + IDLE
         while loop.time() < latest:
-            self.stirred.clear()
-            wait = min(max(timeout, _on_the_grid(self._world.due_in(self._name))), latest - loop.time())
-            rung = asyncio.ensure_future(self.rung.wait())
-            stirred = asyncio.ensure_future(self.stirred.wait())
-            await asyncio.wait({rung, stirred}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-            rung.cancel()
-            stirred.cancel()
-            if self.rung.is_set():
-                self.rung.clear()
+            self._stirred = False
+            if not self._rung:
+                wait = min(max(timeout, _on_the_grid(self._world.due_in(self._name))), latest - loop.time())
+                self._waiter = loop.create_future()
+                timer = loop.call_later(wait, self._wake)
+                await self._waiter
+                timer.cancel()
+            if self._rung:
+                self._rung = False
                 return True
-            if not self.stirred.is_set():
+            if not self._stirred:
                 return self._world.inbox_waits()
         return False
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def close(self) -> None:
         pass

@@ -80,6 +80,7 @@ def _quiet_down(world: World) -> list[str]:
     world.tell("--- from here on all is quiet")
     world.chaos.enabled = False
     world.away.clear()
+    world.hanging.clear()
     world.disks_full = 0
     for _ in range(MOST_QUIET):
         world.loop.run_until(world.loop.time() + QUIET, MOST_STEPS)
@@ -130,6 +131,11 @@ def _happen(world: World, step: Step) -> None:
             _come_and_go(world, **about)
         case "is posted":
             _post(world, (about["alertname"], about["service"]), about["lasts"])
+        case "is posted of all":
+            for service, lasts in zip(world.setting.main_checks(), about["lasts"], strict=True):
+                _post(world, (about["alertname"], service), lasts)
+        case "a run hangs":
+            world.hanging.append((about["after"], about["lasts"]))
         case "reports a change":
             world.inbound.append(changes(world, about["service"]))
         case "silences":

@@ -171,11 +171,10 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
             return await off_loop(lambda: put(written))
 
         def put(written: Any) -> dict[str, str]:
-            now = runtime.clock.now()
-            silence = silencing.read(written, now)
+            silence = silencing.read(written, runtime.clock.now())
             config = runtime.configuration.current()
             with runtime.store.decide() as conn:
-                silence_id, outcome = silencing.put(conn, silence, config, now)
+                silence_id, outcome = silencing.put(conn, silence, config, runtime.clock.now())
             wake(runtime.home, outcome)
             return {"silenceID": silence_id}
 
@@ -199,9 +198,9 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
 
         def expire(source: Source) -> Response:
             wanted = silencing.checked_id(silence_id)
-            now = runtime.clock.now()
+            config = runtime.configuration.current()
             with runtime.store.decide() as conn:
-                outcome = silencing.expire(conn, wanted, source.name, runtime.configuration.current(), now)
+                outcome = silencing.expire(conn, wanted, source.name, config, runtime.clock.now())
             wake(runtime.home, outcome)
             return Response()
 

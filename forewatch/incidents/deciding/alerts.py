@@ -159,7 +159,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
         announce(draft, its, fresh, event.values, opens=opens)
         return
     if labels_for_routing(fresh) != labels_for_routing(firing):
-        _follow_labels(draft, firing, fresh)
+        _follow_labels(draft, firing, fresh, configured=mark is not None)
     if at_least(firing.severity, fresh.severity):
         draft.put_alert(fresh)
         _fails_otherwise(draft, firing, fresh)
@@ -223,14 +223,14 @@ def _relabel(draft: Draft, firing: Alert, mark: str, event: AlertRaised) -> None
     _bring_up_to_date(draft, firing, event, mark=mark)
 
 
-def _follow_labels(draft: Draft, before: Alert, now: Alert) -> None:
-    """What it is withheld for, whom it hushes and who hears of it may be others now."""
+def _follow_labels(draft: Draft, before: Alert, now: Alert, *, configured: bool) -> None:
+    """What it is withheld for, whom it hushes and who hears of it may be others now. `configured`: by a new
+    configuration, whose routes may be others as well."""
     look_again(draft, now.id)
     if draft.view.withheld(now.id):
         draft.order(SetTimer("review", now.id, draft.now))
-    if [route.name for route in routes_of(draft.view.config, before)] != [
-        route.name for route in routes_of(draft.view.config, now)
-    ]:
+    routes, others = routes_of(draft.view.config, before), routes_of(draft.view.config, now)
+    if configured or [route.name for route in routes] != [route.name for route in others]:
         draft.order(SetTimer("reroute", now.id, draft.now))
 
 
@@ -257,8 +257,7 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
         last = [draft.view.alert_last(mark) or alert for mark in flapping]
         if all(one.service != incident.service for one in last):
             # Its own services are well; what flaps beside them is a trouble of its own.
-            for one in last:
-                move_away(draft, incident, one)
+            move_away(draft, incident, [draft.alert_now(one.id) or one for one in last])
             close_recovered(draft, incident, unwatched)
             return
         flaps = last[0]

@@ -24,11 +24,13 @@ from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import (
     flapping_of,
     holds_automation,
+    one_by_one,
     over_since,
     route_suppressions,
     suppressions,
     withhold,
 )
+from forewatch.incidents.events import RoutesChanged
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.verdict import Refused
 
@@ -65,14 +67,26 @@ def reroute(draft: Draft, alert_id: str) -> None:
         draft.because("timer-pointless", f"{alert_id} is over: it needs no routes any more.", alert_id)
         return
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    receivers = sorted({name for route in routes_of(draft.view.config, alert) for name in route.notify})
+    text = f"{alert_id} is told to {', '.join(receivers) or 'nobody'} by the routes in force"
     if incident is not None and incident.open:
+        draft.because("rerouted", f"{text}.", alert_id, incident.id)
         tell_who_hears_no_more(draft, incident, alert)
+    else:
+        draft.because("rerouted", f"{text}, and is of no open incident.", alert_id, alert.incident_id)
     reasons, _ = _reasons(draft, incident, alert)
     now_open = _spread(draft, alert, reasons)
     if now_open and incident is not None and incident.open:
         why = "Other routes lead to those who hear of it than when it fired."
         said = telling.trouble(alert, incident.id, {}, why, None)
         tell_of_trouble(draft, incident, alert, now_open, said)
+
+
+def routes_changed(draft: Draft, event: RoutesChanged) -> None:
+    """Configuration `version` leads some of what fires to others: they are told of it now."""
+    draft.order(*one_by_one(draft, "reroute", event.alert_ids))
+    text = f"Configuration {event.version} has other routes for {len(event.alert_ids)} alerts that fire."
+    draft.because("routes-changed", text, *event.alert_ids)
 
 
 def review(draft: Draft, alert_id: str, seen: Seen = ()) -> None:

@@ -72,6 +72,11 @@ class Draft:
         self._alerts[alert.id] = alert
         self._changes.append(PutAlert(alert))
 
+    def move_alert(self, alert: Alert, incident_id: str) -> None:
+        """Put an alert into another incident. One that is over was not heard of by that: it ended when it did."""
+        at = self.now if alert.status == "firing" else alert.updated_at
+        self.put_alert(replace(alert, incident_id=incident_id, updated_at=at))
+
     def open_incident(self, incident: Incident, text: str) -> None:
         self._changes.append(PutIncident(incident))
         self._opened.add(incident.id)

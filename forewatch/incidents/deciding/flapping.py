@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from forewatch.alerting.alert import Alert
+from forewatch.alerting.alert import SEVERITIES, Alert
 from forewatch.alerting.flapping import calm_at, calmed, fired, flaps
 from forewatch.clock import iso, micros
 from forewatch.incidents import telling
@@ -59,17 +60,27 @@ def said_of(draft: Draft) -> str:
     )
 
 
-def move_away(draft: Draft, incident: Incident, alert: Alert) -> None:
-    """A flapping alert of another service leaves an incident that is over, quietly, for one of its own."""
+def move_away(draft: Draft, incident: Incident, flapping: Sequence[Alert]) -> None:
+    """Flapping alerts of other services leave an incident that is over, quietly, each service's for one of its own."""
+    together: dict[str, list[Alert]] = {}
+    for alert in flapping:
+        together.setdefault(group_key_for(draft, alert, ""), []).append(alert)
+    for alerts in together.values():
+        _move(draft, incident, alerts)
+
+
+def _move(draft: Draft, incident: Incident, alerts: Sequence[Alert]) -> None:
     new_id = draft.view.new_id("INC")
-    moved = replace(alert, incident_id=new_id, updated_at=draft.now)
-    text = f"{telling.named(alert)} flaps, and moves from {incident.id} to {new_id}, for {incident.service} is well."
+    top = max(alerts, key=lambda alert: SEVERITIES.index(alert.severity))
+    names = ", ".join(telling.named(alert) for alert in alerts)
+    flap, move = ("flaps", "moves") if len(alerts) == 1 else ("flap", "move")
+    text = f"{names} {flap}, and {move} from {incident.id} to {new_id}, for {incident.service} is well."
     new = Incident(
         id=new_id,
-        group_key=group_key_for(draft, moved, new_id),
-        service=alert.service,
-        title=telling.summary(alert),
-        severity=alert.severity,
+        group_key=group_key_for(draft, top, new_id),
+        service=top.service,
+        title=telling.summary(top),
+        severity=top.severity,
         status=incident.status,
         opened_at=draft.now,
         revision=1,
@@ -78,9 +89,10 @@ def move_away(draft: Draft, incident: Incident, alert: Alert) -> None:
         follows=incident.id,
     )
     draft.open_incident(new, text)
-    draft.put_alert(moved)
-    draft.log(incident.id, "alert", text, alert=alert.id)
-    draft.because("flapping-moved", text, alert.id, incident.id, new_id)
+    for alert in alerts:
+        draft.move_alert(alert, new_id)
+        draft.log(incident.id, "alert", text, alert=alert.id)
+    draft.because("flapping-moved", text, *(alert.id for alert in alerts), incident.id, new_id)
 
 
 def calm_down(draft: Draft, mark: str) -> bool:

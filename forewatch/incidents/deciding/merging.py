@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from forewatch.alerting.alert import Alert
 from forewatch.clock import micros
 from forewatch.incidents.deciding.correlating import graph_of, names_its_service, of_strangers
@@ -34,7 +32,7 @@ def linked_by(draft: Draft, alert: Alert, incident: Incident) -> list[Incident]:
 def move_into(draft: Draft, gone: Incident, into: Incident, text: str, *, actor: str = FOREWATCH) -> None:
     """All alerts, runs and notices of one incident become another's, and it is over."""
     for alert in draft.view.alerts_of(gone.id):
-        draft.put_alert(replace(alert, incident_id=into.id))
+        draft.move_alert(alert, into.id)
     for run in draft.view.runs_of(gone.id):
         draft.change_run(run, incident_id=into.id)
     draft.change(MoveNotices(gone.id, into.id))

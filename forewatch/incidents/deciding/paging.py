@@ -139,15 +139,27 @@ def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], sai
         draft.because("silence-report", text, notice.id, silence_id)
 
 
-def release(draft: Draft, incident: Incident, because: str, *subjects: str, run: Run | None = None) -> list[str]:
+def release(
+    draft: Draft,
+    incident: Incident,
+    because: str,
+    *subjects: str,
+    run: Run | None = None,
+    moved: Mapping[str, str] | None = None,
+) -> list[str]:
     """Let the incident's held pages go now, saying why; where `run` is over, not those that wait for another one at
-    work. The notifiers they are for."""
+    work. The notifiers they are for.
+
+    `moved`: alerts that are of another incident now; their pages speak of that one.
+    """
     held = draft.view.held_in(incident.id)
     if run is not None:
         at_work = {one.id for one in draft.view.runs_of(incident.id) if one.state in UNDER_WAY} - {run.id}
         held = [notice for notice in held if notice.run_id not in at_work]
     for notice in held:
-        release_one(draft, notice, telling.released(notice.content, because, notice.run_id))
+        of = (moved or {}).get(str(notice.alert_id), incident.id)
+        said = {**telling.released(notice.content, because, notice.run_id), "incident_id": of}
+        release_one(draft, notice, said, incident_id=of)
     if held:
         ids = ", ".join(notice.id for notice in held)
         text = f"Held pages go out now ({ids}): {because}"
@@ -213,16 +225,29 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
             continue
         draft.change(Unname(alert.id, one.notifier))
         text = f"{alert.id} is told to {now} now, by the routes of the configuration in force."
-        said = telling.of_incident(incident, f"{telling.summary(alert)}: no longer yours", text, alert=alert)
+        said = telling.of_incident(incident, f"{telling.summary(alert)}: {telling.NOT_YOURS}", text, alert=alert)
         _post(
             draft,
             "resolved",
             one.notifier,
-            {**said, "ended": "no longer yours"},
+            {**said, "ended": telling.NOT_YOURS},
             incident=incident,
             alert=alert,
             run=None,
         )
+
+
+def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Alert], why: str) -> None:
+    """Firing alerts have become an incident of their own: who was told of them hears of it, for the end of the one they
+    were told of in is not theirs."""
+    for alert in alerts:
+        kind = "report" if alert.severity == "info" else "update"
+        said = {**telling.of_incident(incident, telling.summary(alert), why, alert=alert), "update": True}
+        for one in draft.view.named(alert.id):
+            letter = Letter(
+                one.notifier, kind, alert.severity, said, incident.id, alert.id, None, (naming(alert),), draft.now
+            )
+            draft.post(Post(letter))
 
 
 def tell_of_recovery(

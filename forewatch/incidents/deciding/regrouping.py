@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from forewatch.alerting.alert import worst
 from forewatch.errors import ActionRefused, NotFound
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import group_key_for
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.merging import move_into
-from forewatch.incidents.deciding.paging import release
+from forewatch.incidents.deciding.paging import release, tell_where_it_is_now
 from forewatch.incidents.events import IncidentsMerged, IncidentSplit
 from forewatch.incidents.incident import Incident
 
@@ -54,9 +52,9 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
     text = f"{event.actor} split {names} off {incident.id} as {new_id}."
     draft.open_incident(new, text)
     # A page that waits for a run speaks for the one incident alone; what becomes of the other must not stop it.
-    release(draft, incident, text, new_id)
+    release(draft, incident, text, new_id, moved={alert.id: new_id for alert in moved})
     for alert in moved:
-        draft.put_alert(replace(alert, incident_id=new_id, updated_at=draft.now))
+        draft.move_alert(alert, new_id)
     for run in draft.view.runs_of(incident.id):
         if run.alert_id in event.alert_ids:
             draft.change_run(run, incident_id=new_id)
@@ -64,6 +62,7 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
         incident, "split", text, actor=event.actor, severity=worst([alert.severity for alert in left])
     )
     draft.because("split", text, incident.id, new_id, *(alert.id for alert in moved))
+    tell_where_it_is_now(draft, new, [alert for alert in moved if alert.status == "firing"], text)
 
 
 def _open(draft: Draft, incident_id: str) -> Incident:

@@ -27,6 +27,8 @@ def ask_again(draft: Draft, alert_id: str, seen: Seen) -> None:
     waits = draft.view.waits(alert_id)
     wait = next((one for one in waits if one.active), None)
     if alert is None or alert.status != "firing" or incident is None or not incident.open:
+        if alert is not None:  # else two that a person has called over would pass the turn to each other for ever
+            end_waiting(draft, alert)
         draft.because("timer-pointless", f"{alert_id} is over: its remedy is not asked again.", alert_id)
         if alert is not None:
             # Also of one that fires on in an incident closed by hand: in line for ever, it would be next for ever.
@@ -35,6 +37,7 @@ def ask_again(draft: Draft, alert_id: str, seen: Seen) -> None:
         end_waiting(draft, alert)
         text = f"{incident.acknowledged_by} has {incident.id} in hand, so the remedy of {alert_id} is not asked again."
         draft.because("acknowledged", text, alert_id, incident.id)
+        release_unattended(draft, incident, because=text, refused=alert_id)
     elif _asked(draft, alert, incident, wait, seen):
         return  # what comes of it decides who is next
     if wait is not None and wait.by == AUTOMATION:

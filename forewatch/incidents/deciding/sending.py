@@ -18,6 +18,7 @@ from forewatch.alerting.notification import Notification
 from forewatch.clock import iso, micros, seconds
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.flapping import said_of
 from forewatch.incidents.deciding.withholding import suppressions, withhold
 from forewatch.incidents.outcome import (
     CancelTimers,
@@ -60,15 +61,22 @@ def hold_due(draft: Draft, incident_id: str) -> None:
         release_one(draft, one, dict(one.content))
 
 
-def release_one(draft: Draft, held: Notification, content: telling.Content, *, kind: str | None = None) -> None:
-    """Post a held notification as what it is, or as another kind with other content."""
+def release_one(
+    draft: Draft,
+    held: Notification,
+    content: telling.Content,
+    *,
+    kind: str | None = None,
+    incident_id: str | None = None,
+) -> None:
+    """Post a held notification as what it is, or as another kind with other content, or of another incident."""
     named = () if kind is not None else _still_named(draft, held)
     letter = Letter(
         held.notifier,
         kind or held.kind,
         held.severity,
         content,
-        held.incident_id,
+        incident_id or held.incident_id,
         held.alert_id,
         held.run_id,
         named,
@@ -236,7 +244,8 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
         if alert is None or letter.kind not in ("page", "update"):
             kept.append(post)
         elif alert.status != "firing" and flaps(draft.view.flap(alert.fingerprint)):
-            kept.append(post)  # that it flaps is for people all the same
+            # That it flaps is for people all the same, and may be news to them.
+            kept.append(replace(post, letter=replace(letter, content=_flapping(draft, letter))))
         elif alert.status != "firing":
             over.add(letter.incident_id)
             kept.append(replace(post, letter=_told_late(letter, alert)))
@@ -257,6 +266,13 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
     return [post for post in kept if post not in ended or _told_before(draft, post.letter)]
 
 
+def _flapping(draft: Draft, letter: Letter) -> telling.Content:
+    """What was to be told of an alert that is over for now and flaps, with that."""
+    title, text = str(letter.content["title"]), str(letter.content.get("text", ""))
+    said = text if "flaps" in text else telling.joined(said_of(draft), text)
+    return {**letter.content, "title": f"{title} (over for now, but it flaps)", "text": said}
+
+
 def _told_before(draft: Draft, letter: Letter) -> bool:
     return letter.incident_id is not None and draft.view.told_before(letter.incident_id, letter.notifier)
 
@@ -270,8 +286,10 @@ def _over(draft: Draft, letters: Sequence[Letter], most: int) -> list[Alert]:
     """The alerts of incidents that are over, for receivers that keep count of them."""
     found: list[Alert] = []
     for letter in letters:
-        if letter.kind == "resolved" and letter.incident_id is not None and len(found) < most:
-            found += draft.view.alerts_of(letter.incident_id)
+        over = letter.kind == "resolved" and letter.content.get("ended") != telling.NOT_YOURS
+        if over and letter.incident_id is not None and len(found) < most:
+            # Some of them end by this very decision.
+            found += [draft.alert_now(one.id) or one for one in draft.view.alerts_of(letter.incident_id)]
     return found[: max(0, most)]
 
 
@@ -283,7 +301,7 @@ def _digest(draft: Draft, letters: Sequence[Letter]) -> Letter:
     severity = worst([telling.severity_of(letter.severity) for letter in told])
     incidents = list(dict.fromkeys(letter.incident_id for letter in letters if letter.incident_id is not None))
     named = tuple(dict.fromkeys(one for letter in letters for one in letter.named))
-    shown = [draft.view.alert(one.alert_id) for one in named[: telling.MOST_SHOWN]]
+    shown = [draft.alert_now(one.alert_id) for one in named[: telling.MOST_SHOWN]]
     over = _over(draft, letters, telling.MOST_SHOWN - len(shown))
     content = telling.of_digest(letters, kind, severity, incidents, [*(one for one in shown if one), *over])
     alone = incidents[0] if len(incidents) == 1 else None

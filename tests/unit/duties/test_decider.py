@@ -4,7 +4,7 @@ import pytest
 
 from forewatch.clock import FakeClock
 from forewatch.config.models import Config
-from forewatch.errors import Fenced, StoreBusy, StoreUnavailable
+from forewatch.errors import Fenced, StoreBusy, StoreUnavailable, TransitionRefused
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.incidents.outcome import Outcome
 from forewatch.store.shifts import Fence
@@ -163,3 +163,15 @@ async def test_a_busy_store_does_not_cost_the_ballast(decider, monkeypatch, trou
     decider = Decider(Runtime(), Fence("check-health", 1))
     await decider.decide(raised("B", "warning"))
     assert len(freed) == 1
+
+
+async def test_a_step_that_nobody_asked_for_and_that_is_refused_is_our_own_fault_and_not_passed_over(
+    decider, told, trouble
+):
+    """Its event is handed over again; passed over, an alert would fire for ever that is long over."""
+    trouble["A"] = TransitionRefused("INC-9: web has another open incident already")
+    with pytest.raises(TransitionRefused):
+        await decider.decide(cleared("A"))
+    with pytest.raises(TransitionRefused):
+        await decider.decide(raised("A"))
+    assert len(told) == 1, "and of a critical one people hear all the same"

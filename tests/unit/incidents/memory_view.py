@@ -132,8 +132,9 @@ class MemoryView:
         return sorted(found, key=lambda each: (each[0].opened_at, each[0].id))
 
     def open_incidents_keyed(self, key, service):
-        found = self.open_incidents_with([service])
-        return [(one, at) for one, _, at in found if one.group_key == key or one.group_key.startswith(f"{key}/")]
+        began = {incident.id: at for incident, _, at in self.open_incidents_with([service])}
+        found = [one for one in self.incidents.values() if one.open and f"{one.group_key}/".startswith(f"{key}/")]
+        return [(one, began.get(one.id, 0)) for one in sorted(found, key=lambda each: (each.opened_at, each.id))]
 
     def linked(self, services, since):
         found = []

@@ -133,6 +133,18 @@ class TestStoppedAutomation:
         ask_again(world, "AL-3")
         assert remedy_timer(world, "AL-1") == 0
 
+    def test_two_that_were_called_over_do_not_pass_the_turn_to_each_other_for_ever(self):
+        world = three_refused()
+        for incident in ("INC-1", "INC-2"):
+            world.resolve(incident)
+        world.view.stopped = None
+        world.decide(AutomationResumed("ana", world.now))
+        asked = 0
+        while (waiting := [timer.subject for timer in world.view.timers if timer.kind == "remedy"]) and asked < 20:
+            ask_again(world, waiting[0])
+            asked += 1
+        assert asked < 20
+
     def test_should_the_one_before_not_end_the_next_is_asked_a_minute_later(self):
         world = three_refused()
         world.view.stopped = None
@@ -158,6 +170,19 @@ class TestStoppedAutomation:
         ask_again(world, "AL-3")
         assert list(world.view.runs) == []
         assert remedy_timer(world, "AL-1") == 60
+
+
+def test_a_page_that_waited_with_a_remedy_goes_out_where_a_person_has_the_incident_in_hand():
+    routes = [{"match": {"check": "disk"}, "notify": ["web"], "hold": "45s"}, {"notify": ["ops"], "hold": "60s"}]
+    world = World(shop(on=["check=~http|tcp"], routes=routes))
+    world.fails("http", severity="warning")
+    world.ack()
+    world.acted()
+    world.fails("disk", severity="warning")
+    world.recovers("http", severity="warning")
+    assert ("page", "web", "held") in world.told()
+    world.wait(1)
+    assert ("page", "web", "sent") in world.told()
 
 
 class TestChangedConfiguration:

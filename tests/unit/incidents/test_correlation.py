@@ -157,6 +157,29 @@ def test_an_incident_is_split_by_hand():
     assert world.view.incidents["INC-2"].open
 
 
+def test_who_was_told_of_what_is_split_off_hears_where_it_is_now():
+    world = World(chain(routes=[{"notify": ["ops"], "hold": "0s"}]))
+    world.fails(service="stock")
+    world.wait(10)
+    world.fails(service="storefront", severity="warning")
+    world.decide(IncidentSplit("INC-1", ["AL-1"], "ana", world.now))
+    world.wait(10)
+    page, _, update = world.view.outbox.values()
+    assert (page.kind, page.incident_id, page.content["named"]) == ("page", "INC-1", ["AL-1"])
+    assert (update.kind, update.incident_id, update.content["named"]) == ("update", "INC-2", ["AL-1"])
+    assert update.notifier == page.notifier
+
+
+def test_a_held_page_of_what_is_split_off_speaks_of_where_it_is_now():
+    world = World(chain())
+    world.fails(service="stock")
+    world.fails(service="storefront", severity="warning")
+    world.decide(IncidentSplit("INC-1", ["AL-1"], "ana", world.now))
+    [gone, page] = world.view.outbox.values()
+    assert (gone.state, page.kind, page.incident_id) == ("merged", "page", "INC-2")
+    assert (page.content["incident_id"], page.content["named"]) == ("INC-2", ["AL-1"])
+
+
 def test_a_split_of_one_service_leaves_both_open():
     world = World(chain())
     world.fails("http", service="stock")

@@ -129,3 +129,12 @@ def test_from_the_tenth_name_on_strangers_of_one_source_are_one_storm(names, inc
     if names > 10:
         storm = list(world.view.incidents.values())[-1]
         assert storm.title == "Storm of alerts without a service from prometheus"
+
+
+def test_what_ends_as_a_digest_leaves_is_not_shown_as_firing_in_it():
+    world = world_of(2)
+    world.fails(service="svc0", severity="warning")
+    world.fails(service="svc1", severity="warning")
+    world.now += 10_000_000  # nobody has come to its digest yet
+    world.recovers(service="svc0", severity="warning")
+    assert {one["id"]: one["status"] for one in last(world).content["alerts"]} == {"AL-1": "resolved", "AL-2": "firing"}

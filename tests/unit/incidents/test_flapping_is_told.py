@@ -80,3 +80,20 @@ def test_a_flapping_dependant_moves_quietly_to_an_incident_of_its_own_when_the_s
     assert told == "resolved"
     world.wait(1000)
     assert not any(one.open for one in world.view.incidents.values())
+
+
+def test_a_page_that_was_held_says_that_what_it_is_of_is_over_for_now_and_flaps():
+    routes = [{"match": {"check": "disk"}, "notify": ["web"], "hold": "45s"}, {"notify": ["ops"], "hold": "60s"}]
+    flapping = {"flapping": {"after": 2, "within": "10m", "calm": "15m"}}
+    world = World(shop(on=["check=~http|tcp"], routes=routes, verify={"within": "10m"}) | flapping)
+    world.fails("http")
+    world.starting()
+    for _ in range(2):
+        world.fails("disk")
+        world.wait(5)
+        world.recovers("disk")
+        world.wait(5)
+    world.wait(40)
+    told = [one for one in world.view.outbox.values() if one.notifier == "web" and one.state == "sent"]
+    assert told
+    assert all("(over for now, but it flaps)" in f"{one.content['title']} {one.content['text']}" for one in told)

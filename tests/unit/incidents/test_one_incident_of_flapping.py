@@ -50,3 +50,44 @@ def test_an_incident_with_two_flapping_alerts_ends_with_the_calm_of_the_second()
     assert world.view.incidents[incident].open
     world.wait(200)
     assert not world.view.incidents[incident].open
+
+
+def test_what_flaps_of_one_service_leaves_an_incident_that_is_over_together():
+    services = [{"name": "shop", "depends_on": ["db"]}, {"name": "db"}]
+    world = World({"services": services, "flapping": {"after": 2, "within": "10m", "calm": "5m"}})
+    world.fails(service="db")
+    for _ in range(2):
+        for check in ("http", "tcp"):
+            world.fails(check)
+            world.recovers(check)
+    world.recovers(service="db")
+    assert not world.view.incidents["INC-1"].open
+    left = [one for one in world.view.incidents.values() if one.open]
+    assert [(one.service, one.group_key) for one in left] == [("shop", "shop")]
+    assert {alert.incident_id for alert in world.view.alerts.values() if alert.id in ("AL-4", "AL-5")} == {left[0].id}
+    world.wait(900)
+    assert not any(one.open for one in world.view.incidents.values())
+
+
+def test_what_has_ended_and_is_moved_links_nobody_by_that():
+    services = [
+        {"name": "shop", "depends_on": ["db"]},
+        {"name": "db"},
+        {"name": "other", "depends_on": ["shop", "mail"]},
+    ]
+    world = World(
+        {
+            "services": [*services, {"name": "mail"}],
+            "flapping": {"after": 2, "within": "10m", "calm": "5m"},
+        }
+    )
+    world.fails(service="db")
+    for _ in range(2):
+        world.fails()
+        world.recovers()
+    world.wait(11)
+    world.recovers(service="db")
+    moved = world.view.alerts["AL-3"].incident_id
+    assert moved != "INC-1"
+    world.fails(service="other")
+    assert world.view.alerts["AL-4"].incident_id != moved, "shop ended 11 s ago"

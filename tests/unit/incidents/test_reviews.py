@@ -234,8 +234,8 @@ def test_a_page_held_for_a_remedy_goes_out_when_its_alert_is_split_off():
     assert world.told()[0] == ("page", "ops", "held")
     world.decide(IncidentSplit("INC-1", ["AL-1"], "ana", world.now))
     world.recovers("tcp", severity="warning")
-    page = world.view.outbox["NT-1"]
-    assert (page.kind, page.state) == ("page", "due")
+    [page] = [one for one in world.view.outbox.values() if one.state == "due" and one.kind == "page"]
+    assert page.content["named"] == ["AL-1", "AL-2"]
 
 
 def test_an_inhibition_that_a_new_configuration_does_not_have_withholds_no_longer():

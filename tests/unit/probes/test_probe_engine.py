@@ -337,6 +337,59 @@ def test_a_check_that_recovers_before_its_new_labels_were_taken_is_cleared_under
     ]
 
 
+def slowly(watch, seconds):
+    """Decisions take so long."""
+
+    async def take(event):
+        await asyncio.sleep(seconds)
+        watch.told.append((asyncio.get_running_loop().time(), event))
+
+    watch.engine._on_transition = take
+
+
+def test_a_check_that_recovers_while_its_new_labels_are_being_taken_is_cleared_under_the_new():
+    async def scene():
+        watch = Watch(config(http("c")))
+        watch.world["c"] = False
+        await watch.engine.start()
+        await asyncio.sleep(2)
+        slowly(watch, 1.5)
+        watch.world["c"] = True
+        await watch.engine.reconfigure(config(http("c", severity="warning")))
+        await asyncio.sleep(5)
+        await watch.engine.stop()
+        return watch
+
+    events = [event for _, event in run(scene()).told]
+    told = [(type(event).__name__, event.labels["severity"]) for event in events]
+    assert told == [("AlertRaised", "critical"), ("AlertRaised", "warning"), ("AlertCleared", "warning")]
+
+
+@pytest.mark.parametrize("then", ["info", None])
+def test_a_configuration_that_comes_while_new_labels_are_being_taken_finds_the_alert_where_it_is(then):
+    async def scene():
+        watch = Watch(config(http("c"), http("other")))
+        watch.world["c"] = False
+        await watch.engine.start()
+        await asyncio.sleep(2)
+        slowly(watch, 1.5)
+        first = asyncio.create_task(watch.engine.reconfigure(config(http("c", severity="warning"), http("other"))))
+        await asyncio.sleep(0.5)
+        checks = [http("c", severity=then)] if then else []
+        await watch.engine.reconfigure(config(*checks, http("other")))
+        await first
+        await asyncio.sleep(15)
+        await watch.engine.stop()
+        return watch
+
+    events = [event for _, event in run(scene()).told]
+    last = events[-1]
+    if then is None:
+        assert (type(last).__name__, last.labels["severity"]) == ("AlertCleared", "warning")
+    else:
+        assert (last.before["severity"], last.labels["severity"]) == ("warning", "info")
+
+
 def test_stopping_ends_probes_at_once_but_lets_a_decision_be_made():
     async def scene():
         watch = Watch(config(http("hung"), http("failing")), first_round=0.0)

@@ -154,3 +154,50 @@ class TestLooks:
             return early, len(watch.starts["home"])
 
         assert scene(act)[0] == (2, 3)
+
+    def test_what_has_grown_old_while_a_slow_one_was_waited_for_is_probed_once_more(self):
+        other = CheckKey("shop", "other", "default")
+
+        async def act(watch, looks):
+            watch.takes["other"] = 5.0
+            watch.world["home"] = False
+            asking = asyncio.create_task(looks.see([HOME, other]))
+            await asyncio.sleep(1.0)
+            watch.world["home"] = True
+            return await asking
+
+        seen, watch = scene(act, PATIENT, http("other", every="600s"))
+        assert [one["ok"] for one in seen] == [True, None], "it passes now, whatever it said two seconds ago"
+        assert len(watch.starts["home"]) == 3
+
+    def test_what_its_own_round_has_said_meanwhile_counts(self):
+        other = CheckKey("shop", "other", "default")
+
+        async def act(watch, looks):
+            watch.takes["other"] = 5.0
+            watch.world["home"] = False
+            asking = asyncio.create_task(looks.see([HOME, other]))
+            await asyncio.sleep(1.2)
+            watch.world["home"] = True
+            await watch.engine.soon(HOME)
+            return await asking
+
+        seen, watch = scene(act, PATIENT, http("other", every="600s"))
+        assert [one["ok"] for one in seen] == [True, None]
+        assert len(watch.starts["home"]) == 3
+
+    def test_one_that_does_not_answer_soon_then_stays_as_it_was(self):
+        other = CheckKey("shop", "other", "default")
+
+        async def act(watch, looks):
+            watch.takes["other"] = 5.0
+            watch.world["home"] = False
+            asking = asyncio.create_task(looks.see([HOME, other]))
+            await asyncio.sleep(1.0)
+            watch.takes["home"] = 5.0
+            began = asyncio.get_running_loop().time()
+            return await asking, asyncio.get_running_loop().time() - began
+
+        (seen, took), _ = scene(act, PATIENT, http("other", every="600s"))
+        assert [one["ok"] for one in seen] == [False, None]
+        assert took == pytest.approx(1.25, abs=0.01)

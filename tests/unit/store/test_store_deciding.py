@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -87,6 +89,22 @@ def test_every_change_and_effect_lands_in_its_table(store: Store, answer) -> Non
         [page] = outbox.of_incident(conn, "INC-1")
         assert (page.state, page.not_before, page.created_at) == ("held", NOW + HOUR, NOW)
         assert [timer.subject for timer in timers.due(conn, NOW + SECOND)] == ["RUN-1"]
+
+
+def test_a_decision_is_of_the_instant_in_which_it_is_its_turn(store: Store, answer) -> None:
+    """Not of the one in which it was asked for: others have decided since, and theirs must not lie in its future."""
+    answer(Outcome([PutAlert(alert())], [], [Reason("fires", "AL-1 fires.", ("AL-1",))]))
+    with closing(sqlite3.connect(store.home.decisions_db, timeout=0, isolation_level=None)) as another:
+
+        def clock() -> int:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                another.execute("BEGIN IMMEDIATE")
+            return NOW + SECOND
+
+        deciding.decide(store, EVENT, config=CONFIG, now=clock)
+    with store.read() as conn:
+        [record] = decision_log.of_subject(conn, "AL-1")
+        assert record.at == NOW + SECOND
 
 
 def test_a_decision_is_found_by_all_it_speaks_of_and_changes(store: Store, answer) -> None:
