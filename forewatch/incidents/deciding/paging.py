@@ -264,11 +264,12 @@ def tell_of_recovery(
         else:
             release_one(draft, notice, report, kind="report")
         informed.add(notice.notifier)
-    failed = [
-        one.notifier
-        for one in draft.view.notifications_of(incident.id)
-        if one.kind == "failure" and one.state not in ("held", "dead")
-    ]
+    failed: dict[str, None] = {}
+    for one in sorted(draft.view.notifications_of(incident.id), key=lambda one: one.created_at):
+        if one.kind == "failure" and one.state not in ("held", "dead"):
+            failed[one.notifier] = None
+        elif one.kind == "resolved":  # of that part of it
+            failed.pop(one.notifier, None)
     for notifier in dict.fromkeys((*draft.view.told_of(incident.id), *failed)):
         _post(draft, "resolved", notifier, said, incident=incident, alert=None, run=None)
 

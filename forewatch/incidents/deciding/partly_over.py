@@ -35,7 +35,8 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
         return
     ill = {alert.service for alert in firing}
     receivers: dict[str, list[Alert]] = {}
-    concerned: set[str] = set()
+    failures = (one for one in draft.view.notifications_of(incident_id) if one.kind == "failure")
+    concerned = {one.notifier for one in failures if one.content.get("service") in ill}
     for alert in draft.view.alerts_of(incident_id):
         for one in draft.view.named(alert.id) if alert.severity != "info" else ():
             if alert.service in ill:

@@ -15,6 +15,7 @@ from forewatch.alerting.digest import Receiver, ends_wait, leaves_at, sent
 from forewatch.alerting.flapping import flaps
 from forewatch.alerting.naming import Naming
 from forewatch.alerting.notification import Notification
+from forewatch.alerting.suppression import Suppression
 from forewatch.clock import iso, micros, seconds
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
@@ -41,6 +42,9 @@ CALLED = {
     "failure": "a failure notice",
     "resolved": "a recovery notice",
 }
+
+LOOKED_AT_AGAIN = 1.0
+"""Seconds until an alert is looked at again whose page waited and was withheld then."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +264,7 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
             why = "; ".join(reason.text for reason in reasons)
             text = f"{CALLED[letter.kind].capitalize()} for {letter.notifier} that waited is not sent: {why}."
             draft.because("withheld-meanwhile", text, alert.id, letter.incident_id)
-            draft.once(("withhold", alert.id), partial(withhold, draft, alert, "", reasons))
+            draft.once(("withhold", alert.id), partial(_withheld_after_all, draft, alert, reasons))
     # Who had not heard of the trouble needs no second line that says it is over.
     ended = [post for post in kept if post.letter.kind == "resolved" and post.letter.incident_id in over]
     return [post for post in kept if post not in ended or _told_before(draft, post.letter)]
@@ -271,6 +275,12 @@ def _flapping(draft: Draft, letter: Letter) -> telling.Content:
     title, text = str(letter.content["title"]), str(letter.content.get("text", ""))
     said = text if "flaps" in text else telling.joined(said_of(draft), text)
     return {**letter.content, "title": f"{title} (over for now, but it flaps)", "text": said}
+
+
+def _withheld_after_all(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> None:
+    withhold(draft, alert, "", reasons)
+    # What explains it may be withheld in this very decision.
+    draft.order(SetTimer("review", alert.id, draft.now + micros(LOOKED_AT_AGAIN)))
 
 
 def _told_before(draft: Draft, letter: Letter) -> bool:
