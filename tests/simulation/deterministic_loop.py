@@ -23,6 +23,8 @@ class Process:
     number: int
     alive: bool = True
     yields: int = 0
+    hangs_until: float = 0.0
+    """Until when none of its tasks comes to anything."""
     watch: tuple[str, int] | None = None
     """The shift it stands, and its term."""
 

@@ -153,6 +153,8 @@ def _posted_in_a_company(random: Random) -> dict[str, Any]:
     }
 
 
+_RUNS_HANG = ("take", "intend", "finish", *["decide and ring"] * 4)
+"""What a run is about to do in the store when it hangs: be admitted, act, write down what came of it, end."""
 _LASTS = [2.0, 6.0, 20.0, 60.0, 1000.0]
 _OF_ALL: dict[str, tuple[int, Any]] = {
     "resolves": (1, lambda r: {"newest": r.random() < 0.7}),
@@ -163,7 +165,8 @@ _OF_ALL: dict[str, tuple[int, Any]] = {
     "Prefect is away": (1, lambda r: {"lasts": _seconds(r, 40)}),
     "the disk is full": (1, lambda r: {"lasts": _seconds(r, 15)}),
     "is killed": (3, lambda r: {"role": r.choice(ROLES)}),
-    "a run hangs": (2, lambda r: {"after": r.randint(1, 14), "lasts": r.choice([10.0, 15.0, 30.0])}),
+    "a run hangs": (3, lambda r: {"about": r.choice(_RUNS_HANG), "lasts": r.choice([10.0, 20.0, 30.0])}),
+    "two runs hang": (4, lambda r: {"about": "decide and ring", "lasts": r.choice([15.0, 20.0])}),
 }
 _GROUPS: dict[str, tuple[int, Any]] = {
     **_OF_ALL,

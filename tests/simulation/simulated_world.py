@@ -111,8 +111,8 @@ class World:
         self.acts: list[Act] = []
         self.away: Counter[str] = Counter()
         """How many reasons there are for which a notifier, or Prefect, does not answer."""
-        self.hanging: list[tuple[int, float]] = []
-        """Of the runs that are to hang: after how many of its yield points the next one does, and for how long."""
+        self.hanging: list[tuple[str, float]] = []
+        """Of the runs that are to hang: what the next one is about to do then, and for how long it does."""
         self.disks_full = 0
         """How many reasons there are for which the store refuses."""
         self.processes: dict[str, Process] = {}
@@ -181,14 +181,16 @@ class World:
             self.tell(f"stands still for {STALL:g} s about {_named(what)}")
             self.hinder(process.name, STALL)
             await asyncio.sleep(STALL)
-        elif process.name.startswith("run ") and self.hanging and process.yields >= self.hanging[0][0]:
+        elif process.name.startswith("run ") and self.hanging and self.hanging[0][0] == _named(what):
             _, lasts = self.hanging.pop(0)
             self.counts["runs that hang"] += 1
             self.tell(f"hangs for {lasts:g} s about {_named(what)}")
             self.hinder(process.name, lasts)
-            await asyncio.sleep(lasts)
+            process.hangs_until = self.loop.time() + lasts
         else:
             await asyncio.sleep(0)
+        if process.hangs_until > self.loop.time():
+            await asyncio.sleep(process.hangs_until - self.loop.time())
 
     def in_transaction(self, statement: str, parameters: Any) -> None:
         """Before a statement or a commit. Raises Killed where the process ends here."""

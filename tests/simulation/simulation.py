@@ -135,7 +135,9 @@ def _happen(world: World, step: Step) -> None:
             for service, lasts in zip(world.setting.main_checks(), about["lasts"], strict=True):
                 _post(world, (about["alertname"], service), lasts)
         case "a run hangs":
-            world.hanging.append((about["after"], about["lasts"]))
+            world.hanging.append((about["about"], about["lasts"]))
+        case "two runs hang":  # the second often is the one that takes over from the first
+            world.hanging += [(about["about"], about["lasts"])] * 2
         case "reports a change":
             world.inbound.append(changes(world, about["service"]))
         case "silences":
