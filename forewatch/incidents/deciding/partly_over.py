@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.flapping import flaps
+from forewatch.alerting.routing import routes_of
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
@@ -37,6 +38,8 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
     receivers: dict[str, list[Alert]] = {}
     failures = (one for one in draft.view.notifications_of(incident_id) if one.kind == "failure")
     concerned = {one.notifier for one in failures if one.content.get("service") in ill}
+    # What still fires is theirs by its routes, though it may wait for a remedy or a dependency.
+    concerned |= {name for alert in firing for route in routes_of(draft.view.config, alert) for name in route.notify}
     for alert in draft.view.alerts_of(incident_id):
         for one in draft.view.named(alert.id) if alert.severity != "info" else ():
             if alert.service in ill:
@@ -50,7 +53,7 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
 
 
 def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *, still_concerned: bool) -> None:
-    """`still_concerned`: it was told of something that fires on, so that to it the incident is not over."""
+    """`still_concerned`: something that fires on is for it as well, so that to it the incident is not over."""
     found = title_of(draft, over)
     service, title = found if found is not None else (incident.service, incident.title)
     own = [alert for alert in over if alert.service == service]
