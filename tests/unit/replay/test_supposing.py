@@ -159,7 +159,7 @@ def test_a_rule_of_another_threshold_is_judged_on_stored_points(history: History
     history.recovers("a", service="mail")
     found = supposed(history, PLAIN + CPU % "90%")
     [alert] = found.alerts_gained
-    assert alert.text.startswith("CpuBusy, warning, shop: cpu mean over 1m is 0.9")
+    assert alert.text.startswith("CpuBusy, warning, shop: cpu was 0.93 on average over 1m")
     assert START < alert.at < START + 300 * MICROSECONDS
     assert len(found.incidents_added) == 1
     assert [item.text.partition(":")[0] for item in found.told_gained["ops"]] == [
