@@ -150,7 +150,9 @@ def happening(event: dict[str, Any]) -> str:
     """What was decided upon, as a person would say it."""
     match event:
         case {"type": "AlertRaised", "labels": labels, "values": values}:
-            return f"{labels.get('alertname', 'An alert')} was raised {telling.measured(values)}".rstrip()
+            asked = _asked(values)
+            seen = telling.measured({**values, "window": None} if asked else values)
+            return " ".join(filter(None, (f"{labels.get('alertname', 'An alert')} was raised", asked, seen)))
         case {"type": "AlertCleared", "labels": labels}:
             return f"{labels.get('alertname', 'An alert')} was cleared"
         case {"type": "RunStarting", "run_id": run_id}:
@@ -197,6 +199,16 @@ def happening(event: dict[str, Any]) -> str:
             return f"{actor} asked for {runbook}"
         case _:
             return f"{event.get('type', 'Something')} happened"
+
+
+def _asked(values: dict[str, Any]) -> str:
+    """What a rule looks at: `by system.filesystem.utilization, max over 5m`; nothing of other alerts."""
+    match values:
+        case {"metric": metric, "statistic": statistic, "window": (int() | float()) as window}:
+            what = f"{metric} / {values['per']}" if "per" in values else f"{metric}, {statistic}"
+            return f"by {what} over {format_duration(float(window))}"
+        case _:
+            return ""
 
 
 def _about(subject: str, decision: Decided) -> list[str]:

@@ -95,6 +95,18 @@ def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
     ]
 
 
+def test_why_says_what_a_rule_looks_at_and_what_it_saw(store):
+    told = Told(store, shop())
+    labels = {"alertname": "DiskFull", "service": "host", "severity": "warning"}
+    asked = {"metric": "system.filesystem.utilization", "statistic": "last", "window": 30.0}
+    values = {**asked, "value": 0.954, "high": 0.9, "samples": 3}
+    told.after(0, AlertRaised, labels=labels, annotations={"summary": "/srv is 95.4% full"}, values=values)
+    assert told.why("AL-1")[1] == (
+        "2026-11-03T09:00:00.000Z  DiskFull was raised by system.filesystem.utilization, last over 30s "
+        "(value 0.954, high 0.9, samples 3) (observation 1, configuration 1)"
+    )
+
+
 def test_why_of_a_notification_tells_only_what_is_about_it(healed):
     lines = healed.why("NT-1")
     assert lines[0].startswith("NT-1 is a report (critical) to ops, on its way since")
