@@ -94,10 +94,10 @@ async def _tell(home: Home, config: Config, file: File, wrong: str, how: str, sa
     outcomes = await asyncio.gather(*(_send(home, config, name, record.id, file, wrong, how) for name in names))
     for name, trouble in zip(names, outcomes, strict=True):
         if trouble:
-            say(f"{name} could not be told of it: {trouble}")
+            say(f"{name} could not be notified: {trouble}")
         else:
             record.told.append(name)
-            say(f"{name} was told of it.")
+            say(f"{name} was notified.")
     try:
         home.damage_told.write_text(json.dumps(asdict(record)), encoding="utf-8")
     except OSError as error:

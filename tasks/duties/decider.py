@@ -111,7 +111,7 @@ class Decider:
             raise
         except Exception as error:
             report(error, shift=self._fence.shift)
-            log.exception("an event could not be decided upon: %s", event)
+            log.exception("an event could not be processed: %s", event)
 
     async def retry(self) -> None:
         """Decide what was kept, oldest first, as far as the store takes it. Call it now and then."""

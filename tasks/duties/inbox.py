@@ -94,7 +94,7 @@ class Inbox:
             await self._tell(one)
 
     async def _refused(self, error: StoreUnavailable) -> bool:
-        log.error("the inbox cannot be decided upon: %s", error)
+        log.error("the inbox cannot be processed: %s", error)
         if await self._runtime.store.run(ballast.make_room, self._runtime.home, error):
             log.error("the ballast file was freed to make room; the disk needs space")
             return True
@@ -108,7 +108,7 @@ class Inbox:
         return False
 
     async def _tell(self, one: SetAside) -> None:
-        """People must know of an event that could not be decided upon, and of the trouble it was about."""
+        """People must know of an event that could not be processed, and of the trouble it was about."""
         report(one.error, shift="page-people")
         said = type(one.error).__name__
         if isinstance(one.event, AlertRaised) and one.event.labels.get("severity") == "critical":
@@ -132,4 +132,4 @@ class Inbox:
             raise
         except Exception as error:
             report(error, shift="page-people")
-            log.exception("nor could the alert about it be decided upon")
+            log.exception("nor could the alert about it be processed")

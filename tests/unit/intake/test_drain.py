@@ -34,7 +34,7 @@ def body(*alerts):
 
 
 def events(world):
-    """The types of all events decided upon, in order."""
+    """The types of all events processed, in order."""
     with world.store.read() as conn:
         return [
             row.event["type"] for row in conn.execute(select(schema.observations).order_by(schema.observations.c.seq))
