@@ -108,7 +108,7 @@ def _wrong(expected: RouteExpectation, told: Told, *, calendar: bool) -> Iterato
     on = ", ".join(route.name for route, _ in routes)
     if set(names) != set(expected.notify):
         why = _because([*hushed, *(reason for _, each in routes for reason in each)])
-        yield f"expected {_listed(expected.notify)} to be told, and it is {_listed(names)} ({on}{why})"
+        yield f"expected {_listed(expected.notify)} to be notified, and it is {_listed(names)} ({on}{why})"
     if expected.group_by is not None:
         for route, _ in routes:
             if set(route.group_by or ()) != set(expected.group_by) or route.group_by is None:

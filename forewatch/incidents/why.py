@@ -164,7 +164,7 @@ def happening(event: dict[str, Any]) -> str:
         case {"type": "AlertsRefreshed", "untils": untils}:
             return f"{len(untils)} firing alerts were reported again" if len(untils) != 1 else "It was reported again"
         case {"type": "AlertTimedOut", "fingerprint": mark}:
-            return f"Nothing was heard of {mark} until its end"
+            return f"{mark} was not repeated before its end"
         case {"type": "AlertAcknowledged", "actor": actor, "identity": identity}:
             return f"{actor} acknowledged {identity.get('alertname', 'the alert')} where it came from"
         case {"type": "ChangeReported", "sender": sender, "summary": summary}:

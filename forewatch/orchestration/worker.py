@@ -166,7 +166,7 @@ class Worker:
             return shifts.listing(conn)
 
     async def _stand_in(self, shift: str, holder: str) -> None:
-        log.warning("%s: nobody stands watch (last: %s), a spare takes it", shift, holder or "nobody yet")
+        log.warning("%s: nobody is on watch (last: %s), a spare takes over", shift, holder or "nobody yet")
         try:
             await self._hands.stand(shift, holder)
         except (OSError, TimeoutError) as error:

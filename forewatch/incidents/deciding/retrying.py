@@ -62,7 +62,7 @@ def _asked(draft: Draft, alert: Alert, incident: Incident, wait: Wait | None, se
     if answer.run is None and answer.holds_until is None:
         release_unattended(draft, incident, because=answer.said, refused=alert.id)
     elif answer.run is not None and wait is not None and wait.kind == "passed-meanwhile":
-        # It was waited for once, and it failed again: people hear of it now, not after another wait.
+        # It was waited for once, and it failed again: people are notified now, not after another wait.
         release(draft, incident, f"Its check failed again. {answer.said}", alert.id)
     return answer.run is not None and not answer.covered
 

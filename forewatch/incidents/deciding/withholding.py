@@ -112,7 +112,7 @@ def withhold(draft: Draft, alert: Alert, route: str, reasons: tuple[Suppression,
         # All timers of one alert's reviews are one: it looks at every route.
         draft.order(SetTimer("review", alert.id, max(min(ends), draft.now)))
     if len(ends) < len(reasons):
-        # What has no end of its own may go without a word, as with a new configuration.
+        # What has no end of its own may go unnoticed, as with a new configuration.
         again = draft.now + micros(LOOKS_AGAIN)
         draft.order(CancelTimers(alert.id, "recheck"), SetTimer("recheck", alert.id, again))
 

@@ -264,7 +264,7 @@ def test_of_a_group_that_is_empty_the_decisions_are_left(store):
     ("event", "said"),
     [
         (AlertsRefreshed({"a": (1, True), "b": (1, True)}, 0), "2 firing alerts were reported again"),
-        (AlertTimedOut("0123", 0), "Nothing was heard of 0123 until its end"),
+        (AlertTimedOut("0123", 0), "0123 was not repeated before its end"),
         (AlertAcknowledged({"alertname": "DiskFull"}, "ana", 0), "ana acknowledged DiskFull where it came from"),
         (ChangeReported("release 7", "shop", "ci", 0), "ci reported a change: release 7"),
         (SilenceSet({}, "ana", 0), "ana set a silence"),
