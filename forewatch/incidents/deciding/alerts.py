@@ -67,7 +67,7 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
     if sets_aside(draft, event):
         set_aside(draft, alert, event)
         return
-    alert, incident, opens = place(draft, alert, _seen(alert, event))
+    alert, incident, opens = place(draft, alert, telling.summary(alert))
     flapping = count_firing(draft, alert, str(event.values.get("failure", "")))
     announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=bool(flapping))
     record_told(draft, incident, alert, event)
@@ -155,7 +155,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
     if firing.incident_id is None and "aftermath_until" in event.values and not sets_aside(draft, event):
         # The service is back and fails this all the same: no aftermath.
         draft.put_withheld(Withheld(firing.id, "", draft.now, ()), None)
-        fresh, its, opens = place(draft, fresh, _seen(fresh, event))
+        fresh, its, opens = place(draft, fresh, telling.summary(fresh))
         announce(draft, its, fresh, event.values, opens=opens)
         return
     if labels_for_routing(fresh) != labels_for_routing(firing):
@@ -168,7 +168,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
     incident = draft.view.incident(firing.incident_id) if firing.incident_id is not None else None
     if incident is None or not incident.open:
         # Somebody called it over; this they have not seen.
-        fresh, incident, opens = place(draft, fresh, _seen(fresh, event))
+        fresh, incident, opens = place(draft, fresh, telling.summary(fresh))
         draft.because("got-worse", text, firing.id, incident.id)
         announce(draft, incident, fresh, event.values, opens=opens)
         return
@@ -287,10 +287,6 @@ def _end_runs_that_healed(draft: Draft, incident: Incident, over: Alert) -> list
     for run in done:
         end_healed(draft, run)
     return [run.id for run in done]
-
-
-def _seen(alert: Alert, event: AlertRaised) -> str:
-    return " ".join(filter(None, (telling.summary(alert), telling.measured(event.values))))
 
 
 def _classified(event: AlertRaised) -> Classification:

@@ -80,7 +80,7 @@ def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
         "It opened 2026-11-03T09:00:00.000Z: http of shop fails: 503 | bad gateway.",
         "2026-11-03T09:00:00.000Z  CheckFailing was raised (status 503) (observation 1, configuration 1)",
         "  AL-1 (CheckFailing) fires and no related incident is open, so INC-1 opens (critical): "
-        "http of shop fails: 503 | bad gateway (status 503).",
+        "http of shop fails: 503 | bad gateway.",
         "  RUN-1 (restart-service) is sent to heal shop: its autonomy is auto and its limits allow it.",
         "  NT-1, a page for ops, waits 1m for RUN-1 (critical). restart-service is trying to fix it (RUN-1).",
         "2026-11-03T09:00:00.400Z  RUN-1 asked whether it may act (observation 2, configuration 1)",
