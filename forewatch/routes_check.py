@@ -118,7 +118,8 @@ def _wrong(expected: RouteExpectation, told: Told, *, calendar: bool) -> Iterato
         if not calendar:
             yield f"not_told: {expected.not_told} needs `at`, for without it the calendar is left out"
         elif expected.not_told not in (kinds := [reason.kind for reason in told.why_not]):
-            yield f"expected {expected.not_told} to keep somebody from being told, and it is {_listed(kinds)} ({on})"
+            kept = f"expected {expected.not_told} to keep somebody from being notified"
+            yield f"{kept}, and it is {_listed(kinds)} ({on})"
 
 
 def _because(reasons: list[Suppression]) -> str:

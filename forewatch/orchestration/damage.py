@@ -49,7 +49,7 @@ async def told(home: Home, config: Path, error: StoreUnavailable, say: Callable[
     try:
         settings = effective(parse((await asyncio.to_thread(read_tree, config)).config_files()))
     except ConfigError as wrong:
-        say(f"Nobody could be told, for the configuration is broken too: {wrong.problems[0]}")
+        say(f"Nobody could be notified, because the configuration is broken too: {wrong.problems[0]}")
     else:
         await _tell(home, settings, file, str(error), how, say)
     return StoreUnavailable(f"{error}\n{how}", permanent=True)
@@ -101,7 +101,7 @@ async def _tell(home: Home, config: Config, file: File, wrong: str, how: str, sa
     try:
         home.damage_told.write_text(json.dumps(asdict(record)), encoding="utf-8")
     except OSError as error:
-        say(f"Who was told cannot be kept ({error.strerror}): the next start tells them again.")
+        say(f"Who was notified cannot be recorded ({error.strerror}): the next start notifies them again.")
 
 
 async def _send(home: Home, config: Config, name: str, id: str, file: File, wrong: str, how: str) -> str:

@@ -66,4 +66,4 @@ def test_each_change_is_told_once():
     for readiness in (Readiness(SHIFTS, ()), Readiness((), ("worker: silent for 20 s",)), Readiness(SHIFTS, ())):
         progress.show(readiness)
         progress.show(readiness)
-    assert lines[-2:] == ["Not all is up: worker: silent for 20 s", "All systems are up again."]
+    assert lines[-2:] == ["Not everything is up: worker: silent for 20 s", "All systems are up again."]

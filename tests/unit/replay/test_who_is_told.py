@@ -231,7 +231,7 @@ def test_each_expectation_that_fails_is_a_line_with_its_place(tmp_path: Path, co
         "routes.yaml:1: expected boss to be notified, and it is ops, web (routes[1].routes[0])",
         "routes.yaml:1: expected groups by service, and routes[1].routes[0] groups by alertname",
         "routes.yaml:4: expected nobody to be notified, and it is web (routes[1].routes[1])",
-        "routes.yaml:4: expected mute_time_interval to keep somebody from being told, and it is nobody "
+        "routes.yaml:4: expected mute_time_interval to keep somebody from being notified, and it is nobody "
         "(routes[1].routes[1])",
     ]
 
