@@ -69,7 +69,7 @@ def reroute(draft: Draft, alert_id: str) -> None:
         return
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     receivers = sorted({name for route in routes_of(draft.view.config, alert) for name in route.notify})
-    text = f"{alert_id} is told to {', '.join(receivers) or 'nobody'} by the routes in force"
+    text = f"{alert_id} notifies {', '.join(receivers) or 'nobody'} by the routes in force"
     if incident is not None and incident.open:
         draft.because("rerouted", f"{text}.", alert_id, incident.id)
         tell_who_hears_no_more(draft, incident, alert)
