@@ -66,7 +66,7 @@ def _alert(alert: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, An
 
 
 def _made_up(content: Mapping[str, Any]) -> dict[str, Any]:
-    """An alert for what has none: a test, a run that failed, word of a silence."""
+    """An alert for what has none: a test, a run that failed, a report on a silence."""
     labels = {"alertname": f"Forewatch{content['kind'].capitalize()}", "severity": content["severity"]}
     if content["service"]:
         labels["service"] = content["service"]

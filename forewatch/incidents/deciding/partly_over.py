@@ -49,7 +49,7 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
     for notifier, alerts in receivers.items():
         _tell(draft, incident, notifier, alerts, still_concerned=notifier in concerned)
     if not receivers:
-        draft.because("nothing-new", f"Nobody was told of what is over in {incident_id}.", incident_id)
+        draft.because("nothing-new", f"Nobody was notified of what has recovered in {incident_id}.", incident_id)
 
 
 def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *, still_concerned: bool) -> None:

@@ -39,7 +39,7 @@ def test_another_kind_of_failure_is_told_once():
         world.recovers()
         world.wait(1)
     assert len(pages(world)) == before + 1
-    assert "this failure (certificate) is new" in pages(world)[-1].content["text"]
+    assert "this kind of failure (certificate) is new" in pages(world)[-1].content["text"]
 
 
 def test_what_stays_down_for_two_minutes_pages_again():
@@ -50,7 +50,7 @@ def test_what_stays_down_for_two_minutes_pages_again():
     assert len(pages(world)) == before
     world.wait(2)
     assert len(pages(world)) == before + 1
-    assert "stays down" in pages(world)[-1].content["text"]
+    assert "has now been down for 2m" in pages(world)[-1].content["text"]
 
 
 def test_what_stays_down_gets_at_least_two_rounds_of_its_check():
