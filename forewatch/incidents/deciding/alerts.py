@@ -20,6 +20,7 @@ from forewatch.incidents.deciding.automation import end_healed, release_unattend
 from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
+from forewatch.incidents.deciding.groups import leave_groups
 from forewatch.incidents.deciding.partly_over import expect_more
 from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.recovering import check_dependants
@@ -220,6 +221,7 @@ def _relabel(draft: Draft, firing: Alert, mark: str, event: AlertRaised) -> None
         draft.order(CancelTimers(firing.fingerprint, "calm"))
         if flaps(flap):
             draft.order(SetTimer("calm", mark, calm_at(flap, draft.view.config.flapping)))
+    leave_groups(draft, firing, replace(firing, labels=event.labels, severity=_severity(event.labels)))
     _bring_up_to_date(draft, firing, event, mark=mark)
 
 

@@ -61,6 +61,7 @@ def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *,
     ended = max(alert.ends_at or draft.now for alert in own)
     others = sorted({alert.service for alert in over} - {service})
     said = telling.partly_over(incident, service, title, begun, ended, others, update=still_concerned)
+    said["alerts"] = [telling.shown_alert(alert) for alert in over[: telling.MOST_SHOWN]]
     kind = "update" if still_concerned else "resolved"
     draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
     for alert in over:
