@@ -275,8 +275,8 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
 def _flapping(draft: Draft, letter: Letter) -> telling.Content:
     """What was to be told of an alert that is over for now and flaps, with that."""
     title, text = str(letter.content["title"]), str(letter.content.get("text", ""))
-    said = text if "flaps" in text else telling.joined(said_of(draft), text)
-    return {**letter.content, "title": f"{title} (over for now, but it flaps)", "text": said}
+    said = text if "is flapping" in text else telling.joined(said_of(draft), text)
+    return {**letter.content, "title": f"{title} (over for now, but flapping)", "text": said}
 
 
 def _withheld_after_all(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> None:

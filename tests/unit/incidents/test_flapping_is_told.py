@@ -96,4 +96,5 @@ def test_a_page_that_was_held_says_that_what_it_is_of_is_over_for_now_and_flaps(
     world.wait(40)
     told = [one for one in world.view.outbox.values() if one.notifier == "web" and one.state == "sent"]
     assert told
-    assert all("(over for now, but it flaps)" in f"{one.content['title']} {one.content['text']}" for one in told)
+    assert all("(over for now, but flapping)" in f"{one.content['title']} {one.content['text']}" for one in told)
+    assert all(one.content["text"].count("It is flapping") <= 1 for one in told)
