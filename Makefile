@@ -11,7 +11,7 @@ export UV_NO_PROGRESS := 1
 PATIENTLY := sh -c '"$$@" & pid=$$!; trap "kill $$pid" INT TERM; waited=0; while kill -0 $$pid 2>/dev/null; do sleep 1; \
   waited=$$((waited + 1)); [ $$((waited % 5)) -ne 0 ] || echo "forewatch:   still at it, $$waited s so far"; done; wait $$pid' --
 
-.PHONY: up demo install test unit simulate lint types bench soak lock clean
+.PHONY: up demo install test unit simulate evening lint types bench soak lock clean
 
 up: $(VENV)/.installed
 	@exec $(BIN)/forewatch up $(ARGS)
@@ -59,6 +59,10 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+
+# An evening at a small company at real pace, with nginx and PostgreSQL; about ten minutes, told at the end.
+evening: $(VENV)/.installed-dev
+	FOREWATCH_EVENING=real $(BIN)/pytest -s tests/e2e/test_small_company.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from forewatch.alerting.alert import Labels
-from forewatch.alerting.failures import HEADLINES, failure_of
+from forewatch.alerting.failures import HEADLINES, Failure, failure_of
 from forewatch.config.models import Check, Config, Instance, Service
 from forewatch.incidents.events import AlertCleared, AlertRaised
 
@@ -21,7 +21,11 @@ DEFAULT_INSTANCE = "default"
 """The instance label of a service that names no instances."""
 
 Status = Literal["up", "down", "unknown"]
-Transition = Literal["failing", "recovered"]
+Transition = Literal["failing", "otherwise", "recovered"]
+"""`otherwise`: it fails on, in another way."""
+
+OTHERWISE_AFTER = 2
+"""Failures in a row of another kind after which a check that is down fails otherwise; `fails_after` where more."""
 
 
 class CheckKey(NamedTuple):
@@ -67,6 +71,10 @@ class CheckState:
     reason: str = ""
     late: int = 0
     """Rounds in a row without a verdict, because this machine was too busy to hold them in time."""
+    kind: Failure | None = None
+    """How it fails, as its alert says; None while it does not, and after a shift took over."""
+    others: int = 0
+    """Failures of another kind in a row since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +115,17 @@ def advance(state: CheckState, result: ProbeResult, check: Check, now: int) -> t
         status = "down"
     since = state.since if status == state.status and state.since else now
     after = CheckState(status, failures, successes, since, now, result.reason)
+    if status == "down" and not result.ok:
+        kind = failure_of(result.reason)
+        if status != state.status:
+            return replace(after, kind=kind), "failing"
+        known = state.kind if state.kind is not None else failure_of(state.reason)
+        others = state.others + 1 if kind != known else 0
+        if others >= max(OTHERWISE_AFTER, check.fails_after):
+            return replace(after, kind=kind), "otherwise"
+        return replace(after, kind=known, others=others), None
     if status == state.status:
-        return after, None
-    if status == "down":
-        return after, "failing"
+        return replace(after, kind=state.kind, others=state.others), None
     return after, "recovered" if state.status == "down" else None
 
 

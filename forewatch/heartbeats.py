@@ -8,6 +8,7 @@ that said `/start` has not finished within the grace, or when it failed; the nex
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -23,11 +24,17 @@ Status = Literal["new", "up", "grace", "started", "down"]
 PAIRED = 72 * 3600.0
 """Seconds after which a start has no finish any more."""
 PER_MINUTE = 5
-"""Calls of one job that are certain to be taken; of further ones only those that matter."""
+"""Calls of a job that are certain to be taken, of one with a short period more; of further ones only those that
+matter."""
 MOST_RUNS = 32
 """Runs of one job under way at once whose times are known."""
 _LAST_LINES = 3
 _LONGEST_WORDS = 300
+
+
+def certain_a_minute(target: HeartbeatTarget) -> int:
+    """Calls a minute that are certain to be taken: three in each period, for a start, a finish and a call too many."""
+    return PER_MINUTE if target.period is None else max(PER_MINUTE, math.ceil(3 * 60 / target.period))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,27 @@ HEADLINES: dict[Failure, str] = {
 }
 """What a service does whose check fails so."""
 
+PAST: dict[Failure, str] = {
+    "refused": "was down",
+    "time-out": "did not answer",
+    "status": "answered with errors",
+    "body": "answered wrongly",
+    "slow": "was slow",
+    "certificate": "had a certificate problem",
+    "process": "was not running",
+    "other": "failed",
+}
+"""What it did, once that is over."""
+
+DOWN: frozenset[Failure] = frozenset({"refused", "time-out", "process"})
+"""Failures of a service that does not serve at all: then it comes back."""
+
 
 def failure_of(reason: str) -> Failure:
     """The kind of failure of a check's reason; `other` where no word is known."""
     return next((kind for kind, words in _KINDS if words.search(reason)), "other")
+
+
+def headline_of(service: str, title: str) -> Failure | None:
+    """The kind of failure a title speaks of, which begins with the service and a headline; None for other titles."""
+    return next((kind for kind, words in HEADLINES.items() if title.startswith(f"{service} {words}")), None)

@@ -32,16 +32,20 @@ def register(app: typer.Typer) -> None:
         ),
     ) -> None:
         """Start everything and keep watch until Ctrl-C."""
+        from forewatch.notifying.terminal import coloured, has_colours
         from forewatch.orchestration.supervisor import Supervisor
 
         def say(line: str) -> None:
             print(f"{datetime.now():%H:%M:%S} {line}", flush=True)
 
+        def show(line: str) -> None:
+            print(coloured(line) if has_colours(sys.stdout) else line, flush=True)
+
         setup_logging("supervisor", None)
         start_sentry("supervisor")
         settings = Settings(config=str(config.resolve()), port=port, prefect_port=prefect_port)
         try:
-            sys.exit(asyncio.run(Supervisor(home_of(home), settings, say).run()))
+            sys.exit(asyncio.run(Supervisor(home_of(home), settings, say, show).run()))
         finally:
             flush()
 

@@ -20,7 +20,7 @@ from forewatch.config.secrets import reveal
 from forewatch.config.targets import HeartbeatTarget, is_token
 from forewatch.errors import SecretError, StoreUnavailable
 from forewatch.guard.redact import redact
-from forewatch.heartbeats import PER_MINUTE, Heartbeat, Ping, clipped, key_of, last_words, matters, receive
+from forewatch.heartbeats import Heartbeat, Ping, certain_a_minute, clipped, key_of, last_words, matters, receive
 from forewatch.runtime import Runtime
 from forewatch.store import pings
 
@@ -73,7 +73,7 @@ def router(runtime: Runtime) -> APIRouter:
 _SAID = {
     200: "OK",
     404: "not found",
-    429: f"rate limit exceeded: more than {PER_MINUTE} calls a minute",
+    429: "rate limit exceeded: more calls a minute than this job needs",
     503: "the token cannot be looked up at present, try again",
 }
 
@@ -134,7 +134,9 @@ class _Jobs:
         now = self._runtime.clock.now()
         with self._runtime.store.decide() as conn:
             before = clipped(pings.get(conn, key) or Heartbeat(now), now)
-            if pings.within_a_minute(conn, key, now) >= PER_MINUTE and not matters(before, target, ping, now):
+            if pings.within_a_minute(conn, key, now) >= certain_a_minute(target) and not matters(
+                before, target, ping, now
+            ):
                 return 429
             after = receive(before, target, ping, now)
             finished = ping.kind in ("success", "fail")

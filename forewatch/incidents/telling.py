@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from forewatch.alerting.alert import SEVERITIES, Alert, Severity, worst
-from forewatch.alerting.failures import HEADLINES
+from forewatch.alerting.failures import DOWN, PAST, headline_of
 from forewatch.clock import iso, seconds
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter
@@ -92,10 +92,11 @@ def trouble(alert: Alert, incident_id: str, values: Mapping[str, Any], automatio
 def too(said: Content, services: int) -> Content:
     """The content for who knows of the incident: `cache is down too: refused by 127.0.0.1:6391 (3 services now)`."""
     title = str(said["title"])
-    if is_down(title):
+    failure = headline_of(str(said["service"]), title)
+    if failure in DOWN:
         # Behind the words that say so, before what was seen.
         head, colon, tail = title.partition(":")
-        title = f"{head} {'either' if HEADLINES['time-out'] in head else 'too'}{colon}{tail}"
+        title = f"{head} {'either' if failure == 'time-out' else 'too'}{colon}{tail}"
     return {**said, "title": f"{title} ({services} services now)" if services > 1 else title}
 
 
@@ -227,46 +228,83 @@ def of_incident(
     return {**said, "since": iso(incident.opened_at) if incident.open else None}
 
 
-def released(page: Mapping[str, Any], because: str) -> Content:
-    """The content of a held page that goes out after all: it says, beside what it said, why it does."""
+def trying(runbook: object, run_id: str | None) -> str:
+    """What is said while a run is at work."""
+    return f"{runbook} is trying to fix it ({run_id})."
+
+
+def released(page: Mapping[str, Any], because: str, run_id: str | None) -> Content:
+    """The content of a page held for a run that goes out after all: it says why, in place of what was waited for."""
     if not because:
         return dict(page)
-    return {**page, "text": joined(str(page.get("text", "")), because), "reason": because}
+    text = str(page.get("text", "")).replace(trying(page.get("runbook"), run_id), "").strip()
+    return {**page, "text": joined(text, because), "reason": because}
 
 
-def over(incident: Incident, how: str, ended: str) -> Content:
+def over(incident: Incident, how: str, ended: str, lasted: str, others: Sequence[str] = ()) -> Content:
     """The end of an incident. `how`: who or what ended it, as a clause; `ended`: `resolved`, or in which way it is over
-    though what raised it did not say so."""
-    lasted = span(incident.opened_at, incident.resolved_at if incident.resolved_at is not None else incident.opened_at)
+    though what raised it did not say so; `lasted`: how long its service was in trouble; `others`: services that were
+    in trouble with it."""
     if ended != RESOLVED:
         named = incident.title.startswith(f"{incident.service} ")
         title = f"{incident.service if named else incident.title}: {ended}"
-    elif is_down(incident.title):
-        title = f"{incident.service} is back after {lasted}"
+    elif (failure := headline_of(incident.service, incident.title)) is not None:
+        back = "is back" if failure in DOWN else "is back to normal"
+        title = f"{incident.service} {back} after {lasted}{_so_are(others)}"
     else:
         title = f"{incident.title}: over after {lasted}"
     said = of_incident(incident, title if how == BY_ITSELF or ended != RESOLVED else f"{title}: {how}", how)
     return {**said, "text": "", "ended": ended}
 
 
-def fixed(incident: Incident, how: str) -> Content:
+def partly_over(
+    incident: Incident, service: str, title: str, start: int, end: int, others: Sequence[str], *, update: bool
+) -> Content:
+    """Some services of an incident are well again, and it goes on."""
+    failure = headline_of(service, title)
+    back = "is back" if failure in DOWN else "is back to normal"
+    headline = f"{service} {back}" if failure is not None else f"{title}: over"
+    said = of_incident(incident, f"{headline} after {span(start, end)}{_so_are(others)}", "")
+    text = f"{incident.id} stays open: {sentence(incident.title)}"
+    about = {"service": service, "text": text, "reason": text, "since": None, "update": update}
+    return {**said, **about} if update else {**said, **about, "ended": RESOLVED}
+
+
+def brought_up_to_date(page: Content, alert: Alert) -> Content:
+    """The content of a page that waited, with what is wrong now: it may fail otherwise by now."""
+    about = page.get("alert") or {}
+    was = about.get("annotations", {}).get("summary")
+    if was is None or page["title"] != was or summary(alert) == was:
+        return page
+    return {**page, "title": summary(alert), "alert": {**about, "annotations": dict(alert.annotations)}}
+
+
+def fixed(incident: Incident, how: str, lasted: str) -> Content:
     """The end of an incident nobody had to be paged of."""
-    lasted = span(incident.opened_at, incident.resolved_at if incident.resolved_at is not None else incident.opened_at)
-    what = f"{incident.service} was down for {lasted}" if is_down(incident.title) else f"{incident.title}, for {lasted}"
-    said = of_incident(incident, f"{what}: {how}", how)
+    said = of_incident(incident, f"{_was(incident.service, incident.title, lasted)}: {how}", how)
     return {**said, "text": "", "ended": RESOLVED, "fixed": True}
-
-
-def is_down(title: str) -> bool:
-    """Whether a title says that a service does not serve: then it comes back."""
-    return any(f" {words}" in title for words in (HEADLINES["refused"], HEADLINES["time-out"], HEADLINES["process"]))
 
 
 def was_down(alert: Alert, page: Mapping[str, Any]) -> Content:
     """The content of a page that had not left when the trouble was over."""
-    lasted = span(alert.starts_at, alert.ends_at if alert.ends_at is not None else alert.starts_at)
-    title = f"{summary(alert)}, over after {lasted}"
-    return {**page, "title": title, "text": sentence(title), "reason": "It was over before this left."}
+    title = _was(alert.service, summary(alert), span(alert.starts_at, alert.ends_at or alert.starts_at))
+    return {**page, "title": title, "text": "", "since": None, "reason": "It was over before this left."}
+
+
+def _was(service: str, title: str, lasted: str) -> str:
+    """`app was down for 4s`; of trouble that no check has found what was said of it."""
+    failure = headline_of(service, title)
+    return f"{f'{service} {PAST[failure]}' if failure is not None else f'{title},'} for {lasted}"
+
+
+def _so_are(services: Sequence[str]) -> str:
+    """`, and so are app and website`."""
+    if not services:
+        return ""
+    if len(services) > MOST_LINES:
+        return f", and so are {len(services):,} more services"
+    *first, last = services
+    return f", and so {'are' if first else 'is'} {' and '.join(filter(None, (', '.join(first), last)))}"
 
 
 def severity_of(severity: str) -> Severity:
@@ -283,7 +321,11 @@ def of_digest(
     ends = [letter for letter in letters if letter.kind == "resolved"]
     worst_first = sorted(troubles, key=lambda letter: -SEVERITIES.index(severity_of(letter.severity)))
     title = _digest_title(worst_first, ends)
-    lines = [_digest_line(letter) for letter in worst_first[:MOST_LINES]]
+    if len(troubles) == 1:  # the title says what it is
+        title += f" ({troubles[0].incident_id})" if len(incidents) > 1 else ""
+        lines = list(filter(None, [str(troubles[0].content["text"])]))
+    else:
+        lines = [_digest_line(letter) for letter in worst_first[:MOST_LINES]]
     if len(troubles) > MOST_LINES:
         lines.append(f"and {len(troubles) - MOST_LINES:,} more")
     lines += [_digest_line(letter) for letter in ends[:MOST_LINES]]

@@ -35,6 +35,9 @@ class View(Protocol):
     def alerts_of(self, incident_id: str) -> list[Alert]:
         """All alerts of an incident, firing and resolved, oldest first."""
 
+    def over_lately(self, incident_id: str, since: int, most: int) -> list[Alert]:
+        """Alerts of an incident that fire, or were heard of last at `since` or later: the newest, oldest first."""
+
     def firing_in(self, incident_id: str, most: int | None = None) -> list[Alert]:
         """The firing alerts of an incident, oldest first; no more than `most` where it is given."""
 

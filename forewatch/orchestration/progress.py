@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from forewatch.home import Home
+from forewatch.notifying.terminal import shown
 from forewatch.orchestration.readiness import Readiness
 
 REMIND_EVERY = 10.0
@@ -56,8 +57,8 @@ class Progress:
         self._say(line)
 
 
-async def follow_notifications(home: Home, say: Callable[[str], None]) -> None:
-    """Print what the console notifier writes, whichever process wrote it; until cancelled."""
+async def follow_notifications(home: Home, show: Callable[[str], None]) -> None:
+    """Show what the console notifier writes, whichever process wrote it, as on a terminal; until cancelled."""
     path = home.logs / "notifications.log"
     path.touch()
     with path.open(encoding="utf-8", errors="replace") as lines:
@@ -65,7 +66,7 @@ async def follow_notifications(home: Home, say: Callable[[str], None]) -> None:
         while True:
             line = lines.readline()
             if line:
-                say(line.rstrip("\n"))
+                show(shown(line.rstrip("\n")))
                 continue
             if path.stat().st_size < lines.tell():
                 lines.seek(0)

@@ -65,12 +65,15 @@ moments."""
 
 
 class Supervisor:
-    """One `forewatch up`. `say` prints a line for the person at the terminal."""
+    """One `forewatch up`. `say` prints a line for the person at the terminal, `show` one of a message to people."""
 
-    def __init__(self, home: Home, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, home: Home, settings: Settings, say: Callable[[str], None], show: Callable[[str], None] = print
+    ) -> None:
         self._home = home
         self._settings = settings
         self._say = say
+        self._show = show
         self._stop = asyncio.Event()
         self._asked_at: float | None = None
         self._lock: IO[str] | None = None
@@ -98,7 +101,7 @@ class Supervisor:
                     lambda: self._follow_configuration(runtime, watcher),
                     lambda: self._follow_code(runtime),
                     self._keep_logs_small,
-                    lambda: follow_notifications(self._home, self._say),
+                    lambda: follow_notifications(self._home, self._show),
                     lambda: self._announce(runtime),
                     self._mind_server,
                 )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from forewatch.alerting.alert import Alert
@@ -35,6 +35,15 @@ _CRITICAL_AMONG = select(alerts.c.fingerprint).where(
 _OF_INCIDENT = select(alerts).where(alerts.c.incident_id == bindparam("of")).order_by(alerts.c.starts_at, alerts.c.id)
 _FIRING_IN = _OF_INCIDENT.where(alerts.c.status == "firing")
 _FIRST_IN = _FIRING_IN.limit(bindparam("most"))
+_OVER_LATELY = (
+    select(alerts)
+    .where(
+        alerts.c.incident_id == bindparam("of"),
+        or_(alerts.c.status == "firing", alerts.c.updated_at >= bindparam("since")),
+    )
+    .order_by(alerts.c.starts_at.desc(), alerts.c.id.desc())
+    .limit(bindparam("most"))
+)
 _INSERT = insert(alerts)
 _PLACE = select(alerts.c.incident_id, alerts.c.service).where(alerts.c.id == bindparam("of"))
 _REPLACE = update(alerts).where(alerts.c.id == bindparam("of"))
@@ -188,6 +197,12 @@ def all_firing(conn: Connection, service: str | None = None) -> list[Alert]:
 def of_incident(conn: Connection, incident_id: str) -> list[Alert]:
     """Firing and resolved, oldest first."""
     return [Alert(**row._mapping) for row in conn.execute(_OF_INCIDENT, {"of": incident_id})]
+
+
+def over_lately(conn: Connection, incident_id: str, since: int, most: int) -> list[Alert]:
+    """Alerts of an incident that fire, or were heard of last at `since` or later: the newest, oldest first."""
+    found = conn.execute(_OVER_LATELY, {"of": incident_id, "since": since, "most": most})
+    return [Alert(**row._mapping) for row in found][::-1]
 
 
 def firing_in(conn: Connection, incident_id: str, most: int | None = None) -> list[Alert]:

@@ -65,6 +65,9 @@ class StoreView:
     def alerts_of(self, incident_id: str) -> list[Alert]:
         return alerts.of_incident(self._conn, incident_id)
 
+    def over_lately(self, incident_id: str, since: int, most: int) -> list[Alert]:
+        return alerts.over_lately(self._conn, incident_id, since, most)
+
     def firing_in(self, incident_id: str, most: int | None = None) -> list[Alert]:
         return alerts.firing_in(self._conn, incident_id, most)
 

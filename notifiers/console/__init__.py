@@ -1,1 +1,1 @@
-"""One line a notification on the terminal of `forewatch up`, and in `logs/notifications.log`."""
+"""Every notification on the terminal of `forewatch up`, and in `logs/notifications.log`."""

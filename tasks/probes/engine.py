@@ -315,14 +315,14 @@ class CheckEngine:
         state, transition = advance(before, result, monitor.check, now)
         taken = True
         if transition is not None:
-            if transition == "failing":
+            if transition != "recovered":
                 late = self._own_lateness.ran_late
                 event: AlertRaised | AlertCleared = raised(monitor, state, result, now, observer_late=late)
             else:
                 event = cleared(monitor, state, result, now)
             taken = await (self._tell_moved(event, monitor) if monitor.key in self._moved else self._hand_over(event))
             if not taken:
-                state = replace(state, status=before.status, since=before.since)
+                state = replace(state, status=before.status, since=before.since, kind=before.kind, others=before.others)
         watched.state = state
         if not result.late:
             watched.verdict_at = self._own_lateness.now()

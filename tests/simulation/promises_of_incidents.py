@@ -23,7 +23,8 @@ def glued(told: Chronicle) -> Iterator[str]:
         for at, alert in zip(course.times, course.values, strict=True):
             moves = alert.status == "firing" and (before is None or before.incident_id != alert.incident_id)
             if moves and not _moved_by_people(told, at):
-                yield from _misplaced(told, alert_id, alert, at)
+                # Two incidents become one in the decision in which an alert joins that links them.
+                yield from _misplaced(told, alert_id, alert, at, merged=before is not None)
             before = alert
 
 
@@ -51,13 +52,13 @@ def _own(told: Chronicle, incident_id: str, at: float) -> set[str]:
     return {one["service"] for time, one in zip(course.times, course.values, strict=True) if time <= at}
 
 
-def _misplaced(told: Chronicle, alert_id: str, alert: Alert, at: float) -> Iterator[str]:
+def _misplaced(told: Chronicle, alert_id: str, alert: Alert, at: float, *, merged: bool) -> Iterator[str]:
     config = told.configs.at(at)
     assert config is not None
     beside = [
         (one, ended)
         for other, course in told.alerts.items()
-        if other != alert_id and (one := _just_before(told, other, at)) is not None
+        if other != alert_id and (one := course.at(at) if merged else _just_before(told, other, at)) is not None
         for ended in [_ended(told, other, at)]
     ]
     mine = [(one, ended) for one, ended in beside if one.incident_id == alert.incident_id]
@@ -65,7 +66,7 @@ def _misplaced(told: Chronicle, alert_id: str, alert: Alert, at: float) -> Itera
         services = ", ".join(sorted({one.service for one, _ in mine}))
         joins = f"{alert_id} of {alert.service} joins {alert.incident_id} at {at:.1f}"
         yield f"{joins}, with which it has nothing to do ({services})"
-    if mine or told.flapping[alert.fingerprint].at(at) is not None:
+    if mine or merged or told.flapping[alert.fingerprint].at(at) is not None:
         return
     for one, _ in beside:
         incident = told.incidents[str(one.incident_id)].at(at - APART / 2)

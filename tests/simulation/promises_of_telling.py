@@ -192,14 +192,16 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
             for effect in decision.effects:
                 if effect["type"] == "Notify" and effect["kind"] == "page" and effect["notifier"] == notifier:
                     yield f"{effect['id']} pages {notifier} of what it was paged of without the store"
-    over = Counter(
-        (notice.incident_id, notice.notifier)
-        for notice in ledger.outbox.values()
-        if notice.kind == "resolved" and notice.incident_id is not None and notice.content.get("ended") != NOT_YOURS
-    )
-    for (incident_id, notifier), count in over.items():
-        if count > 1:
-            yield f"{notifier} is told {count} times that {incident_id} is over"
+    told: dict[tuple[str | None, str], str] = {}
+    for notice in sorted(ledger.outbox.values(), key=lambda notice: notice.created_at):
+        for incident_id in notice.content.get("incidents") or [notice.incident_id]:
+            before = told.get((incident_id, notice.notifier))
+            over = notice.kind == "resolved" and notice.content.get("ended") != NOT_YOURS
+            # Of a service that is well again while its incident goes on, and fails anew, people hear anew.
+            if over and before == "resolved" and incident_id is not None:
+                yield f"{notice.notifier} is told twice that {incident_id} is over, and of nothing between"
+            if over or notice.kind in ("page", "update", "failure", "report"):
+                told[incident_id, notice.notifier] = notice.kind
 
 
 def told_without_reason(ledger: Ledger) -> Iterator[str]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from forewatch.alerting.alert import SEVERITIES, Alert, Labels, Severity, at_least
 from forewatch.alerting.arrival import merged_end
-from forewatch.alerting.classification import classify, labels_for_routing
+from forewatch.alerting.classification import LABEL, Classification, classify, labels_for_routing
+from forewatch.alerting.failures import headline_of
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.flapping import calm_at, flaps
 from forewatch.alerting.routing import routes_of
@@ -19,6 +20,7 @@ from forewatch.incidents.deciding.automation import end_healed, release_unattend
 from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
+from forewatch.incidents.deciding.partly_over import expect_more
 from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.recovering import check_dependants
 from forewatch.incidents.deciding.told_directly import record_told
@@ -60,7 +62,7 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
         generator_url=event.generator_url,
         until=event.until,
         timeout=event.timeout,
-        classification=classify(event.labels, event.annotations, str(event.values.get("metric") or "") or None),
+        classification=_classified(event),
     )
     if sets_aside(draft, event):
         set_aside(draft, alert, event)
@@ -139,6 +141,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
         fingerprint=mark if mark is not None else firing.fingerprint,
         labels=event.labels,
         annotations=event.annotations,
+        classification=_classified(event) if "failure" in event.values else firing.classification,
         severity=_severity(event.labels),
         starts_at=min(firing.starts_at, event.at),
         updated_at=draft.now,
@@ -159,7 +162,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
         _follow_labels(draft, firing, fresh, configured=mark is not None)
     if at_least(firing.severity, fresh.severity):
         draft.put_alert(fresh)
-        draft.because("still-firing", f"{firing.id} fires already, nothing new.", firing.id, firing.incident_id)
+        _fails_otherwise(draft, firing, fresh)
         return
     text = f"{telling.named(fresh)} got worse: {firing.severity} before, {fresh.severity} now."
     incident = draft.view.incident(firing.incident_id) if firing.incident_id is not None else None
@@ -176,6 +179,22 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
     else:
         incident = draft.change_incident(incident, "severity", text, severity=fresh.severity)
     announce(draft, incident, fresh, event.values)
+
+
+def _fails_otherwise(draft: Draft, before: Alert, now: Alert) -> None:
+    """Nothing but what is wrong may have changed: `is down` became `answers with errors`."""
+    incident = draft.view.incident(now.incident_id) if now.incident_id is not None else None
+    was, title = telling.summary(before), telling.summary(now)
+    kinds = headline_of(now.service, was), headline_of(now.service, title)
+    if incident is None or not incident.open or None in kinds or kinds[0] == kinds[1]:
+        draft.because("still-firing", f"{before.id} fires already, nothing new.", before.id, before.incident_id)
+        return
+    text = f"{telling.named(now)} fails otherwise now: {title}."
+    draft.because("fails-otherwise", text, now.id, incident.id)
+    if incident.title == was:
+        draft.change_incident(incident, "title", text, title=title)
+    else:
+        draft.log(incident.id, "alert", text, alert=now.id)
 
 
 def _leave_aside(draft: Draft, alert: Alert, event: AlertRaised) -> None:
@@ -256,6 +275,7 @@ def _go_on(draft: Draft, incident: Incident, over: Alert, rest: list[Alert]) -> 
     """Some alerts still fire. A run whose own are over is done."""
     firing = ", ".join(alert.id for alert in rest[:MOST_SHOWN]) + (" and more" if len(rest) > MOST_SHOWN else "")
     draft.because("incident-goes-on", f"{incident.id} stays open, {firing} still firing.", incident.id)
+    expect_more(draft, incident, over, rest)
     incident = retitle(draft, incident, rest) if over.service == incident.service else incident
     release_unattended(draft, incident, *_end_runs_that_healed(draft, incident, over), ended=over.id)
 
@@ -271,6 +291,13 @@ def _end_runs_that_healed(draft: Draft, incident: Incident, over: Alert) -> list
 
 def _seen(alert: Alert, event: AlertRaised) -> str:
     return " ".join(filter(None, (telling.summary(alert), telling.measured(event.values))))
+
+
+def _classified(event: AlertRaised) -> Classification:
+    """A check that fails for its certificate alone serves: nothing it depends on explains that."""
+    if event.values.get("failure") == "certificate" and LABEL not in event.labels:
+        return "security"
+    return classify(event.labels, event.annotations, str(event.values.get("metric") or "") or None)
 
 
 def _severity(labels: Labels) -> Severity:

@@ -103,7 +103,7 @@ def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = N
         draft.because("automation-down", text, run.id, alert.id, alert.incident_id)
         draft.log(alert.incident_id, "automation", text)
         return Answer(None, text)
-    return Answer(run, f"{run.runbook} is trying to fix it ({run.id}).")
+    return Answer(run, telling.trying(run.runbook, run.id))
 
 
 def _covered(draft: Draft, alert: Alert, run: Run) -> Answer:
@@ -210,7 +210,7 @@ def end_in_failure(
     if incident is None:
         tell_of_failed_run(draft, run, text)
         return
-    released = release(draft, incident, text, run.id) if incident.open else []
+    released = release(draft, incident, text, run.id, run=run) if incident.open else []
     tell_of_failure(draft, incident, run, text, released=released)
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.automation import end_before_acting, end_healed
+from forewatch.incidents.deciding.correlating import of_strangers
 from forewatch.incidents.deciding.draft import FOREWATCH, Draft
 from forewatch.incidents.deciding.paging import tell_of_recovery
+from forewatch.incidents.deciding.partly_over import TELLS_AFTER
+from forewatch.incidents.deciding.placing import MOST_COMPARED, title_of
 from forewatch.incidents.deciding.withholding import look_again
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import NOT_HEALED
+
+TOGETHER = TELLS_AFTER
+"""Seconds before the end of an incident in which what recovers is part of what it was about in the end; of what
+recovered before people were told."""
 
 
 def close_recovered(draft: Draft, incident: Incident, unwatched: str = "") -> None:
@@ -38,12 +46,36 @@ def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> 
 
 def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: str, *, actor: str = FOREWATCH) -> None:
     text = telling.sentence(f"{incident.id} is {'resolved' if ended == telling.RESOLVED else 'closed'}: {resolution}")
+    service, title, lasted, others = _what_it_was(draft, incident, recovered=ended == telling.RESOLVED)
     closed = draft.change_incident(
-        incident, "resolved", text, actor=actor, status="resolved", resolved_at=draft.now, resolution=resolution
+        incident,
+        "resolved",
+        text,
+        actor=actor,
+        status="resolved",
+        resolved_at=draft.now,
+        resolution=resolution,
+        service=service,
+        title=title,
     )
-    draft.order(CancelTimers(incident.id, "hold"))
+    draft.order(CancelTimers(incident.id, "hold"), CancelTimers(incident.id, "partly-over"))
     draft.because(code, text, incident.id)
-    tell_of_recovery(draft, closed, resolution, ended)
+    tell_of_recovery(draft, closed, resolution, ended, lasted, others)
+
+
+def _what_it_was(draft: Draft, incident: Incident, *, recovered: bool) -> tuple[str, str, str, list[str]]:
+    """Of what recovered together in the end: the deepest service, its title, how long it was in trouble, and
+    the other services. The last check to notice may be of a service that only stood on the broken one.
+    """
+    since = draft.now - micros(TOGETHER)
+    over = [draft.alert_now(alert.id) or alert for alert in draft.view.over_lately(incident.id, since, MOST_COMPARED)]
+    found = title_of(draft, over) if recovered and not of_strangers(incident) else None
+    if found is None:
+        return incident.service, incident.title, telling.span(incident.opened_at, draft.now), []
+    service, title = found
+    own = [alert for alert in over if alert.service == service]
+    began, ended = min(alert.starts_at for alert in own), max(alert.ends_at or draft.now for alert in own)
+    return service, title, telling.span(began, ended), sorted({alert.service for alert in over} - {service})
 
 
 def _call_off(draft: Draft, runs: list[Run], reason: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from forewatch.alerting.alert import Alert, Severity, at_least
 from forewatch.alerting.group import Group
@@ -15,8 +15,8 @@ from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.placing import MOST_COMPARED
 from forewatch.incidents.deciding.sending import CALLED, Post, release_one
 from forewatch.incidents.incident import Incident
-from forewatch.incidents.outcome import Letter, Notify, Unname
-from forewatch.remedy.run import Run
+from forewatch.incidents.outcome import Letter, MergeHeld, Notify, Unname
+from forewatch.remedy.run import UNDER_WAY, Run
 
 STORM_PAGES_EVERY = 60.0
 """Seconds between two pages of an acknowledged storm of alerts that name no service."""
@@ -140,16 +140,26 @@ def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], sai
 
 
 def release(
-    draft: Draft, incident: Incident, because: str, *subjects: str, moved: Mapping[str, str] | None = None
+    draft: Draft,
+    incident: Incident,
+    because: str,
+    *subjects: str,
+    run: Run | None = None,
+    moved: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Let the incident's held pages go now, saying why. The notifiers they are for.
+    """Let the incident's held pages go now, saying why; where `run` is over, not those that wait for another one at
+    work. The notifiers they are for.
 
     `moved`: alerts that are of another incident now; their pages speak of that one.
     """
     held = draft.view.held_in(incident.id)
+    if run is not None:
+        at_work = {one.id for one in draft.view.runs_of(incident.id) if one.state in UNDER_WAY} - {run.id}
+        held = [notice for notice in held if notice.run_id not in at_work]
     for notice in held:
         of = (moved or {}).get(str(notice.alert_id), incident.id)
-        release_one(draft, notice, {**telling.released(notice.content, because), "incident_id": of}, incident_id=of)
+        said = {**telling.released(notice.content, because, notice.run_id), "incident_id": of}
+        release_one(draft, notice, said, incident_id=of)
     if held:
         ids = ", ".join(notice.id for notice in held)
         text = f"Held pages go out now ({ids}): {because}"
@@ -159,8 +169,8 @@ def release(
 
 
 def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, released: Collection[str] = ()) -> None:
-    """A remedy did not work out: all who were told of the incident hear it at once, but for those whose held page was
-    `released` with that. Of one that never began they hear by an update, for they were woken already.
+    """A remedy did not work out: all who were told of its service's trouble hear it at once, but for those whose held
+    page was `released` with that. Of one that never began they hear by an update, for they were woken already.
 
     Once the incident is over, or where it is no more than `info`, nobody needs to act on it: then it is a report.
     """
@@ -175,10 +185,18 @@ def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, re
     routed: list[str] = []
     if alert is not None and not any(one.route == "" for one in draft.view.withheld(alert.id)):
         routed = [notifier for route in routes_of(draft.view.config, alert) for notifier in route.notify]
-    told = draft.view.told_of(incident.id) + [one.notifier for one in draft.view.notifications_of(incident.id)]
-    for notifier in dict.fromkeys((*told, *routed)):
+    for notifier in dict.fromkeys((*_told_of_service(draft, incident, service), *routed)):
         if notifier not in released:
             _post(draft, kind, notifier, said, incident=incident, alert=alert, run=run)
+
+
+def _told_of_service(draft: Draft, incident: Incident, service: str) -> list[str]:
+    """Who was told of an alert of this service in the incident; where nobody was, who was told anything of it."""
+    alerts = [alert for alert in draft.view.alerts_of(incident.id) if alert.service == service]
+    told = [one.notifier for alert in alerts for one in draft.view.named(alert.id)]
+    if told:
+        return told
+    return draft.view.told_of(incident.id) + [one.notifier for one in draft.view.notifications_of(incident.id)]
 
 
 def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
@@ -232,18 +250,26 @@ def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Aler
             draft.post(Post(letter))
 
 
-def tell_of_recovery(draft: Draft, incident: Incident, how: str, ended: str) -> None:
-    """The incident is over: held pages become reports, those who were or may have been told hear how it ended."""
-    said = telling.over(incident, how, ended)
-    report = telling.fixed(incident, how) if ended == telling.RESOLVED else said
-    held = draft.view.held_in(incident.id)
-    for notice in held:
-        release_one(draft, notice, report, kind="report")
-    failed = [
-        one.notifier
-        for one in draft.view.notifications_of(incident.id)
-        if one.kind == "failure" and one.state not in ("held", "dead")
-    ]
+def tell_of_recovery(
+    draft: Draft, incident: Incident, how: str, ended: str, lasted: str, others: Sequence[str]
+) -> None:
+    """The incident is over: held pages become one report to each receiver, those who were or may have been told hear
+    how it ended. `lasted`: how long its service was in trouble; `others`: services that were in trouble with it."""
+    said = telling.over(incident, how, ended, lasted, others)
+    report = telling.fixed(incident, how, lasted) if ended == telling.RESOLVED else said
+    informed: set[str] = set()
+    for notice in draft.view.held_in(incident.id):
+        if notice.notifier in informed:
+            draft.order(MergeHeld((notice.id,)))
+        else:
+            release_one(draft, notice, report, kind="report")
+        informed.add(notice.notifier)
+    failed: dict[str, None] = {}
+    for one in sorted(draft.view.notifications_of(incident.id), key=lambda one: one.created_at):
+        if one.kind == "failure" and one.state not in ("held", "dead"):
+            failed[one.notifier] = None
+        elif one.kind == "resolved":  # of that part of it
+            failed.pop(one.notifier, None)
     for notifier in dict.fromkeys((*draft.view.told_of(incident.id), *failed)):
         _post(draft, "resolved", notifier, said, incident=incident, alert=None, run=None)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from forewatch.alerting.alert import SEVERITIES, Alert, worst
+from forewatch.alerting.alert import SEVERITIES, Alert, Severity, worst
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import (
@@ -18,6 +18,7 @@ from forewatch.incidents.deciding.correlating import (
     of_strangers,
 )
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.merging import linked_by, move_into
 from forewatch.incidents.incident import Incident
 
 MOST_COMPARED = 200
@@ -35,7 +36,12 @@ def place(draft: Draft, alert: Alert, seen: str) -> tuple[Alert, Incident, bool]
     if joined is None:
         return placed, open_for(draft, placed, seen), True
     incident, because = joined
-    _join(draft, incident, placed, seen, because=because)
+    others = linked_by(draft, placed, incident)
+    _join(draft, incident, placed, seen, because=because, severities=[other.severity for other in others])
+    for other in others:
+        text = f"{other.id} ({other.title}) is part of {incident.id}: {placed.service} links them, and fails too."
+        move_into(draft, other, incident, text)
+        draft.log(incident.id, "merged", text)
     return placed, incident, False
 
 
@@ -110,13 +116,16 @@ def _why_alone(draft: Draft, alert: Alert) -> str:
     return "no related incident is open"
 
 
-def _join(draft: Draft, incident: Incident, alert: Alert, seen: str, *, because: str) -> None:
+def _join(
+    draft: Draft, incident: Incident, alert: Alert, seen: str, *, because: str, severities: Sequence[Severity]
+) -> None:
+    """`severities`: of incidents that become part of this one with the alert."""
     joins = f"{telling.named(alert)} fires and joins {incident.id}, {because}"
     text = f"{joins} ({alert.severity}): {seen}."
     draft.because("incident-joined", text, alert.id, incident.id)
     fields: dict[str, Any] = {}
     kind = "alert"
-    severity = worst([incident.severity, alert.severity])
+    severity = worst([incident.severity, alert.severity, *severities])
     if severity != incident.severity:
         kind, fields = "severity", {"severity": severity}
     if incident.status == "mitigated":

@@ -7,10 +7,10 @@ from forewatch.errors import ActionRefused, NotFound
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import group_key_for
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.merging import move_into
 from forewatch.incidents.deciding.paging import release, tell_where_it_is_now
 from forewatch.incidents.events import IncidentsMerged, IncidentSplit
 from forewatch.incidents.incident import Incident
-from forewatch.incidents.outcome import MoveNotices
 
 
 def incidents_merged(draft: Draft, event: IncidentsMerged) -> None:
@@ -19,23 +19,9 @@ def incidents_merged(draft: Draft, event: IncidentsMerged) -> None:
     into, gone = _open(draft, event.incident_id), _open(draft, event.merged)
     if into.id == gone.id:
         raise ActionRefused(f"{into.id} cannot be merged with itself")
-    for alert in draft.view.alerts_of(gone.id):
-        draft.move_alert(alert, into.id)
-    for run in draft.view.runs_of(gone.id):
-        draft.change_run(run, incident_id=into.id)
-    draft.change(MoveNotices(gone.id, into.id))
     text = f"{event.actor} merged {gone.id} ({gone.title}) into {into.id}."
     draft.change_incident(into, "merged", text, actor=event.actor, severity=worst([into.severity, gone.severity]))
-    draft.change_incident(
-        gone,
-        "merged",
-        text,
-        actor=event.actor,
-        status="resolved",
-        resolved_at=draft.now,
-        resolution=f"merged into {into.id} by {event.actor}",
-    )
-    draft.because("merged", text, into.id, gone.id)
+    move_into(draft, gone, into, text, actor=event.actor)
 
 
 def incident_split(draft: Draft, event: IncidentSplit) -> None:

@@ -11,7 +11,7 @@ from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.looking import Seen
 from forewatch.incidents.deciding.paging import release
 from forewatch.incidents.deciding.passing import passed_meanwhile
-from forewatch.incidents.deciding.waiting import IN_LINE, ask_later, end_waiting, next_in_line
+from forewatch.incidents.deciding.waiting import IN_LINE, ask_later, end_waiting, forget_waiting, next_in_line
 from forewatch.incidents.deciding.withholding import held_back_from_acting, one_by_one
 from forewatch.incidents.events import AutomationResumed, RemediesChanged, ShadowRehearsed
 from forewatch.incidents.incident import Incident
@@ -30,6 +30,9 @@ def ask_again(draft: Draft, alert_id: str, seen: Seen) -> None:
         if alert is not None:  # else two that a person has called over would pass the turn to each other for ever
             end_waiting(draft, alert)
         draft.because("timer-pointless", f"{alert_id} is over: its remedy is not asked again.", alert_id)
+        if alert is not None:
+            # Also of one that fires on in an incident closed by hand: in line for ever, it would be next for ever.
+            forget_waiting(draft, alert)
     elif incident.status == "acknowledged":
         end_waiting(draft, alert)
         text = f"{incident.acknowledged_by} has {incident.id} in hand, so the remedy of {alert_id} is not asked again."

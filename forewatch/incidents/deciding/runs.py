@@ -183,7 +183,7 @@ def _refuse(draft: Draft, run: Run, refused: Refused) -> None:
     if refused.holds_until is not None:
         return  # held pages wait with it, as long as they would have anyway
     because = telling.joined(refused.reason[:1].upper() + refused.reason[1:], again(refused))
-    if not release(draft, incident, because, run.id) and not asked_before:
+    if not release(draft, incident, because, run.id, run=run) and not asked_before:
         tell_of_failure(draft, incident, run, because)
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from forewatch.alerting.alert import Alert, worst
-from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.digest import Receiver, ends_wait, leaves_at, sent
 from forewatch.alerting.flapping import flaps
 from forewatch.alerting.naming import Naming
 from forewatch.alerting.notification import Notification
+from forewatch.alerting.suppression import Suppression
 from forewatch.clock import iso, micros, seconds
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import said_of
+from forewatch.incidents.deciding.withholding import suppressions, withhold
 from forewatch.incidents.outcome import (
     CancelTimers,
     DropLetters,
@@ -40,6 +42,9 @@ CALLED = {
     "failure": "a failure notice",
     "resolved": "a recovery notice",
 }
+
+LOOKED_AT_AGAIN = 1.0
+"""Seconds until an alert is looked at again whose page waited and was withheld then."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,8 @@ def _listing(letter: Letter) -> telling.Content:
 
 
 def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
-    """What waited may be over: then it is told as that, and once. What is silenced by now is not told."""
+    """What waited may be over: then it is told as that, and once. What something speaks against by now, as a dependency
+    that fails and was told, is withheld."""
     over: set[str | None] = set()
     kept = []
     for post in posts:
@@ -247,14 +253,18 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
         elif alert.status != "firing":
             over.add(letter.incident_id)
             kept.append(replace(post, letter=_told_late(letter, alert)))
-        elif (hushed := _silenced(draft, alert)) is None:
-            kept.append(post)
+        elif not (reasons := suppressions(draft, alert)):
+            kept.append(
+                replace(post, letter=replace(letter, content=telling.brought_up_to_date(letter.content, alert)))
+            )
         else:
             draft.change(Unname(alert.id, letter.notifier))
             if post.held is not None:
                 draft.order(MergeHeld((post.held.id,)))
-            text = f"{CALLED[letter.kind].capitalize()} for {letter.notifier} that waited is not sent: {hushed}."
+            why = "; ".join(reason.text for reason in reasons)
+            text = f"{CALLED[letter.kind].capitalize()} for {letter.notifier} that waited is not sent: {why}."
             draft.because("withheld-meanwhile", text, alert.id, letter.incident_id)
+            draft.once(("withhold", alert.id), partial(_withheld_after_all, draft, alert, reasons))
     # Who had not heard of the trouble needs no second line that says it is over.
     ended = [post for post in kept if post.letter.kind == "resolved" and post.letter.incident_id in over]
     return [post for post in kept if post not in ended or _told_before(draft, post.letter)]
@@ -267,11 +277,10 @@ def _flapping(draft: Draft, letter: Letter) -> telling.Content:
     return {**letter.content, "title": f"{title} (over for now, but it flaps)", "text": said}
 
 
-def _silenced(draft: Draft, alert: Alert) -> str | None:
-    """Why people set that nobody is told of the alert now."""
-    # Asked of the silences themselves: what they cover is written down by a decision that may be still to come.
-    found = draft.view.silences_on(labels_for_routing(alert), draft.now)
-    return f"{found[0].created_by} has silenced it ({found[0].comment})" if found else None
+def _withheld_after_all(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> None:
+    withhold(draft, alert, "", reasons)
+    # What explains it may be withheld in this very decision.
+    draft.order(SetTimer("review", alert.id, draft.now + micros(LOOKED_AT_AGAIN)))
 
 
 def _told_before(draft: Draft, letter: Letter) -> bool:

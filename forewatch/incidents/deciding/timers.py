@@ -18,6 +18,7 @@ from forewatch.incidents.deciding.automation import (
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.groups import group_due
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
+from forewatch.incidents.deciding.partly_over import tell_what_is_over
 from forewatch.incidents.deciding.retrying import ask_again
 from forewatch.incidents.deciding.sending import digest_due, hold_due
 from forewatch.incidents.deciding.silencing import silence_due
@@ -43,6 +44,8 @@ def timer_due(draft: Draft, event: TimerDue) -> None:
             flapping_stays_down(draft, event.subject)
         case "remedy":
             ask_again(draft, event.subject, event.seen)
+        case "partly-over":
+            tell_what_is_over(draft, event.subject)
         case "calm":
             calm_due(draft, event.subject)
         case "silence-start" | "silence-warning" | "silence-end":
@@ -78,7 +81,7 @@ def _not_started(draft: Draft, run: Run, incident: Incident | None) -> None:
     because = f"Automation did not start: {late}."
     if incident is None:
         tell_of_failed_run(draft, run, because)
-    elif incident.open and not release(draft, incident, because, run.id):
+    elif incident.open and not release(draft, incident, because, run.id, run=run):
         tell_of_failure(draft, incident, run, because)
 
 

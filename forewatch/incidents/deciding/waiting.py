@@ -71,9 +71,12 @@ def next_in_line(draft: Draft, but: Iterable[str] = ()) -> None:
 
 
 def holding(draft: Draft, incident_id: str, but: Collection[str] = ()) -> bool:
-    """Whether held pages of an incident wait with a remedy that waits; `but`: not for these alerts."""
+    """Whether held pages of an incident wait with a remedy that waits; `but`: not for these alerts.
+
+    One whose time is up is about to be asked again: what comes of that lets them go, if nothing before does.
+    """
     waits = draft.view.waits_in(incident_id)
-    return any(one.alert_id not in but and one.until is not None and one.until > draft.now for one in waits)
+    return any(one.alert_id not in but and one.active and one.until is not None for one in waits)
 
 
 def again(refused: Refused) -> str:

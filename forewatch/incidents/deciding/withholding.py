@@ -220,9 +220,10 @@ def _explained(draft: Draft, alert: Alert) -> list[Suppression]:
     dependencies = graph_of(draft.view.config).dependencies(alert.service)
     if not dependencies:
         return []
-    for cause in draft.once(("firing_of", dependencies), lambda: draft.view.firing_of(dependencies)):
+    for cause in draft.once(("causes", dependencies), partial(_causes, draft, dependencies)):
         if (
             cause.classification in SPREADS
+            and (draft.alert_now(cause.id) or cause).status == "firing"
             and at_least(cause.severity, alert.severity)
             # Checks have their own beats, so the echo may be heard first; what begins much later is no cause.
             and cause.starts_at <= alert.starts_at + micros(draft.view.config.correlation.within)
@@ -231,6 +232,14 @@ def _explained(draft: Draft, alert: Alert) -> list[Suppression]:
             text = f"{alert.service} depends on {cause.service}, which fails: {telling.named(cause)}"
             return [Suppression("dependency", cause.id, text)]
     return []
+
+
+def _causes(draft: Draft, dependencies: Sequence[str]) -> list[Alert]:
+    """What fires of these services, the deepest first: what stands on another one may be an echo itself."""
+    firing = draft.view.firing_of(dependencies)
+    services = {alert.service for alert in firing}
+    graph = graph_of(draft.view.config)
+    return sorted(firing, key=lambda alert: len(services.intersection(graph.dependencies(alert.service))))
 
 
 def _end(times: Times, now: int) -> int | None:

@@ -114,8 +114,8 @@ pytest_postgres = pytest.mark.skipif(binaries() is None, reason="there is no Pos
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with running(tmp_path_factory.mktemp("postgres")) as (port, process):
+def server():
+    with running() as (port, process):
         yield f"postgresql://orders_reader:{PASSWORD}@127.0.0.1:{port}/postgres", port, process
 
 

@@ -104,3 +104,23 @@ def test_failures_before_and_after_a_late_round_are_failures_in_a_row():
     for result in (FAIL, LATE, FAIL):
         state, transition = advance(state, result, check(fails_after=2), 10)
     assert transition == "failing"
+
+
+def told(reasons, fails_after=1):
+    """The transitions of failures with these reasons, in a row."""
+    state, found = CheckState("up"), []
+    for at, reason in enumerate(reasons, start=1):
+        state, transition = advance(state, ProbeResult(False, 0.1, reason), check(fails_after), at)
+        found.append(transition)
+    return found
+
+
+def test_a_check_that_fails_otherwise_for_long_enough_says_so_once():
+    refused, expires = "refused by 127.0.0.1:443", "certificate expires in 2 days, expected at least 14 days"
+    found = told([refused, refused, expires, expires, expires, expires])
+    assert found == ["failing", None, None, "otherwise", None, None]
+
+
+def test_a_check_that_fails_now_this_way_and_now_that_says_nothing_more():
+    refused, errors = "refused by 127.0.0.1:443", "500 after 3 ms, expected 200"
+    assert told([refused, *[errors, refused] * 5]) == ["failing", *[None] * 10]

@@ -16,6 +16,7 @@ from forewatch.heartbeats import (
     Kind,
     Ping,
     Verdict,
+    certain_a_minute,
     excused,
     judge,
     key_of,
@@ -280,3 +281,9 @@ def test_the_last_words_are_the_last_lines():
     assert last_words("x" * 5000 + "end").endswith("xend")
     assert len(last_words("x" * 5000)) == 300
     assert last_words("") == ""
+
+
+@pytest.mark.parametrize(("period", "calls"), [("1s", 180), ("10s", 18), ("1m", 5), ("1d", 5)])
+def test_a_job_that_calls_often_may_call_often(period, calls):
+    assert certain_a_minute(HeartbeatTarget(token="x", period=period)) == calls
+    assert certain_a_minute(HeartbeatTarget(token="x", cron="* * * * *")) == 5

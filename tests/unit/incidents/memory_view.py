@@ -101,6 +101,10 @@ class MemoryView:
     def alerts_of(self, incident_id):
         return [alert for alert in self.alerts.values() if alert.incident_id == incident_id]
 
+    def over_lately(self, incident_id, since, most):
+        lately = [one for one in self.alerts_of(incident_id) if one.status == "firing" or one.updated_at >= since]
+        return sorted(lately, key=lambda one: (one.starts_at, one.id))[-most:]
+
     def firing_in(self, incident_id, most=None):
         return [alert for alert in self.alerts_of(incident_id) if alert.status == "firing"][:most]
 
@@ -351,6 +355,11 @@ class MemoryView:
             case MoveNotices(incident_id, into):
                 for notice in self.notifications_of(incident_id):
                     self.outbox[notice.id] = replace(notice, incident_id=into)
+                for notifier, waiting in self.letter_box.items():
+                    moved = [
+                        replace(one, incident_id=into) if one.incident_id == incident_id else one for one in waiting
+                    ]
+                    self.letter_box[notifier] = moved
             case PutLetter(letter):
                 self.letter_box.setdefault(letter.notifier, []).append(letter)
                 self._name(letter.notifier, letter, None)

@@ -151,6 +151,17 @@ class TestStoppedAutomation:
         world.decide(AutomationResumed("ana", world.now))
         assert sorted(remedy_timer(world, alert) for alert in ("AL-1", "AL-2", "AL-3")) == [0, 60, 120]
 
+    def test_of_incidents_closed_by_hand_none_stays_in_line_for_ever(self):
+        world = three_refused()
+        for incident in ("INC-1", "INC-2", "INC-3"):
+            world.resolve(incident)
+        world.view.stopped = None
+        world.decide(AutomationResumed("ana", world.now))
+        for _ in range(10):
+            world.wait(60)
+        assert not [timer for timer in world.view.timers if timer.kind == "remedy"]
+        assert not [run for run in world.view.runs.values() if run.state == "waiting"]
+
     def test_stopped_again_they_wait_again(self):
         world = three_refused()
         world.view.stopped = None

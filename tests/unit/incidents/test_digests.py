@@ -74,7 +74,7 @@ def test_what_was_over_before_its_digest_left_is_reported_as_that():
     world.recovers(service="svc1")
     world.wait(3)
     assert [kind for kind, _ in told(world)] == ["page", "report"]
-    assert last(world).content["title"] == "svc1 is down, over after 2s"
+    assert last(world).content["title"] == "svc1 was down for 2s"
 
 
 def test_one_service_that_stays_down_does_not_hold_back_the_recovery_of_the_others_for_long():

@@ -146,3 +146,74 @@ def test_a_check_that_nobody_watches_any_more_recovered_nothing():
     labels = {"alertname": "CheckFailing", "service": "db", "check": "http", "severity": "critical"}
     outcome = world.decide(AlertCleared(labels, world.now, {}, unwatched=True))
     assert not any(isinstance(effect, Look) for effect in outcome.effects)
+
+
+def held_for_a_remedy(hold="30s"):
+    """website fails a moment before db does, and its remedy was sent."""
+    world = World(stack(hold=hold))
+    world.fails(service="website", summary="website answers with errors: 503")
+    world.fails(service="db", summary="db is down: refused")
+    return world
+
+
+def test_a_held_page_is_withheld_where_a_dependency_fails_and_people_were_told_of_it():
+    world = held_for_a_remedy()
+    world.starting()
+    assert world.view.runs["RUN-1"].state == "refused"
+    assert [one.content["title"] for one in world.view.outbox.values() if one.state != "merged"] == [
+        "db is down: refused"
+    ]
+    assert [reason.kind for one in world.view.withheld("AL-1") for reason in one.reasons] == ["dependency"]
+
+
+def test_it_is_told_when_the_dependency_is_back_and_it_still_fails():
+    world = held_for_a_remedy()
+    world.starting()
+    world.wait(5)
+    world.recovers(service="db")
+    world.wait(40)
+    titles = [one.content["title"] for one in world.view.outbox.values() if one.state == "sent"]
+    assert "website answers with errors: 503" in titles
+
+
+def test_a_page_whose_remedy_is_about_to_be_asked_again_waits_for_that():
+    world = World(stack())
+    world.fails(service="website", summary="website answers with errors: 500")
+    world.starting(seen=[world.sees(False, service="app", check="http", status="up")])
+    world.fails(service="app", summary="app answers with errors: 500")
+    world.starting("RUN-2")
+    world.acted("RUN-2")
+    world.now += 3_000_000
+    world.recovers(service="app")
+    assert all(one.state in ("held", "merged") or one.kind == "report" for one in world.view.outbox.values())
+
+
+def test_a_page_that_leaves_after_all_does_not_say_that_a_remedy_is_trying():
+    world = World(stack())
+    world.fails(service="app", summary="app answers with errors: 500")
+    world.starting()
+    world.acted()
+    world.wait(21)
+    page = next(one for one in world.view.outbox.values() if one.kind == "page")
+    assert "is trying to fix it" not in page.content["text"]
+    assert "did not heal app" in page.content["text"]
+
+
+def test_a_certificate_that_expires_is_no_echo_of_a_dependency_that_fails():
+    world = World(stack())
+    world.fails(service="db", summary="db is down: refused")
+    expires = "website has a certificate problem: cert certificate expires in 2 days"
+    world.fails(service="website", check="cert", summary=expires, values={"failure": "certificate"})
+    assert world.view.withheld("AL-2") == []
+    assert world.view.alerts["AL-2"].classification == "security"
+
+
+def test_what_fails_by_its_certificate_now_and_was_withheld_is_told():
+    world = World(stack(service("website", "db", remedies=[]), service("db", remedies=[])))
+    world.fails(service="db", summary="db is down: refused")
+    world.fails(service="website", summary="website is down: refused", values={"failure": "refused"})
+    assert world.view.withheld("AL-2")
+    expires = "website has a certificate problem: certificate expires in 2 days"
+    world.fails(service="website", summary=expires, values={"failure": "certificate"})
+    world.wait(1)
+    assert f"{expires} (2 services now)" in [one.content["title"] for one in world.view.outbox.values()]

@@ -8,10 +8,13 @@ import pytest
 from forewatch.errors import DeliveryFailed
 from forewatch.home import Home
 from forewatch.notifying.sender import Rendered
-from notifiers.console.sender import TIMEOUT, ConsoleSender, one_line
+from forewatch.notifying.terminal import coloured, has_colours, laid_out, logged, shown
+from notifiers.console.sender import TIMEOUT, ConsoleSender
 from tasks.delivery import PATIENCE_OTHERS
 
 pytestmark = pytest.mark.unit
+
+NOW = 1_767_225_600_000_000
 
 
 @pytest.fixture
@@ -25,7 +28,9 @@ async def test_a_line_goes_to_the_terminal_and_to_the_log(home, capsys, a_notifi
     receipt = await ConsoleSender("terminal", home).send(a_notification(), {}, Rendered("t", "PAGE: one\ntwo"))
     out = capsys.readouterr().out
     assert out[8:] == " PAGE: one\n         two\n"
-    assert (home.logs / "notifications.log").read_text().endswith(" NT-1 PAGE: one | two\n")
+    first, second = (home.logs / "notifications.log").read_text().splitlines()
+    assert first[24:] == " NT-1 PAGE: one"
+    assert second[24:] == " NT-1   two"
     assert receipt.detail == "shown"
 
 
@@ -72,4 +77,26 @@ async def test_a_log_that_cannot_be_written_leaves_the_terminal_and_neither_is_a
 
 
 def test_a_line_cannot_steer_the_terminal():
-    assert one_line("a\x1b[2Jb\r\n\n c\x07") == "a?[2Jb | c?"
+    assert [line[9:] for line in laid_out(NOW, {}, "a\x1b[2Jb\r\n\n c\x07")] == ["a?[2Jb", "c?"]
+
+
+def test_the_log_gives_back_what_stood_on_the_terminal():
+    content = {
+        "word": "CRITICAL",
+        "incident_id": "INC-3",
+        "links": {"incident": "http://127.0.0.1:4280/incidents/INC-3"},
+    }
+    lines = laid_out(NOW, content, "CRITICAL db is down: refused\nNo remedy of db is bound to this alert.")
+    assert lines[0].endswith(" INC-3")
+    assert lines[1].endswith("127.0.0.1:4280/incidents/INC-3")
+    assert [shown(line) for line in logged(NOW, "NT-7", lines)] == lines
+
+
+def test_what_is_no_message_is_shown_as_it_is():
+    assert shown("Traceback (most recent call last):") == "Traceback (most recent call last):"
+
+
+def test_the_first_word_is_coloured_and_nothing_else():
+    assert coloured("16:49:01 RESOLVED db is back") == "16:49:01 \x1b[32mRESOLVED\x1b[0m db is back"
+    assert coloured("16:49:01 INFO     CRITICAL is a word") == "16:49:01 INFO     CRITICAL is a word"
+    assert not has_colours(None)

@@ -13,7 +13,8 @@ import pytest
 from forewatch.incidents.events import AlertCleared
 from forewatch.notifying.content import Links, complete
 from forewatch.notifying.rendering import render
-from notifiers.console.sender import ConsoleSender, laid_out
+from forewatch.notifying.terminal import laid_out
+from notifiers.console.sender import ConsoleSender
 from notifiers.webhook.sender import WebhookSender
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "incidents"))

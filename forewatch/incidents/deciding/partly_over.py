@@ -1,0 +1,64 @@
+"""A service is well again while its incident goes on, for another still fails: who was told of it hears of that.
+
+For half a minute more of them may follow, or the end of the incident itself, which says it all at once.
+"""
+
+from __future__ import annotations
+
+from forewatch.alerting.alert import Alert
+from forewatch.alerting.flapping import flaps
+from forewatch.clock import micros
+from forewatch.incidents import telling
+from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.placing import MOST_COMPARED, title_of
+from forewatch.incidents.deciding.sending import Post
+from forewatch.incidents.incident import Incident
+from forewatch.incidents.outcome import CancelTimers, Letter, SetTimer, Unname
+
+TELLS_AFTER = 30.0
+"""Seconds after the last such recovery."""
+
+
+def expect_more(draft: Draft, incident: Incident, over: Alert, firing: list[Alert]) -> None:
+    """An alert is over and others of its incident fire: look at its service later, where it is well."""
+    if all(other.service != over.service for other in firing):
+        draft.order(CancelTimers(incident.id, "partly-over"))
+        draft.order(SetTimer("partly-over", incident.id, draft.now + micros(TELLS_AFTER)))
+
+
+def tell_what_is_over(draft: Draft, incident_id: str) -> None:
+    """Each receiver hears which of the services it was told of are well; what it was told of them is done with."""
+    incident = draft.view.incident(incident_id)
+    firing = draft.view.firing_in(incident_id, MOST_COMPARED) if incident is not None and incident.open else []
+    if incident is None or not firing:
+        draft.because("timer-pointless", f"{incident_id} is over: nothing more to say of its services.", incident_id)
+        return
+    ill = {alert.service for alert in firing}
+    receivers: dict[str, list[Alert]] = {}
+    failures = (one for one in draft.view.notifications_of(incident_id) if one.kind == "failure")
+    concerned = {one.notifier for one in failures if one.content.get("service") in ill}
+    for alert in draft.view.alerts_of(incident_id):
+        for one in draft.view.named(alert.id) if alert.severity != "info" else ():
+            if alert.service in ill:
+                concerned.add(one.notifier)
+            elif not flaps(draft.view.flap(alert.fingerprint)):
+                receivers.setdefault(one.notifier, []).append(alert)
+    for notifier, alerts in receivers.items():
+        _tell(draft, incident, notifier, alerts, still_concerned=notifier in concerned)
+    if not receivers:
+        draft.because("nothing-new", f"Nobody was told of what is over in {incident_id}.", incident_id)
+
+
+def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *, still_concerned: bool) -> None:
+    """`still_concerned`: it was told of something that fires on, so that to it the incident is not over."""
+    found = title_of(draft, over)
+    service, title = found if found is not None else (incident.service, incident.title)
+    own = [alert for alert in over if alert.service == service]
+    begun = min(alert.starts_at for alert in own)
+    ended = max(alert.ends_at or draft.now for alert in own)
+    others = sorted({alert.service for alert in over} - {service})
+    said = telling.partly_over(incident, service, title, begun, ended, others, update=still_concerned)
+    kind = "update" if still_concerned else "resolved"
+    draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
+    for alert in over:
+        draft.change(Unname(alert.id, notifier))

@@ -1,0 +1,248 @@
+"""An evening at a small company: everything that can break breaks, alone, in a row and together.
+
+For each: who was told what, when and in which words; what was restarted and what was not; the incident open and closed
+when it should be. `make evening` lives it with real nginx and PostgreSQL at the pace the docs show, and prints it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from harness import Forewatch, wait_for
+from postgres import binaries
+from receiver import Received, Receiver
+from small_company import HEARTBEAT, SmallCompany
+
+REAL = os.environ.get("FOREWATCH_EVENING") == "real"
+PACE = 3.0 if REAL else 1.0
+HOLD = 30.0
+"""Seconds a critical page waits for a remedy by default."""
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900 if REAL else 240)]
+
+
+class Evening:
+    """The company, its Forewatch, and who heard what since the last fault."""
+
+    def __init__(self, company: SmallCompany, forewatch: Forewatch, receiver: Receiver) -> None:
+        self.company, self.forewatch, self.receiver = company, forewatch, receiver
+        self.began = time.monotonic()
+        self.pids: dict[str, int] = {}
+        self.rings = threading.Event()
+        self.rings.set()
+        self.over = threading.Event()
+
+    @property
+    def hooks(self) -> str:
+        return self.receiver.url.rsplit("/", 1)[0]
+
+    def something_breaks(self) -> None:
+        """From here on is listened and looked. What happened before has come to rest."""
+        time.sleep(4 * PACE - 2)
+        self.pids = {part.name: part.pid for part in self.company.parts if part.alive}
+        self.began = time.monotonic()
+
+    def restarted(self) -> set[str]:
+        """The parts of the company whose process is another."""
+        return {part.name for part in self.company.parts if part.alive and self.pids.get(part.name) != part.pid}
+
+    def heard(self, team: str | None = None, kind: str | None = None) -> list[Received]:
+        """What a team, or anybody, was told."""
+        return [
+            one
+            for one in self.receiver.received
+            if one.at >= self.began and team in (None, one.path[1:]) and kind in (None, one.kind)
+        ]
+
+    def hears(self, team: str, kind: str, words: str, within: float) -> Received:
+        """Wait until a team is told of this kind in words like these."""
+
+        def look() -> Received | None:
+            return next(
+                (one for one in self.heard(team, kind) if any(re.match(words, line) for line in said(one))), None
+            )
+
+        try:
+            return wait_for(f"{kind} for {team}: {words}", look, within)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.transcript()}\n{self.forewatch.output}") from error
+
+    def told(self) -> set[tuple[str, str]]:
+        """(team, kind) of everything that was told."""
+        return {(one.path[1:], one.kind) for one in self.heard()}
+
+    def transcript(self) -> str:
+        lines = [f"{one.at - self.began:6.1f} s {one.path[1:]}: {one.body['text']}" for one in self.heard()]
+        return "\n".join(lines) or "nobody heard anything"
+
+    def all_over(self, within: float) -> None:
+        def look() -> bool:
+            return not [one for one in self.forewatch.incidents() if one.status != "resolved"]
+
+        wait_for("every incident to be over", look, within)
+
+    def keep_ringing(self) -> None:
+        """The nightly job calls in, as long as it does."""
+        while not self.over.wait(6.5):
+            if self.rings.is_set():
+                httpx.get(f"http://127.0.0.1:{self.forewatch.port}/ping/{HEARTBEAT}", timeout=5, trust_env=False)
+
+
+def said(message: Received) -> list[str]:
+    """The title of a message and the lines of its text, without the words they begin with."""
+    return [re.sub(r"^[A-Z]+ ", "", line) for line in (message.body["title"], *message.body["text"].splitlines())]
+
+
+@pytest.fixture(scope="module")
+def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evening]:
+    if REAL and (shutil.which("nginx") is None or binaries() is None):
+        pytest.fail("make evening needs nginx and PostgreSQL: apt-get install nginx-light postgresql")
+    folder: Path = tmp_path_factory.mktemp("company")
+    with Receiver() as receiver:
+        company = SmallCompany(folder, real=REAL)
+        company.start()
+        forewatch = Forewatch(folder, environment=company.environment)
+        evening = Evening(company, forewatch, receiver)
+        forewatch.write_config(company.configuration(evening.hooks))
+        ringing = threading.Thread(target=evening.keep_ringing, daemon=True)
+        try:
+            checked = forewatch.cli("check", "--config", str(forewatch.config), "--strict")
+            assert checked.returncode == 0, checked.stdout + checked.stderr
+            forewatch.up()
+            ringing.start()
+            wait_for("every check to have passed", lambda: "down" not in forewatch.cli("status").stdout, 20)
+            yield evening
+        finally:
+            evening.over.set()
+            if REAL:
+                print(f"\n{forewatch.output}")
+            forewatch.sweep()
+            company.stop()
+
+
+def test_a_killed_web_server_is_restarted_before_anybody_is_woken(evening: Evening) -> None:
+    evening.something_breaks()
+    evening.company.front.kill()
+    fixed = evening.hears("web", "report", r"website was down for .*: fixed by RUN-\d+ \(restart-service\)", 12 * PACE)
+    assert fixed.body["text"].startswith("FIXED website was down for ")
+    assert evening.restarted() == {"front"}
+    evening.all_over(5 * PACE)
+    assert evening.told() == {("web", "report")}, evening.transcript()
+
+
+def test_a_killed_app_is_restarted_and_the_web_server_in_front_of_it_is_not(evening: Evening) -> None:
+    evening.something_breaks()
+    evening.company.app.kill()
+    evening.hears("backend", "report", r"app (was down|was not running) for .*: fixed by RUN-\d+", 12 * PACE)
+    evening.all_over(5 * PACE)
+    assert evening.restarted() == {"app"}
+    assert {kind for _, kind in evening.told()} == {"report"}, evening.transcript()
+
+
+@pytest.mark.parametrize("fault", ["errors", "slow", "hang"])
+def test_an_app_that_misbehaves_is_restarted_and_nobody_is_woken(evening: Evening, fault: str) -> None:
+    evening.something_breaks()
+    evening.company.break_app(fault)
+    evening.hears("backend", "report", r"app (answered with errors|did not answer|was slow) for .*: fixed", 20 * PACE)
+    evening.all_over(5 * PACE)
+    assert evening.restarted() == {"app"}
+    assert {kind for _, kind in evening.told()} == {"report"}, evening.transcript()
+
+
+def test_of_a_stopped_database_its_team_alone_is_told_and_nothing_that_stands_on_it_is_touched(
+    evening: Evening,
+) -> None:
+    evening.something_breaks()
+    evening.company.database.stop()
+    page = evening.hears("data", "page", r"db ", 6 * PACE)
+    assert page.at - evening.began < 4.5 * PACE
+    time.sleep(6 * PACE)
+    [incident] = [one for one in evening.forewatch.incidents() if one.status != "resolved"]
+    assert incident.service == "db"
+    assert evening.told() == {("data", "page")}, evening.transcript()
+    evening.company.database.start()
+    back = evening.hears("data", "resolved", r"db is back", 8 * PACE)
+    assert "and so are app and website" in back.body["title"]
+    evening.all_over(2)
+    time.sleep(3 * PACE)
+    assert evening.restarted() == set()
+    assert evening.told() == {("data", "page"), ("data", "resolved")}, evening.transcript()
+
+
+def test_a_database_and_a_cache_that_fail_together_are_one_incident_whose_messages_name_both(
+    evening: Evening,
+) -> None:
+    evening.something_breaks()
+    evening.company.database.stop()
+    evening.company.cache.kill()
+    evening.hears("data", "page", r"db ", 12 * PACE)
+    evening.hears("data", "page", r"cache is down", 12 * PACE)
+    assert len([one for one in evening.forewatch.incidents() if one.status != "resolved"]) == 1
+    evening.company.database.start()
+    evening.company.cache.start()
+    evening.hears("data", "resolved", r"(db|cache) is back", 12 * PACE)
+    evening.all_over(2)
+    assert {team for team, _ in evening.told()} == {"data"}, evening.transcript()
+    assert len(evening.heard("data", "resolved")) == 1
+    assert evening.restarted() == {"cache"}  # by us
+
+
+def test_what_fails_while_another_trouble_is_open_is_named_and_its_end_is_told(evening: Evening) -> None:
+    """A certificate that expires stays as it is; meanwhile the database stops, and a label of it changes."""
+    company, forewatch = evening.company, evening.forewatch
+    evening.something_breaks()
+    company.certify(days=3)
+    company.front.kill(signal.SIGHUP if REAL else signal.SIGKILL)
+    if not REAL:
+        company.front.start()
+    wait_for("the incident of the certificate", lambda: forewatch.incidents("website"), 15 * PACE)
+    company.database.stop()
+    evening.hears("data", "page", r"db ", 6 * PACE)
+    forewatch.write_config(company.configuration(evening.hooks, db_labels="team: data, tier: gold"))
+    time.sleep(6 * PACE)
+    assert not evening.heard("data", "resolved"), evening.transcript()
+    assert len(evening.heard("data", "page")) == 1, evening.transcript()
+    company.database.start()
+    if company.small_disk:
+        company.fill_uploads()
+        evening.hears("web", "report", r".*fixed by RUN-\d+ \(clean-uploads\)", 20 * PACE)
+        assert not list((company.folder / "uploads").iterdir())
+    evening.hears("web", "page", r"website has a certificate problem", HOLD + 10 * PACE)
+    evening.hears("data", "resolved", r"db is back", 45 + 5 * PACE)
+    [incident] = [one for one in forewatch.incidents() if one.status != "resolved"]
+    assert "certificate" in incident.title
+    company.certify(days=300)
+    company.front.kill(signal.SIGHUP if REAL else signal.SIGKILL)
+    if not REAL:
+        company.front.start()
+    evening.hears("web", "resolved", r"website", 30 * PACE)
+    evening.all_over(5)
+    assert len(evening.heard("data", "resolved")) == 1, evening.transcript()
+    assert not evening.heard("backend", "page"), evening.transcript()
+
+
+def test_a_job_that_does_not_call_in_is_told_and_so_is_its_next_call(evening: Evening) -> None:
+    evening.something_breaks()
+    evening.rings.clear()
+    evening.hears("data", "page", r"nightly is overdue", 110 if REAL else 30)
+    evening.rings.set()
+    evening.hears("data", "resolved", r"nightly is back", 30)
+    evening.all_over(5)
+
+
+def test_in_the_end_nobody_was_left_with_a_page_whose_end_they_did_not_hear(evening: Evening) -> None:
+    pages: dict[str, set[str]] = {}
+    ends: dict[str, set[str]] = {}
+    for one in evening.receiver.received:
+        where = {"page": pages, "update": pages, "resolved": ends}.get(one.kind, {})
+        where.setdefault(one.path, set()).update(one.body["incidents"])
+    assert all(incidents <= ends.get(team, set()) for team, incidents in pages.items()), (pages, ends)

@@ -1,0 +1,92 @@
+"""What fails together under a service that fails too is one incident, in whatever order the checks notice."""
+
+import pytest
+from memory_view import World
+
+pytestmark = pytest.mark.unit
+
+COMPANY = {
+    "services": [
+        {"name": "website", "depends_on": ["app"]},
+        {"name": "app", "depends_on": ["db", "cache"]},
+        {"name": "db"},
+        {"name": "cache"},
+    ],
+    "notifiers": [{"name": "ops", "console": {}}],
+    "routes": [{"notify": ["ops"]}],
+    "digest": {"within": "5s"},
+}
+
+
+def db_and_cache_then_app(between=0.2):
+    world = World(COMPANY)
+    world.fails(service="db", summary="db is down: refused")
+    world.wait(between)
+    world.fails(service="cache", summary="cache is down: refused")
+    world.wait(0.5)
+    world.fails(service="app", summary="app answers with errors: 503")
+    return world
+
+
+def test_two_that_fail_before_what_needs_them_become_one_incident_when_it_fails():
+    world = db_and_cache_then_app()
+    assert [one.id for one in world.view.incidents.values() if one.open] == ["INC-1"]
+    assert {alert.incident_id for alert in world.view.alerts.values()} == {"INC-1"}
+    assert world.view.incidents["INC-2"].resolution == "merged into INC-1"
+    assert world.view.incidents["INC-1"].service == "db"
+
+
+def test_what_waits_for_a_receiver_is_told_as_of_the_one_incident():
+    world = db_and_cache_then_app()
+    world.wait(6)
+    first, second = world.view.outbox.values()
+    assert (first.incident_id, second.incident_id) == ("INC-1", "INC-1")
+    assert second.content["title"].startswith("cache is down")
+
+
+def test_the_one_incident_is_over_when_all_of_it_is_and_is_told_once():
+    world = db_and_cache_then_app()
+    world.wait(20)
+    for service in ("cache", "app", "db"):
+        world.recovers(service=service)
+        world.wait(0.5)
+    world.wait(10)
+    ends = [one for one in world.view.outbox.values() if one.kind == "resolved"]
+    assert [one.content["title"] for one in ends] == ["db is back after 22s, and so are app and cache"]
+
+
+def test_an_incident_that_was_there_long_before_stays_one_of_its_own():
+    world = db_and_cache_then_app(between=60)
+    assert len([one for one in world.view.incidents.values() if one.open]) == 2
+
+
+def test_what_somebody_has_in_hand_stays_theirs():
+    world = World(COMPANY)
+    world.fails(service="db")
+    world.wait(0.2)
+    world.fails(service="cache")
+    world.ack("INC-2")
+    world.wait(0.5)
+    world.fails(service="app")
+    assert [one.id for one in world.view.incidents.values() if one.open] == ["INC-1", "INC-2"]
+
+
+def test_a_held_page_of_the_one_that_is_gone_leaves_when_its_hold_ends():
+    remedy = {
+        "on": {"alertname": "CheckFailing"},
+        "runbook": "restart-service",
+        "with": {"command": ["./start.sh"]},
+        "autonomy": "auto",
+    }
+    services = [*COMPANY["services"][:3], {"name": "cache", "remedies": [remedy]}]
+    world = World({**COMPANY, "services": services})
+    world.fails(service="db", summary="db is down: refused")
+    world.fails(service="cache", summary="cache is down: refused")
+    world.starting()
+    world.fails(service="app", summary="app answers with errors: 503")
+    world.wait(29)
+    assert [one.content["title"] for one in world.view.outbox.values() if one.state == "sent"] == [
+        "db is down: refused"
+    ]
+    world.wait(2)
+    assert [one.state for one in world.view.outbox.values()] == ["sent", "sent"]

@@ -1,0 +1,81 @@
+"""A service is well again while its incident goes on: who was told of it hears of that, once."""
+
+import pytest
+from memory_view import World
+
+pytestmark = pytest.mark.unit
+
+TEAMS = {
+    "services": [{"name": "website", "depends_on": ["db"], "labels": {"team": "web"}}, {"name": "db"}],
+    "notifiers": [{"name": name, "console": {}} for name in ("web", "data", "all")],
+    "routes": [
+        {"match": {"team": "web"}, "notify": ["web", "all"]},
+        {"match": {"team": "data"}, "notify": ["data", "all"]},
+    ],
+}
+EXPIRES = "website has a certificate problem: cert certificate expires in 2 days"
+
+
+def db_fails_while_a_certificate_expires():
+    world = World(TEAMS)
+    world.fails(check="cert", service="website", team="web", summary=EXPIRES)
+    world.wait(60)
+    world.fails(service="db", team="data", summary="db is down: refused by 127.0.0.1:5432")
+    world.wait(10)
+    world.recovers(service="db", team="data")
+    return world
+
+
+def heard(world, notifier):
+    return [(one.kind, one.content["title"]) for one in world.view.outbox.values() if one.notifier == notifier]
+
+
+def test_half_a_minute_after_its_recovery_its_team_hears_of_it_though_the_incident_stays_open():
+    world = db_fails_while_a_certificate_expires()
+    world.wait(29)
+    assert len(heard(world, "data")) == 1
+    world.wait(2)
+    assert heard(world, "data")[1:] == [("resolved", "db is back after 10s")]
+    assert world.view.incidents["INC-1"].open
+    last = [one for one in world.view.outbox.values() if one.notifier == "data"][-1]
+    assert last.content["text"] == f"INC-1 stays open: {EXPIRES}."
+
+
+def test_who_was_told_of_what_still_fails_hears_it_as_an_update_for_the_incident_is_not_over_to_them():
+    world = db_fails_while_a_certificate_expires()
+    world.wait(31)
+    assert heard(world, "all")[-1] == ("update", "db is back after 10s")
+    assert [kind for kind, _ in heard(world, "web")] == ["page"]
+
+
+def test_the_end_of_the_incident_is_told_to_those_only_to_whom_it_was_not_over():
+    world = db_fails_while_a_certificate_expires()
+    world.wait(31)
+    world.recovers(check="cert", service="website", team="web")
+    assert [kind for kind, _ in heard(world, "data")] == ["page", "resolved"]
+    assert [kind for kind, _ in heard(world, "web")] == ["page", "resolved"]
+    assert [kind for kind, _ in heard(world, "all")] == ["page", "page", "update", "resolved"]
+
+
+def test_what_fails_anew_after_that_pages_anew():
+    world = db_fails_while_a_certificate_expires()
+    world.wait(31)
+    world.fails(service="db", team="data", summary="db is down: refused by 127.0.0.1:5432")
+    assert [kind for kind, _ in heard(world, "data")] == ["page", "resolved", "page"]
+
+
+def test_an_incident_that_ends_within_the_half_minute_says_it_all_at_once():
+    world = db_fails_while_a_certificate_expires()
+    world.wait(10)
+    world.recovers(check="cert", service="website", team="web")
+    world.wait(60)
+    assert [kind for kind, _ in heard(world, "data")] == ["page", "resolved"]
+    assert heard(world, "data")[-1][1] == "db is back after 10s, and so is website"
+
+
+def test_what_fails_again_meanwhile_is_not_called_over():
+    world = db_fails_while_a_certificate_expires()
+    world.wait(10)
+    world.fails(service="db", team="data")
+    world.wait(60)
+    assert "resolved" not in [kind for kind, _ in heard(world, "data")]
