@@ -159,7 +159,7 @@ class CheckEngine:
         watched = self._watched.get(key)
         if watched is None or watched.latest is None:
             return None
-        return watched.latest, asyncio.get_running_loop().time() - watched.settled_at
+        return watched.latest, asyncio.get_running_loop().time() - watched.seen_at
 
     def state(self, key: CheckKey) -> CheckState | None:
         watched = self._watched.get(key)
@@ -309,6 +309,8 @@ class CheckEngine:
     async def _settle(self, watched: Watched, result: ProbeResult) -> bool:
         """Move the state on; False where a transition was not taken, so that the state stays before it."""
         monitor, now = watched.monitor, self._clock.now()
+        # Handing it over may take seconds: what was seen before is no younger for that.
+        seen_at = asyncio.get_running_loop().time()
         before = watched.state
         state, transition = advance(before, result, monitor.check, now)
         taken = True
@@ -326,7 +328,7 @@ class CheckEngine:
             watched.verdict_at = self._own_lateness.now()
         settled = CheckResult(monitor.key, now, result, state)
         self._results.append(settled)
-        watched.settle(settled, asyncio.get_running_loop().time())
+        watched.settle(settled, seen_at)
         return taken
 
     async def _tell_moved(self, event: AlertRaised | AlertCleared, monitor: Monitor) -> bool:

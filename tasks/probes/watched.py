@@ -21,7 +21,7 @@ class Watched:
         "monitor",
         "place",
         "probing",
-        "settled_at",
+        "seen_at",
         "state",
         "task",
         "verdict_at",
@@ -40,8 +40,8 @@ class Watched:
         self.place = -1
         """Its entry in the heap; an older one is of no meaning any more."""
         self.latest: CheckResult | None = None
-        self.settled_at = float("-inf")
-        """When its latest result was settled, on the loop's clock."""
+        self.seen_at = float("-inf")
+        """When its latest result was seen, on the loop's clock."""
         self.awaited: asyncio.Future[CheckResult] | None = None
         """What those wait for who have asked for its next result."""
 
@@ -49,8 +49,8 @@ class Watched:
     def under_way(self) -> bool:
         return self.task is not None and not self.task.done()
 
-    def settle(self, result: CheckResult, now: float) -> None:
-        self.latest, self.settled_at = result, now
+    def settle(self, result: CheckResult, seen_at: float) -> None:
+        self.latest, self.seen_at = result, seen_at
         if self.awaited is not None and not self.awaited.done():
             self.awaited.set_result(result)
         self.awaited = None

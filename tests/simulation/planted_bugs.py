@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
+from history_plan import Plan, plan, plan_of
 from simulated_store import current_world
 from sqlalchemy import select, update
 
@@ -32,12 +33,30 @@ from forewatch.incidents.outcome import Outcome, SetTimer
 from forewatch.store import schema
 
 Plant = Callable[[], Any]
-PLANTED: dict[str, Plant] = {}
 
 
-def planted(name: str) -> Callable[[Plant], Plant]:
+@dataclass(frozen=True)
+class Bug:
+    """`plant` puts it in place while its context lasts; `histories` gives the one of a seed in which to look for it."""
+
+    plant: Plant
+    histories: Callable[[int], Plan]
+
+
+PLANTED: dict[str, Bug] = {}
+
+
+def among_groups(seed: int) -> Plan:
+    return plan(seed, "groups")
+
+
+def of_failing_runs(seed: int) -> Plan:
+    return plan_of(seed, ("falls ill", "comes and goes"))
+
+
+def planted(name: str, histories: Callable[[int], Plan] = plan) -> Callable[[Plant], Plant]:
     def keep(plant: Plant) -> Plant:
-        PLANTED[name] = contextmanager(plant)
+        PLANTED[name] = Bug(contextmanager(plant), histories)
         return plant
 
     return keep
@@ -89,7 +108,7 @@ def _group_tick() -> Iterator[None]:
         yield
 
 
-@planted("a silence ends half a second early")
+@planted("a silence ends half a second early", among_groups)
 def _silence_off_by_one() -> Iterator[None]:
     real = SilenceIndex.matching
 
@@ -151,7 +170,7 @@ def _sent_before_commit() -> Iterator[None]:
         yield
 
 
-@planted("the mark of the inbox moves before the decisions are committed")
+@planted("the mark of the inbox moves before the decisions are committed", among_groups)
 def _mark_alone() -> Iterator[None]:
     with mock.patch.object(forewatch.intake.drain.Drain, "_decide", _decide_in_two()):
         yield
@@ -231,7 +250,7 @@ def _end_lost() -> Iterator[None]:
         yield
 
 
-@planted("alerts on both sides of an inhibition hush each other")
+@planted("alerts on both sides of an inhibition hush each other", among_groups)
 def _both_sides() -> Iterator[None]:
     with instead(forewatch.incidents.deciding.withholding, _inhibited=_inhibited_by_anything):
         yield
@@ -268,7 +287,7 @@ def _no_intent() -> Iterator[None]:
         yield
 
 
-@planted("limits do not count runs that began and failed")
+@planted("limits do not count runs that began and failed", of_failing_runs)
 def _limits() -> Iterator[None]:
     real = forewatch.store.runs.counted
 

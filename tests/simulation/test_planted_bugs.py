@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from history_plan import plan
 from minimal_story import minimal, told
 from planted_bugs import PLANTED
 from simulation import History, live
@@ -17,8 +16,8 @@ def find(bug: str) -> History | None:
     """The first failing history; replaying each only where nothing else can show it."""
     replay = "again" in bug
     for seed in range(1, MOST_SEEDS + 1):
-        with PLANTED[bug]():
-            history = live(plan(seed), replay=replay)
+        with PLANTED[bug].plant():
+            history = live(PLANTED[bug].histories(seed), replay=replay)
         if history.broken:
             return history
     return None
@@ -36,7 +35,7 @@ def test_a_failing_history_is_told_as_a_short_story() -> None:
     bug = "the timer of a verification is dropped"
     found = find(bug)
     assert found is not None
-    with PLANTED[bug]():
+    with PLANTED[bug].plant():
         shortest = minimal(found, patience=20.0)
     assert shortest.broken
     assert len(shortest.plan.steps) <= 3, "little of what happened is to blame"

@@ -12,7 +12,7 @@ from simulation import live
 
 pytestmark = pytest.mark.unit
 
-SECONDS = 25.0
+SECONDS = 20.0
 """How long histories are lived here; `make simulate SEEDS=10000` lives more."""
 FEWEST, MOST = 20, 400
 REPLAY_EVERY = 4

@@ -43,6 +43,7 @@ from forewatch.incidents.outcome import (
     Look,
     MergeHeld,
     MoveNotices,
+    Name,
     Notify,
     PutAlert,
     PutFlap,
@@ -367,6 +368,8 @@ class MemoryView:
                 self.letter_box.pop(notifier, None)
             case PutReceiver(receiver):
                 self.receivers[receiver.notifier] = receiver
+            case Name():
+                self._name(change.notifier, change, change.notification_id)
             case Unname(alert_id, notifier):
                 self.namings.pop((alert_id, notifier), None)
             case ForgetNamed(notification_id):

@@ -119,6 +119,22 @@ class TestLooks:
         assert seen[0]["ok"] is True
         assert len(watch.starts["home"]) == 2
 
+    def test_one_whose_decision_took_long_is_as_old_as_what_was_seen(self):
+        async def act(watch, looks):
+            async def take(event):
+                await asyncio.sleep(5)
+
+            watch.engine._on_transition = take
+            watch.world["home"] = False
+            await watch.engine.soon(HOME)
+            watch.world["home"] = True
+            watch.engine._on_transition = watch.on_transition
+            return await looks.see([HOME])
+
+        seen, watch = scene(act, http("home", every="600s"))
+        assert seen[0]["ok"] is True, "it passes now, and has failed five seconds ago"
+        assert len(watch.starts["home"]) == 3
+
     def test_an_older_one_is_probed_anew(self):
         async def act(watch, looks):
             watch.world["home"] = False
