@@ -202,6 +202,8 @@ def _leave_aside(draft: Draft, alert: Alert, event: AlertRaised) -> None:
     """An alert of an incident looks back on an outage that is over: it keeps the incident open no longer."""
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     set_aside(draft, alert, event)
+    # Nobody has it before them any more, so it explains nothing.
+    look_again(draft, alert.id)
     if incident is None or not incident.open:
         return
     rest = [other for other in draft.view.firing_in(incident.id, MOST_COMPARED) if other.id != alert.id]

@@ -216,13 +216,16 @@ def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
         _post(draft, "failure", notifier, said, incident=None, alert=None, run=run)
 
 
-def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> None:
-    """Receivers that were told of an alert and that no route leads to now: they hear once that it is not theirs."""
+def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> bool:
+    """Receivers that were told of an alert and that no route leads to now: they hear once that it is not theirs.
+    Whether there are any."""
+    found = False
     routed = {notifier for route in routes_of(draft.view.config, alert) for notifier in route.notify}
     now = ", ".join(sorted(routed)) or "nobody"
     for one in draft.view.named(alert.id):
         if one.notifier in routed:
             continue
+        found = True
         draft.change(Unname(alert.id, one.notifier))
         text = f"{alert.id} notifies {now} now, by the routes of the configuration in force."
         said = telling.of_incident(incident, f"{telling.summary(alert)}: {telling.NOT_YOURS}", text, alert=alert)
@@ -235,6 +238,7 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
             alert=alert,
             run=None,
         )
+    return found
 
 
 def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Alert], why: str) -> None:
