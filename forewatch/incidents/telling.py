@@ -105,6 +105,8 @@ RESOLVED = "resolved"
 NOT_YOURS = "no longer yours"
 """How an alert ends for a receiver to whom no route leads any more."""
 BY_ITSELF = "recovered by itself"
+TOGETHER = 30.0
+"""Seconds within which what recovers is told of in one message."""
 MOST_LINES = 5
 """Lines of a digest, and names in its title."""
 MOST_SHOWN = 100

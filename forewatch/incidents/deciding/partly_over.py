@@ -16,7 +16,7 @@ from forewatch.incidents.deciding.sending import Post
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, Letter, SetTimer, Unname
 
-TELLS_AFTER = 30.0
+TELLS_AFTER = telling.TOGETHER
 """Seconds after the last such recovery."""
 
 
