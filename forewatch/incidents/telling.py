@@ -102,6 +102,8 @@ def too(said: Content, services: int) -> Content:
 
 RESOLVED = "resolved"
 """How an incident ends whose alerts all say that they are over."""
+HELD = "held"
+"""The key of a content that waits for a remedy, until a decision releases it."""
 NOT_YOURS = "no longer yours"
 """How an alert ends for a receiver to whom no route leads any more."""
 BY_ITSELF = "recovered by itself"

@@ -13,7 +13,7 @@ from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import is_storm
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.placing import MOST_COMPARED
-from forewatch.incidents.deciding.sending import CALLED, Post, release_one
+from forewatch.incidents.deciding.sending import CALLED, Post, left_by_themselves, release_one
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter, MergeHeld, Notify, Unname
 from forewatch.remedy.run import UNDER_WAY, Run
@@ -274,7 +274,9 @@ def tell_of_recovery(
             failed[one.notifier] = None
         elif one.kind == "resolved":  # of that part of it
             failed.pop(one.notifier, None)
-    for notifier in dict.fromkeys((*draft.view.told_of(incident.id), *failed)):
+    # Of what has left by itself no decision may have taken note yet.
+    left = [one.notifier for one in left_by_themselves(draft, incident.id) if one.severity != "info"]
+    for notifier in dict.fromkeys((*draft.view.told_of(incident.id), *failed, *left)):
         _post(draft, "resolved", notifier, said, incident=incident, alert=None, run=None)
 
 
