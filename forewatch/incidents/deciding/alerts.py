@@ -112,6 +112,10 @@ def calm_due(draft: Draft, mark: str) -> None:
     alert = draft.view.alert_last(mark)
     if alert is None:
         return
+    incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    rest = draft.view.firing_in(incident.id, MOST_COMPARED) if incident is not None and incident.open else []
+    if incident is not None and rest and alert.status != "firing":
+        expect_more(draft, incident, alert, rest, calm=True)  # kept from those who were told of it until now
     # Its episodes may be of several incidents, where a person has split one off.
     for incident, _, _ in draft.view.open_incidents_with([alert.service]):
         if not draft.view.firing_in(incident.id, 1) and draft.view.flapping_in(incident.id) == [mark]:
@@ -239,7 +243,7 @@ def _follow_labels(draft: Draft, before: Alert, now: Alert, *, configured: bool)
 
 
 def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
-    over = replace(alert, status="resolved", ends_at=max(at, alert.starts_at), updated_at=draft.now)
+    over = replace(alert, status="resolved", ends_at=max(at, alert.starts_at), updated_at=draft.now, ended=unwatched)
     draft.put_alert(over)
     lasted = format_duration(seconds(max(0, at - alert.starts_at)))
     how = f"ended, {unwatched}," if unwatched else "is resolved"

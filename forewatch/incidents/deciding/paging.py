@@ -255,11 +255,18 @@ def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Aler
 
 
 def tell_of_recovery(
-    draft: Draft, incident: Incident, how: str, ended: str, lasted: str, others: Sequence[str]
+    draft: Draft,
+    incident: Incident,
+    how: str,
+    ended: str,
+    lasted: str,
+    others: Sequence[str],
+    unwatched: Sequence[Alert],
 ) -> None:
     """The incident is over: held pages become one report to each receiver, those who were or may have been told hear
-    how it ended. `lasted`: how long its service was in trouble; `others`: services that were in trouble with it."""
-    said = telling.over(incident, how, ended, lasted, others)
+    how it ended. `lasted`: how long its service was in trouble; `others`: services that were in trouble with it;
+    `unwatched`: alerts that nobody looks at any more."""
+    said = telling.over(incident, how, ended, lasted, others, unwatched)
     report = telling.fixed(incident, how, lasted) if ended == telling.RESOLVED else said
     informed: set[str] = set()
     for notice in draft.view.held_in(incident.id):
@@ -270,7 +277,9 @@ def tell_of_recovery(
         informed.add(notice.notifier)
     failed: dict[str, None] = {}
     for one in sorted(draft.view.notifications_of(incident.id), key=lambda one: one.created_at):
-        if one.kind == "failure" and one.state not in ("held", "dead"):
+        # A failure, or what names no trouble: that a remedy was not run, that a part is over and the rest is not.
+        lone = one.kind == "failure" or (one.kind == "update" and not one.content.get("named"))
+        if lone and one.state not in ("held", "dead", "merged"):
             failed[one.notifier] = None
         elif one.kind == "resolved":  # of that part of it
             failed.pop(one.notifier, None)
