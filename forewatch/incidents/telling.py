@@ -285,13 +285,11 @@ def unwatched(incident: Incident, alert: Alert, *, update: bool) -> Content:
     return {**said, **about, "alerts": [shown_alert(alert)]} | ({} if update else {"ended": alert.ended})
 
 
-def brought_up_to_date(page: Content, alert: Alert) -> Content:
-    """The content of a page that waited, with what is wrong now: it may fail otherwise by now."""
+def brought_up_to_date(page: Content, alert: Alert, services: int) -> Content:
+    """The content of a page that waited, with what is wrong now: it may fail otherwise, fewer `services` with it."""
     about = page.get("alert") or {}
-    was = about.get("annotations", {}).get("summary")
-    if was is None or page["title"] != was or summary(alert) == was:
-        return page
-    return {**page, "title": summary(alert), "alert": {**about, "annotations": dict(alert.annotations)}}
+    now = {**page, "title": summary(alert), "alert": {**about, "annotations": dict(alert.annotations)}}
+    return too(now, services) if page.get("update") else now
 
 
 def fixed(incident: Incident, how: str, lasted: str) -> Content:

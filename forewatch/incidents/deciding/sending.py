@@ -294,9 +294,9 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
             over.add(letter.incident_id)
             kept.append(replace(post, letter=_told_late(letter, alert)))
         elif not (reasons := suppressions(draft, alert)):
-            kept.append(
-                replace(post, letter=replace(letter, content=telling.brought_up_to_date(letter.content, alert)))
-            )
+            services = draft.view.services_in(letter.incident_id) if letter.incident_id is not None else 1
+            content = telling.brought_up_to_date(letter.content, alert, services)
+            kept.append(replace(post, letter=replace(letter, content=content)))
         else:
             _take_back_naming(draft, letter, alert)
             if post.held is not None:
