@@ -13,6 +13,7 @@ from forewatch.alerting.flapping import calm_at, flaps
 from forewatch.alerting.routing import routes_of
 from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, seconds
+from forewatch.detection.aftermath import said_of
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.aftermath import set_aside, sets_aside
 from forewatch.incidents.deciding.announcing import announce
@@ -21,7 +22,7 @@ from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
 from forewatch.incidents.deciding.groups import leave_groups
-from forewatch.incidents.deciding.partly_over import expect_more
+from forewatch.incidents.deciding.partly_over import expect_more, tell_who_knew_it_alone
 from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.recovering import check_dependants
 from forewatch.incidents.deciding.told_directly import record_told
@@ -212,6 +213,7 @@ def _leave_aside(draft: Draft, alert: Alert, event: AlertRaised) -> None:
         return
     rest = [other for other in draft.view.firing_in(incident.id, MOST_COMPARED) if other.id != alert.id]
     if rest:
+        tell_who_knew_it_alone(draft, incident, replace(alert, ended=said_of(event.values)), rest)
         retitle(draft, incident, rest)
     elif not draft.view.flapping_in(incident.id):
         close_recovered(draft, incident)

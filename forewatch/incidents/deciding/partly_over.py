@@ -82,3 +82,11 @@ def _tell_unwatched(draft: Draft, incident: Incident, notifier: str, alert: Aler
     kind = "update" if still_concerned else "resolved"
     draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
     draft.change(Unname(alert.id, notifier))
+
+
+def tell_who_knew_it_alone(draft: Draft, incident: Incident, left: Alert, rest: list[Alert]) -> None:
+    """An alert has left an incident that goes on: to who knows of nothing else in it, it is over for now."""
+    known = {one.notifier for alert in rest for one in draft.view.named(alert.id)}
+    for one in draft.view.named(left.id) if left.severity != "info" else ():
+        if one.notifier not in known:
+            _tell_unwatched(draft, incident, one.notifier, left, still_concerned=False)
