@@ -35,6 +35,8 @@ class Alert:
     timeout: bool = False
     """`until` is our own patience, not what the sender said."""
     classification: str = "availability"
+    ended: str = ""
+    """Why it is over, where nobody saw that all is well: `no longer watched (last: down)`."""
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ class Naming:
 class Named:
     """A receiver was told of an alert: in a notification that is neither dead nor held, or in a digest about to leave.
 
-    `paged`: by one that pages. `notification_id` is None while the digest has not left.
+    `paged`: by one that pages. `notification_id`: by which it was told last; None while no digest with it has left.
     """
 
     alert_id: str

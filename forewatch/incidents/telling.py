@@ -102,9 +102,13 @@ def too(said: Content, services: int) -> Content:
 
 RESOLVED = "resolved"
 """How an incident ends whose alerts all say that they are over."""
+HELD = "held"
+"""The key of a content that waits for a remedy, until a decision releases it."""
 NOT_YOURS = "no longer yours"
 """How an alert ends for a receiver to whom no route leads any more."""
 BY_ITSELF = "recovered by itself"
+TOGETHER = 30.0
+"""Seconds within which what recovers is told of in one message."""
 MOST_LINES = 5
 """Lines of a digest, and names in its title."""
 MOST_SHOWN = 100
@@ -241,10 +245,12 @@ def released(page: Mapping[str, Any], because: str, run_id: str | None) -> Conte
     return {**page, "text": joined(text, because), "reason": because}
 
 
-def over(incident: Incident, how: str, ended: str, lasted: str, others: Sequence[str] = ()) -> Content:
+def over(
+    incident: Incident, how: str, ended: str, lasted: str, others: Sequence[str] = (), unwatched: Sequence[Alert] = ()
+) -> Content:
     """The end of an incident. `how`: who or what ended it, as a clause; `ended`: `resolved`, or in which way it is over
     though what raised it did not say so; `lasted`: how long its service was in trouble; `others`: services that were
-    in trouble with it."""
+    in trouble with it; `unwatched`: alerts that ended with it only because nobody looks any more."""
     if ended != RESOLVED:
         named = incident.title.startswith(f"{incident.service} ")
         title = f"{incident.service if named else incident.title}: {ended}"
@@ -254,7 +260,8 @@ def over(incident: Incident, how: str, ended: str, lasted: str, others: Sequence
     else:
         title = f"{incident.title}: over after {lasted}"
     said = of_incident(incident, title if how == BY_ITSELF or ended != RESOLVED else f"{title}: {how}", how)
-    return {**said, "text": "", "ended": ended}
+    text = " ".join(sentence(f"{summary(alert)}: {alert.ended}") for alert in unwatched[:MOST_LINES])
+    return {**said, "text": text, "ended": ended}
 
 
 def partly_over(
@@ -268,6 +275,14 @@ def partly_over(
     text = f"{incident.id} stays open: {sentence(incident.title)}"
     about = {"service": service, "text": text, "reason": text, "since": None, "update": update}
     return {**said, **about} if update else {**said, **about, "ended": RESOLVED}
+
+
+def unwatched(incident: Incident, alert: Alert, *, update: bool) -> Content:
+    """An alert of an incident that goes on is over, though what raised it did not say so."""
+    said = of_incident(incident, f"{summary(alert)}: {alert.ended}", "")
+    text = f"{incident.id} stays open: {sentence(incident.title)}"
+    about = {"service": alert.service, "text": text, "reason": text, "since": None, "update": update}
+    return {**said, **about, "alerts": [shown_alert(alert)]} | ({} if update else {"ended": alert.ended})
 
 
 def brought_up_to_date(page: Content, alert: Alert, services: int) -> Content:

@@ -13,7 +13,7 @@ from forewatch.clock import iso
 from forewatch.config.models import Config
 from forewatch.guard.redact import redact_data
 from forewatch.home import Home
-from forewatch.incidents.telling import MOST_SHOWN, common, shown_alert
+from forewatch.incidents.telling import HELD, MOST_SHOWN, common, shown_alert
 from forewatch.notifying.words import aside_of, word_of
 from forewatch.orchestration.settings import Settings
 
@@ -67,7 +67,7 @@ def complete(
     as a whole those given here; `group_key` is None except in a notice of a group; `links` may have `incident` and
     `flow_run`.
     """
-    given = notification.content
+    given = {key: value for key, value in notification.content.items() if key != HELD}
     incident_id = notification.incident_id or given.get("incident_id")
     flow_run_id = flow_run_id or given.get("flow_run_id")
     found: dict[str, str] = dict(given.get("links") or {})

@@ -74,7 +74,8 @@ _FORGET = delete(named).where(named.c.notification_id == bindparam("of"))
 def put(
     conn: Connection, notifier: str, some: Sequence[Naming], *, paged: bool, at: int, notification_id: str | None
 ) -> None:
-    """These alerts are named to a receiver, by a notification or (None) by a digest that waits."""
+    """These alerts are named to a receiver, by a notification or (None) by a digest that waits. Until that leaves, what
+    told of them before is kept."""
     rows = [
         {
             "alert_id": one.alert_id,
@@ -87,7 +88,7 @@ def put(
         }
         for one in some
     ]
-    upsert(conn, named, rows)
+    upsert(conn, named, rows, keep=("notification_id",))
 
 
 def of_alert(conn: Connection, alert_id: str) -> list[Named]:

@@ -10,7 +10,7 @@ from typing import Literal
 File = Literal["decisions", "metrics", "intake"]
 
 REVISIONS: dict[File, tuple[str, ...]] = {
-    "decisions": ("0001", "0002", "0003", "0004", "0005"),
+    "decisions": ("0001", "0002", "0003", "0004", "0005", "0006"),
     "metrics": ("0001",),
     "intake": ("0001", "0002"),
 }

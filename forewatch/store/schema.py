@@ -127,6 +127,7 @@ alerts = Table(
     Column("until", BigInteger),
     Column("timeout", Boolean, nullable=False),
     Column("classification", String, nullable=False),
+    Column("ended", String, nullable=False, server_default=text("''")),  # why, where nobody saw that all is well
     Index("ix_alerts_incident_id", "incident_id"),
     Index("ix_alerts_starts_at", "starts_at"),
     Index("ix_alerts_fingerprint", "fingerprint", "starts_at"),

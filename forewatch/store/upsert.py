@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -15,10 +15,11 @@ def insert_for(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Ins
     return _insert(table, conn.dialect.name)
 
 
-def upsert(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Write `rows`; where the primary key is there already, all other columns take the new values."""
+def upsert(conn: Connection, table: Table, rows: Sequence[dict[str, Any]], *, keep: tuple[str, ...] = ()) -> None:
+    """Write `rows`; where the primary key is there already, all other columns take the new values; those in `keep` not
+    where the new one is NULL."""
     if rows:
-        conn.execute(_upsert(table, conn.dialect.name), rows)
+        conn.execute(_upsert(table, conn.dialect.name, keep), rows)
 
 
 def insert_missing(conn: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -36,10 +37,16 @@ def _insert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
 
 
 @cache
-def _upsert(table: Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+def _upsert(table: Table, dialect: str, keep: tuple[str, ...]) -> sqlite.Insert | postgresql.Insert:
     statement = _insert(table, dialect)
     keys = [column.name for column in table.primary_key]
-    fresh = {name: statement.excluded[name] for name in table.columns.keys() if name not in keys}  # noqa: SIM118
+    fresh: dict[str, Any] = {
+        name: statement.excluded[name]
+        for name in table.columns.keys()  # noqa: SIM118
+        if name not in keys
+    }
+    for name in keep:
+        fresh[name] = func.coalesce(statement.excluded[name], table.columns[name])
     return statement.on_conflict_do_update(index_elements=keys, set_=fresh)
 
 

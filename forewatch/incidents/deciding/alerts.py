@@ -13,6 +13,7 @@ from forewatch.alerting.flapping import calm_at, flaps
 from forewatch.alerting.routing import routes_of
 from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, seconds
+from forewatch.detection.aftermath import said_of
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.aftermath import set_aside, sets_aside
 from forewatch.incidents.deciding.announcing import announce
@@ -21,7 +22,7 @@ from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
 from forewatch.incidents.deciding.groups import leave_groups
-from forewatch.incidents.deciding.partly_over import expect_more
+from forewatch.incidents.deciding.partly_over import expect_more, tell_who_knew_it_alone
 from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.recovering import check_dependants
 from forewatch.incidents.deciding.told_directly import record_told
@@ -112,6 +113,10 @@ def calm_due(draft: Draft, mark: str) -> None:
     alert = draft.view.alert_last(mark)
     if alert is None:
         return
+    incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
+    rest = draft.view.firing_in(incident.id, MOST_COMPARED) if incident is not None and incident.open else []
+    if incident is not None and rest and alert.status != "firing":
+        expect_more(draft, incident, alert, rest, calm=True)  # kept from those who were told of it until now
     # Its episodes may be of several incidents, where a person has split one off.
     for incident, _, _ in draft.view.open_incidents_with([alert.service]):
         if not draft.view.firing_in(incident.id, 1) and draft.view.flapping_in(incident.id) == [mark]:
@@ -202,10 +207,13 @@ def _leave_aside(draft: Draft, alert: Alert, event: AlertRaised) -> None:
     """An alert of an incident looks back on an outage that is over: it keeps the incident open no longer."""
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     set_aside(draft, alert, event)
+    # Nobody has it before them any more, so it explains nothing.
+    look_again(draft, alert.id)
     if incident is None or not incident.open:
         return
     rest = [other for other in draft.view.firing_in(incident.id, MOST_COMPARED) if other.id != alert.id]
     if rest:
+        tell_who_knew_it_alone(draft, incident, replace(alert, ended=said_of(event.values)), rest)
         retitle(draft, incident, rest)
     elif not draft.view.flapping_in(incident.id):
         close_recovered(draft, incident)
@@ -237,7 +245,7 @@ def _follow_labels(draft: Draft, before: Alert, now: Alert, *, configured: bool)
 
 
 def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
-    over = replace(alert, status="resolved", ends_at=max(at, alert.starts_at), updated_at=draft.now)
+    over = replace(alert, status="resolved", ends_at=max(at, alert.starts_at), updated_at=draft.now, ended=unwatched)
     draft.put_alert(over)
     lasted = format_duration(seconds(max(0, at - alert.starts_at)))
     how = f"ended, {unwatched}," if unwatched else "is resolved"

@@ -25,6 +25,7 @@ from forewatch.incidents.deciding.placing import place
 from forewatch.incidents.deciding.withholding import (
     flapping_of,
     holds_automation,
+    look_again,
     one_by_one,
     over_since,
     route_suppressions,
@@ -72,7 +73,8 @@ def reroute(draft: Draft, alert_id: str) -> None:
     text = f"{alert_id} notifies {', '.join(receivers) or 'nobody'} by the routes in force"
     if incident is not None and incident.open:
         draft.because("rerouted", f"{text}.", alert_id, incident.id)
-        tell_who_hears_no_more(draft, incident, alert)
+        if tell_who_hears_no_more(draft, incident, alert):
+            look_again(draft, alert_id)  # what it explains is told where nobody hears of this any more
     else:
         draft.because("rerouted", f"{text}, and is of no open incident.", alert_id, alert.incident_id)
     reasons, _ = _reasons(draft, incident, alert)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forewatch.alerting.alert import Alert
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.automation import end_before_acting, end_healed
@@ -46,7 +47,8 @@ def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> 
 
 def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: str, *, actor: str = FOREWATCH) -> None:
     text = telling.sentence(f"{incident.id} is {'resolved' if ended == telling.RESOLVED else 'closed'}: {resolution}")
-    service, title, lasted, others = _what_it_was(draft, incident, recovered=ended == telling.RESOLVED)
+    lately = _over_lately(draft, incident)
+    service, title, lasted, others = _what_it_was(draft, incident, lately, recovered=ended == telling.RESOLVED)
     closed = draft.change_incident(
         incident,
         "resolved",
@@ -60,15 +62,22 @@ def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: 
     )
     draft.order(CancelTimers(incident.id, "hold"), CancelTimers(incident.id, "partly-over"))
     draft.because(code, text, incident.id)
-    tell_of_recovery(draft, closed, resolution, ended, lasted, others)
+    unwatched = [alert for alert in lately if alert.ended] if ended == telling.RESOLVED else []
+    tell_of_recovery(draft, closed, resolution, ended, lasted, others, unwatched)
 
 
-def _what_it_was(draft: Draft, incident: Incident, *, recovered: bool) -> tuple[str, str, str, list[str]]:
+def _over_lately(draft: Draft, incident: Incident) -> list[Alert]:
+    since = draft.now - micros(TOGETHER)
+    return [draft.alert_now(alert.id) or alert for alert in draft.view.over_lately(incident.id, since, MOST_COMPARED)]
+
+
+def _what_it_was(
+    draft: Draft, incident: Incident, lately: list[Alert], *, recovered: bool
+) -> tuple[str, str, str, list[str]]:
     """Of what recovered together in the end: the deepest service, its title, how long it was in trouble, and
     the other services. The last check to notice may be of a service that only stood on the broken one.
     """
-    since = draft.now - micros(TOGETHER)
-    over = [draft.alert_now(alert.id) or alert for alert in draft.view.over_lately(incident.id, since, MOST_COMPARED)]
+    over = [alert for alert in lately if not alert.ended]  # what nobody looks at any more did not recover
     found = title_of(draft, over) if recovered and not of_strangers(incident) else None
     if found is None:
         return incident.service, incident.title, telling.span(incident.opened_at, draft.now), []

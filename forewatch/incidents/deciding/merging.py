@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import Alert
 from forewatch.clock import micros
+from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import graph_of, names_its_service, of_strangers
 from forewatch.incidents.deciding.draft import FOREWATCH, Draft
 from forewatch.incidents.incident import Incident
-from forewatch.incidents.outcome import MoveNotices
+from forewatch.incidents.outcome import CancelTimers, MoveNotices, SetTimer
 
 
 def linked_by(draft: Draft, alert: Alert, incident: Incident) -> list[Incident]:
@@ -38,6 +39,10 @@ def move_into(draft: Draft, gone: Incident, into: Incident, text: str, *, actor:
     draft.change(MoveNotices(gone.id, into.id))
     for until in {one.not_before for one in draft.view.held_in(gone.id)}:
         draft.hold_until(into.id, until)
+    if any(alert.status == "resolved" for alert in draft.view.alerts_of(gone.id)):
+        # Who was told of what is well of it by now hears so as part of the other.
+        draft.order(CancelTimers(gone.id, "partly-over"), CancelTimers(into.id, "partly-over"))
+        draft.order(SetTimer("partly-over", into.id, draft.now + micros(telling.TOGETHER)))
     draft.change_incident(
         gone,
         "merged",

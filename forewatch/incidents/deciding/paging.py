@@ -13,7 +13,7 @@ from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import is_storm
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.placing import MOST_COMPARED
-from forewatch.incidents.deciding.sending import CALLED, Post, release_one
+from forewatch.incidents.deciding.sending import CALLED, Post, left_by_themselves, release_one
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter, MergeHeld, Notify, Unname
 from forewatch.remedy.run import UNDER_WAY, Run
@@ -216,13 +216,16 @@ def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
         _post(draft, "failure", notifier, said, incident=None, alert=None, run=run)
 
 
-def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> None:
-    """Receivers that were told of an alert and that no route leads to now: they hear once that it is not theirs."""
+def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> bool:
+    """Receivers that were told of an alert and that no route leads to now: they hear once that it is not theirs.
+    Whether there are any."""
+    found = False
     routed = {notifier for route in routes_of(draft.view.config, alert) for notifier in route.notify}
     now = ", ".join(sorted(routed)) or "nobody"
     for one in draft.view.named(alert.id):
         if one.notifier in routed:
             continue
+        found = True
         draft.change(Unname(alert.id, one.notifier))
         text = f"{alert.id} notifies {now} now, by the routes of the configuration in force."
         said = telling.of_incident(incident, f"{telling.summary(alert)}: {telling.NOT_YOURS}", text, alert=alert)
@@ -235,6 +238,7 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
             alert=alert,
             run=None,
         )
+    return found
 
 
 def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Alert], why: str) -> None:
@@ -251,11 +255,18 @@ def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Aler
 
 
 def tell_of_recovery(
-    draft: Draft, incident: Incident, how: str, ended: str, lasted: str, others: Sequence[str]
+    draft: Draft,
+    incident: Incident,
+    how: str,
+    ended: str,
+    lasted: str,
+    others: Sequence[str],
+    unwatched: Sequence[Alert],
 ) -> None:
     """The incident is over: held pages become one report to each receiver, those who were or may have been told hear
-    how it ended. `lasted`: how long its service was in trouble; `others`: services that were in trouble with it."""
-    said = telling.over(incident, how, ended, lasted, others)
+    how it ended. `lasted`: how long its service was in trouble; `others`: services that were in trouble with it;
+    `unwatched`: alerts that nobody looks at any more."""
+    said = telling.over(incident, how, ended, lasted, others, unwatched)
     report = telling.fixed(incident, how, lasted) if ended == telling.RESOLVED else said
     informed: set[str] = set()
     for notice in draft.view.held_in(incident.id):
@@ -266,11 +277,15 @@ def tell_of_recovery(
         informed.add(notice.notifier)
     failed: dict[str, None] = {}
     for one in sorted(draft.view.notifications_of(incident.id), key=lambda one: one.created_at):
-        if one.kind == "failure" and one.state not in ("held", "dead"):
+        # A failure, or what names no trouble: that a remedy was not run, that a part is over and the rest is not.
+        lone = one.kind == "failure" or (one.kind == "update" and not one.content.get("named"))
+        if lone and one.state not in ("held", "dead", "merged"):
             failed[one.notifier] = None
         elif one.kind == "resolved":  # of that part of it
             failed.pop(one.notifier, None)
-    for notifier in dict.fromkeys((*draft.view.told_of(incident.id), *failed)):
+    # Of what has left by itself no decision may have taken note yet.
+    left = [one.notifier for one in left_by_themselves(draft, incident.id) if one.severity != "info"]
+    for notifier in dict.fromkeys((*draft.view.told_of(incident.id), *failed, *left)):
         _post(draft, "resolved", notifier, said, incident=incident, alert=None, run=None)
 
 

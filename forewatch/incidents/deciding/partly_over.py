@@ -11,18 +11,20 @@ from forewatch.alerting.routing import routes_of
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.placing import MOST_COMPARED, title_of
+from forewatch.incidents.deciding.placing import title_of
 from forewatch.incidents.deciding.sending import Post
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, Letter, SetTimer, Unname
 
-TELLS_AFTER = 30.0
+TELLS_AFTER = telling.TOGETHER
 """Seconds after the last such recovery."""
 
 
-def expect_more(draft: Draft, incident: Incident, over: Alert, firing: list[Alert]) -> None:
-    """An alert is over and others of its incident fire: look at its service later, where it is well."""
-    if all(other.service != over.service for other in firing):
+def expect_more(draft: Draft, incident: Incident, over: Alert, firing: list[Alert], *, calm: bool = False) -> None:
+    """An alert is over and others of its incident fire: look at its service later, where it is well. One that flaps
+    puts off nobody else's good news, and is told of once it is `calm`."""
+    flapping = not calm and flaps(draft.view.flap(over.fingerprint))
+    if not flapping and all(other.service != over.service for other in firing):
         draft.order(CancelTimers(incident.id, "partly-over"))
         draft.order(SetTimer("partly-over", incident.id, draft.now + micros(TELLS_AFTER)))
 
@@ -30,7 +32,8 @@ def expect_more(draft: Draft, incident: Incident, over: Alert, firing: list[Aler
 def tell_what_is_over(draft: Draft, incident_id: str) -> None:
     """Each receiver hears which of the services it was told of are well; what it was told of them is done with."""
     incident = draft.view.incident(incident_id)
-    firing = draft.view.firing_in(incident_id, MOST_COMPARED) if incident is not None and incident.open else []
+    alerts = draft.view.alerts_of(incident_id) if incident is not None and incident.open else []
+    firing = [alert for alert in alerts if alert.status == "firing"]
     if incident is None or not firing:
         draft.because("timer-pointless", f"{incident_id} is over: nothing more to say of its services.", incident_id)
         return
@@ -40,14 +43,19 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
     concerned = {one.notifier for one in failures if one.content.get("service") in ill}
     # What still fires is theirs by its routes, though it may wait for a remedy or a dependency.
     concerned |= {name for alert in firing for route in routes_of(draft.view.config, alert) for name in route.notify}
-    for alert in draft.view.alerts_of(incident_id):
+    for alert in alerts:
         for one in draft.view.named(alert.id) if alert.severity != "info" else ():
             if alert.service in ill:
                 concerned.add(one.notifier)
             elif not flaps(draft.view.flap(alert.fingerprint)):
                 receivers.setdefault(one.notifier, []).append(alert)
-    for notifier, alerts in receivers.items():
-        _tell(draft, incident, notifier, alerts, still_concerned=notifier in concerned)
+    for notifier, over in receivers.items():
+        well = [alert for alert in over if not alert.ended]
+        if well:
+            _tell(draft, incident, notifier, well, still_concerned=notifier in concerned)
+        for alert in over:
+            if alert.ended:
+                _tell_unwatched(draft, incident, notifier, alert, still_concerned=notifier in concerned)
     if not receivers:
         draft.because("nothing-new", f"Nobody was notified of what has recovered in {incident_id}.", incident_id)
 
@@ -66,3 +74,19 @@ def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *,
     draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
     for alert in over:
         draft.change(Unname(alert.id, notifier))
+
+
+def _tell_unwatched(draft: Draft, incident: Incident, notifier: str, alert: Alert, *, still_concerned: bool) -> None:
+    """What fired last and is no longer looked at is not well: its end is told with what ended it."""
+    said = telling.unwatched(incident, alert, update=still_concerned)
+    kind = "update" if still_concerned else "resolved"
+    draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
+    draft.change(Unname(alert.id, notifier))
+
+
+def tell_who_knew_it_alone(draft: Draft, incident: Incident, left: Alert, rest: list[Alert]) -> None:
+    """An alert has left an incident that goes on: to who knows of nothing else in it, it is over for now."""
+    known = {one.notifier for alert in rest for one in draft.view.named(alert.id)}
+    for one in draft.view.named(left.id) if left.severity != "info" else ():
+        if one.notifier not in known:
+            _tell_unwatched(draft, incident, one.notifier, left, still_concerned=False)

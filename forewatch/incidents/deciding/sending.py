@@ -67,12 +67,22 @@ def hold_due(draft: Draft, incident_id: str) -> None:
         release_one(draft, one, dict(one.content))
 
 
+def left_by_themselves(draft: Draft, incident_id: str) -> list[Notification]:
+    """What was held and has left though nobody decided so in time, where no recovery notice of the incident has gone to
+    its receiver since."""
+    found: dict[str, list[Notification]] = {}
+    for one in sorted(draft.view.notifications_of(incident_id), key=lambda one: one.created_at):
+        if one.kind == "resolved" and one.state != "dead":
+            found.pop(one.notifier, None)
+        elif one.state in ("claimed", "sent", "failed") and one.content.get(telling.HELD):
+            found.setdefault(one.notifier, []).append(one)
+    return [one for notices in found.values() for one in notices]
+
+
 def _name_what_left(draft: Draft, incident_id: str) -> bool:
-    """What was held and has left by itself, for nobody decided in time, is told. Whether there is any."""
+    """What has left by itself is told. Whether there is any."""
     found = False
-    for one in draft.view.notifications_of(incident_id):
-        if one.state not in ("claimed", "sent", "failed") or not one.created_at < one.not_before <= draft.now:
-            continue
+    for one in left_by_themselves(draft, incident_id):
         alerts = [draft.alert_now(alert_id) for alert_id in one.content.get("named", ())]
         news = tuple(
             naming(alert)
@@ -101,7 +111,7 @@ def release_one(
         held.notifier,
         kind or held.kind,
         held.severity,
-        content,
+        {key: value for key, value in content.items() if key != telling.HELD},
         incident_id or held.incident_id,
         held.alert_id,
         held.run_id,
@@ -112,8 +122,13 @@ def release_one(
 
 
 def _still_named(draft: Draft, held: Notification) -> tuple[Naming, ...]:
+    """What fires of what it names, or flaps: its receiver hears of that though it is over for now, and of its end."""
     found = [draft.alert_now(one) for one in held.content.get("named", [])]
-    return tuple(Naming(one.id, one.name, one.severity) for one in found if one is not None and one.status == "firing")
+    return tuple(
+        naming(one)
+        for one in found
+        if one is not None and (one.status == "firing" or flaps(draft.view.flap(one.fingerprint)))
+    )
 
 
 def digest_due(draft: Draft, notifier: str) -> None:
@@ -231,7 +246,8 @@ def _say(
 def _hold(draft: Draft, post: Post) -> None:
     letter, until = post.letter, post.until or draft.now
     notice_id = draft.view.new_id("NT")
-    draft.order(replace(_notify(notice_id, letter, draft.now), held=True, not_before=until))
+    notice = _notify(notice_id, letter, draft.now)
+    draft.order(replace(notice, held=True, not_before=until, content={**notice.content, telling.HELD: True}))
     draft.hold_until(letter.incident_id, until)
     left = format_duration(seconds(until - draft.now))
     text = f"{notice_id}, {CALLED[letter.kind]} for {letter.notifier}, waits {left} for {letter.run_id or 'a remedy'}"
@@ -282,7 +298,7 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
             content = telling.brought_up_to_date(letter.content, alert, services)
             kept.append(replace(post, letter=replace(letter, content=content)))
         else:
-            draft.change(Unname(alert.id, letter.notifier))
+            _take_back_naming(draft, letter, alert)
             if post.held is not None:
                 draft.order(MergeHeld((post.held.id,)))
             why = "; ".join(reason.text for reason in reasons)
@@ -292,6 +308,20 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
     # Who had not heard of the trouble needs no second line that says it is over.
     ended = [post for post in kept if post.letter.kind == "resolved" and post.letter.incident_id in over]
     return [post for post in kept if post not in ended or _told_before(draft, post.letter)]
+
+
+def _take_back_naming(draft: Draft, letter: Letter, alert: Alert) -> None:
+    """A letter is not sent: what it names is not told by it. Who was told of the alert before, as when it was less
+    severe, is to hear of its end all the same."""
+    if all(one.alert_id != alert.id for one in letter.named):
+        return
+    known = next((one for one in draft.view.named(alert.id) if one.notifier == letter.notifier), None)
+    before = draft.view.notification(known.notification_id) if known is not None and known.notification_id else None
+    if before is None:
+        draft.change(Unname(alert.id, letter.notifier))
+    else:
+        told = replace(naming(alert), severity=telling.severity_of(before.severity))
+        draft.change(Name(before.id, letter.notifier, before.kind, (told,)))
 
 
 def _flapping(draft: Draft, letter: Letter) -> telling.Content:

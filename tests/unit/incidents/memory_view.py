@@ -437,7 +437,9 @@ class MemoryView:
 
     def _name(self, notifier, letter, notification_id):
         for one in letter.named:
-            named = Named(one.alert_id, notifier, one.severity, letter.kind == "page", self.now, notification_id)
+            before = self.namings.get((one.alert_id, notifier))
+            by = notification_id or (before[0].notification_id if before is not None else None)
+            named = Named(one.alert_id, notifier, one.severity, letter.kind == "page", self.now, by)
             self.namings[one.alert_id, notifier] = (named, one.name)
 
 

@@ -70,3 +70,19 @@ def test_what_turns_out_to_fail_since_the_recovery_is_told_then():
     slow(world, since=0.9)
     assert shown(world) == [("INC-1", True)]
     assert world.told() == [("page", "ops", "due")]
+
+
+def test_who_knows_of_nothing_else_in_an_incident_that_goes_on_hears_that_it_left():
+    config = shop(
+        autonomy="shadow", routes=[{"match": {"alertname": "HttpSlow"}, "notify": ["web"]}, {"notify": ["ops"]}]
+    )
+    config["services"].append({"name": "website", "depends_on": ["shop"]})
+    world = World(config)
+    world.fails(severity="warning")
+    world.decide(AlertRaised(LABELS, {"summary": "shop is slow"}, world.now, {"value": 2.0, "high": 0.5}))
+    world.fails("cert", service="website", summary="website has a certificate problem: expired")
+    world.wait(10)
+    world.recovers(severity="warning")
+    slow(world)
+    told = [(one.kind, one.content.get("ended")) for one in world.view.outbox.values() if one.notifier == "web"][1:]
+    assert told == [("resolved", "it looks back on an outage that ended 09:00:10 UTC")]

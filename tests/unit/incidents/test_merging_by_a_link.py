@@ -90,3 +90,21 @@ def test_a_held_page_of_the_one_that_is_gone_leaves_when_its_hold_ends():
     ]
     world.wait(2)
     assert [one.state for one in world.view.outbox.values()] == ["sent", "sent"]
+
+
+def test_who_was_told_of_what_is_well_by_then_hears_so_though_its_incident_is_part_of_another():
+    services = [*COMPANY["services"], {"name": "shelf", "depends_on": ["cache"]}]
+    notifiers = [{"name": "ops", "console": {}}, {"name": "cachers", "console": {}}]
+    routes = [{"match": {"service": "cache"}, "notify": ["cachers"]}, {"notify": ["ops"]}]
+    world = World({"services": services, "notifiers": notifiers, "routes": routes})
+    world.fails(service="db", summary="db is down: refused")
+    world.fails(service="cache", summary="cache is down: refused")
+    world.fails(service="shelf", check="cert", summary="shelf has a certificate problem: expired")
+    world.wait(2)
+    world.recovers(service="cache")
+    world.wait(1)
+    world.fails(service="app", summary="app is down: refused")
+    assert world.view.incidents["INC-2"].resolution == "merged into INC-1"
+    world.wait(31)
+    told = [(one.kind, one.content["title"]) for one in world.view.outbox.values() if one.notifier == "cachers"]
+    assert told == [("page", "cache is down: refused"), ("resolved", "cache is back after 2s")]

@@ -2,6 +2,9 @@
 
 import pytest
 from memory_view import World
+from test_withheld_alerts import silence
+
+from forewatch.incidents.events import AlertCleared
 
 pytestmark = pytest.mark.unit
 
@@ -79,3 +82,96 @@ def test_what_fails_again_meanwhile_is_not_called_over():
     world.fails(service="db", team="data")
     world.wait(60)
     assert "resolved" not in [kind for kind, _ in heard(world, "data")]
+
+
+def gone(world, service, **labels):
+    """The check of a service that is down is no longer configured."""
+    labels = {"alertname": "CheckFailing", "service": service, "check": "http", "severity": "critical", **labels}
+    values = {"reason": "no longer watched (last: down)"}
+    return world.decide(AlertCleared(labels, world.now, values, unwatched=True))
+
+
+def test_of_very_many_services_none_that_still_fails_is_called_back():
+    leaves = [{"name": f"s{n}", "depends_on": ["gateway"]} for n in range(210)]
+    world = World(
+        {
+            "services": [{"name": "gateway"}, *leaves],
+            "notifiers": [{"name": "ops", "console": {}}],
+            "routes": [{"notify": ["ops"]}],
+        }
+    )
+    world.fails(service="gateway", severity="warning", summary="gateway is slow: 2 s")
+    for leaf in leaves:
+        world.fails(service=leaf["name"], summary=f"{leaf['name']} is down: refused")
+    world.wait(10)
+    world.recovers(service="s3")
+    world.wait(31)
+    assert heard(world, "ops")[-1] == ("update", "s3 is back after 10s")
+
+
+def test_what_is_no_longer_watched_is_not_called_back_while_its_incident_goes_on():
+    world = World(TEAMS)
+    world.fails(check="cert", service="website", team="web", summary=EXPIRES)
+    world.wait(60)
+    world.fails(service="db", team="data", summary="db is down: refused by 127.0.0.1:5432")
+    gone(world, "db", team="data")
+    world.wait(31)
+    last = [one for one in world.view.outbox.values() if one.notifier == "data"][-1]
+    assert last.content["title"] == "db is down: refused by 127.0.0.1:5432: no longer watched (last: down)"
+    assert last.content["ended"] == "no longer watched (last: down)"
+
+
+def test_what_is_no_longer_watched_is_not_called_back_by_the_end_of_its_incident():
+    world = World(TEAMS)
+    world.fails(service="website", team="web", summary="website is down: refused")
+    world.fails(service="db", team="data", summary="db is down: refused")
+    world.wait(10)
+    gone(world, "db", team="data")
+    world.wait(5)
+    world.recovers(service="website", team="web")
+    last = [one for one in world.view.outbox.values() if one.notifier == "data"][-1]
+    assert (last.kind, last.content["title"]) == ("resolved", "website is back after 15s")
+    assert last.content["text"] == "db is down: refused: no longer watched (last: down)."
+
+
+def test_what_comes_and_goes_beside_it_does_not_put_off_the_news_for_ever():
+    services = [{"name": "website", "depends_on": ["db", "cache"]}, {"name": "db"}, {"name": "cache"}]
+    world = World(TEAMS | {"services": services})
+    world.fails(check="cert", service="website", team="web", summary=EXPIRES)
+    world.wait(60)
+    world.fails(service="db", team="data", summary="db is down: refused")
+    world.fails(service="cache", team="web", summary="cache is down: refused")
+    world.recovers(service="db", team="data")
+    for _ in range(20):
+        world.recovers(service="cache", team="web")
+        world.wait(20)
+        world.fails(service="cache", team="web", summary="cache is down: refused")
+        world.wait(5)
+    assert [kind for kind, _ in heard(world, "data")] == ["page", "resolved"]
+
+
+def test_what_flapped_is_told_to_be_well_once_it_is_calm():
+    world = World(TEAMS)
+    world.fails(check="cert", service="website", team="web", summary=EXPIRES)
+    world.wait(60)
+    for _ in range(7):
+        world.fails(service="db", team="data", summary="db is down: refused")
+        world.wait(10)
+        world.recovers(service="db", team="data")
+        world.wait(10)
+    assert "resolved" not in [kind for kind, _ in heard(world, "data")]
+    world.wait(7200)
+    assert heard(world, "data")[-1][0] == "resolved"
+
+
+def test_who_heard_that_a_part_is_over_hears_of_the_end_though_the_rest_was_silenced():
+    world = World(TEAMS | {"routes": [{"notify": ["all"]}]})
+    silence(world, "service=website")
+    world.fails(check="cert", service="website", severity="warning", summary=EXPIRES)
+    world.fails(service="db", summary="db is down: refused")
+    world.wait(10)
+    world.recovers(service="db")
+    world.wait(40)
+    assert heard(world, "all")[-1] == ("update", "db is back after 10s")
+    world.recovers(check="cert", service="website", severity="warning")
+    assert heard(world, "all")[-1][0] == "resolved"
