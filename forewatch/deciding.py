@@ -37,7 +37,6 @@ from forewatch.incidents.outcome import (
     Look,
     MergeHeld,
     MoveNotices,
-    Name,
     Notify,
     Outcome,
     PutAlert,
@@ -186,8 +185,6 @@ def _change(conn: Connection, change: Change, now: int) -> None:
             letters.put_receiver(conn, receiver)
         case ForgetNamed(notification_id):
             naming.forget(conn, notification_id)
-        case Name(notification_id, notifier, kind, named):
-            naming.put(conn, notifier, named, paged=kind == "page", at=now, notification_id=notification_id)
         case Unname(alert_id, notifier):
             naming.unname(conn, alert_id, notifier)
         case PutWait(wait):

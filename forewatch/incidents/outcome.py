@@ -186,16 +186,6 @@ class ForgetNamed:
 
 
 @dataclass(frozen=True)
-class Name:
-    """A page that was held has left by itself, for nobody decided so in time: what it names counts as told."""
-
-    notification_id: str
-    notifier: str
-    kind: str
-    named: tuple[Naming, ...]
-
-
-@dataclass(frozen=True)
 class Unname:
     """An alert is a receiver's no longer: what it was told of it is settled."""
 
@@ -245,7 +235,6 @@ Change = (
     | DropLetters
     | PutReceiver
     | ForgetNamed
-    | Name
     | Unname
     | PutWait
     | EndWaits

@@ -25,7 +25,6 @@ from forewatch.incidents.outcome import (
     Look,
     MergeHeld,
     MoveNotices,
-    Name,
     Notify,
     Outcome,
     PutAlert,
@@ -109,9 +108,7 @@ def _subject(part: Change | Effect) -> str | None:
             return incident.id
         case PutRun(run):
             return run.id
-        case Notify(id) | RecordSent(id) | AddEntry(id) | Dispatch(id) | Release(id):
-            return id
-        case ForgetNamed(id) | Name(id) | Unname(id):
+        case Notify(id) | RecordSent(id) | AddEntry(id) | Dispatch(id) | Release(id) | ForgetNamed(id) | Unname(id):
             return id
         case PutSilence(silence):
             return silence.id

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.flapping import flaps
+from forewatch.alerting.notification import Notification
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
@@ -35,8 +36,11 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
         return
     ill = {alert.service for alert in firing}
     receivers: dict[str, list[Alert]] = {}
-    failures = (one for one in draft.view.notifications_of(incident_id) if one.kind == "failure")
-    concerned = {one.notifier for one in failures if one.content.get("service") in ill}
+    concerned = {
+        one.notifier
+        for one in draft.view.notifications_of(incident_id)
+        if one.state not in ("dead", "merged") and _is_of_any(one, ill, {alert.id for alert in firing})
+    }
     for alert in draft.view.alerts_of(incident_id):
         for one in draft.view.named(alert.id) if alert.severity != "info" else ():
             if alert.service in ill:
@@ -47,6 +51,13 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
         _tell(draft, incident, notifier, alerts, still_concerned=notifier in concerned)
     if not receivers:
         draft.because("nothing-new", f"Nobody was told of what is over in {incident_id}.", incident_id)
+
+
+def _is_of_any(notice: Notification, services: set[str], alert_ids: set[str]) -> bool:
+    """Whether it told of these: also a held page that left by itself, which no decision has counted as told."""
+    if notice.kind == "failure":
+        return notice.content.get("service") in services
+    return not alert_ids.isdisjoint(notice.content.get("named", ()))
 
 
 def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *, still_concerned: bool) -> None:

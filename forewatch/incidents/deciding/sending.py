@@ -13,7 +13,7 @@ from functools import partial
 from forewatch.alerting.alert import Alert, worst
 from forewatch.alerting.digest import Receiver, ends_wait, leaves_at, sent
 from forewatch.alerting.flapping import flaps
-from forewatch.alerting.naming import Naming, naming
+from forewatch.alerting.naming import Naming
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.suppression import Suppression
 from forewatch.clock import iso, micros, seconds
@@ -26,7 +26,6 @@ from forewatch.incidents.outcome import (
     DropLetters,
     Letter,
     MergeHeld,
-    Name,
     Notify,
     PutLetter,
     PutReceiver,
@@ -60,31 +59,10 @@ class Post:
 def hold_due(draft: Draft, incident_id: str) -> None:
     """A hold of an incident is over: what was held so long leaves. It speaks for itself: nobody healed it."""
     due = [one for one in draft.view.held_in(incident_id) if one.not_before <= draft.now]
-    left = _name_what_left(draft, incident_id)
-    if not due and not left:
+    if not due:
         draft.because("timer-pointless", f"Nothing of {incident_id} is held any more: nothing to do.", incident_id)
     for one in due:
         release_one(draft, one, dict(one.content))
-
-
-def _name_what_left(draft: Draft, incident_id: str) -> bool:
-    """What was held and has left by itself, for nobody decided in time, is told. Whether there is any."""
-    found = False
-    for one in draft.view.notifications_of(incident_id):
-        if one.state not in ("claimed", "sent", "failed") or not one.created_at < one.not_before <= draft.now:
-            continue
-        alerts = [draft.alert_now(alert_id) for alert_id in one.content.get("named", ())]
-        news = tuple(
-            naming(alert)
-            for alert in alerts
-            if alert is not None and all(known.notifier != one.notifier for known in draft.view.named(alert.id))
-        )
-        if news:
-            found = True
-            draft.change(Name(one.id, one.notifier, one.kind, news))
-            text = f"{one.id}, {CALLED[one.kind]} for {one.notifier}, has left by itself: nobody decided in time."
-            draft.because("left-by-itself", text, one.id, incident_id, *(each.alert_id for each in news))
-    return found
 
 
 def release_one(

@@ -43,7 +43,6 @@ from forewatch.incidents.outcome import (
     Look,
     MergeHeld,
     MoveNotices,
-    Name,
     Notify,
     PutAlert,
     PutFlap,
@@ -368,8 +367,6 @@ class MemoryView:
                 self.letter_box.pop(notifier, None)
             case PutReceiver(receiver):
                 self.receivers[receiver.notifier] = receiver
-            case Name():
-                self._name(change.notifier, change, change.notification_id)
             case Unname(alert_id, notifier):
                 self.namings.pop((alert_id, notifier), None)
             case ForgetNamed(notification_id):

@@ -122,7 +122,7 @@ class Promises(RuleBasedStateMachine):
     @invariant()
     def a_page_waits_only_while_a_run_is_at_work_or_a_remedy_waits_with_it(self):
         for page in self.view.outbox.values():
-            if page.state == "held":
+            if page.state == "held" and page.not_before > self.world.now:  # else the next timer lets it go
                 waits = self.view.waits_in(page.incident_id)
                 assert any(run.state in UNDER_WAY for run in self.view.runs_of(page.incident_id)) or any(
                     wait.until is not None and wait.until > self.world.now for wait in waits

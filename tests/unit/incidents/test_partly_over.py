@@ -79,3 +79,10 @@ def test_what_fails_again_meanwhile_is_not_called_over():
     world.fails(service="db", team="data")
     world.wait(60)
     assert "resolved" not in [kind for kind, _ in heard(world, "data")]
+
+
+def test_who_was_told_by_a_held_page_that_left_by_itself_is_concerned_all_the_same():
+    world = db_fails_while_a_certificate_expires()
+    del world.view.namings["AL-1", "all"]
+    world.wait(31)
+    assert heard(world, "all")[-1] == ("update", "db is back after 10s")

@@ -1,7 +1,5 @@
 """Looking again at what was withheld: nobody is forgotten, whatever happened meanwhile, and nobody is told twice."""
 
-from dataclasses import replace
-
 import pytest
 from memory_view import World, shop
 from test_withheld_alerts import HOUR, chain, silence, withheld
@@ -238,19 +236,6 @@ def test_a_page_held_for_a_remedy_goes_out_when_its_alert_is_split_off():
     world.recovers("tcp", severity="warning")
     [page] = [one for one in world.view.outbox.values() if one.state == "due" and one.kind == "page"]
     assert page.content["named"] == ["AL-1", "AL-2"]
-
-
-def test_a_page_that_left_by_itself_counts_as_told_and_its_receiver_hears_of_the_end():
-    world = World(shop(hold="15s", verify={"within": "10m"}))
-    world.fails("http")
-    world.starting()
-    world.acted()
-    # Nobody decides for a while: what was held has left without that.
-    world.view.outbox["NT-1"] = replace(world.view.outbox["NT-1"], state="sent")
-    world.wait(16)
-    assert [one.notifier for one in world.view.named("AL-1")] == ["ops"]
-    world.recovers("http")
-    assert [(kind, notifier) for kind, notifier, _ in world.told()] == [("page", "ops"), ("resolved", "ops")]
 
 
 def test_an_inhibition_that_a_new_configuration_does_not_have_withholds_no_longer():
