@@ -80,8 +80,10 @@ def _by_hand(told: Chronicle, incident_id: str) -> bool:
 
 
 def _alerts_of(told: Chronicle, incident_id: str, at: float) -> list[Alert]:
+    """The alerts of an incident, without those of which a later episode fires in another one."""
     now = [alert for course in told.alerts.values() if (alert := course.at(at)) is not None]
-    return [alert for alert in now if alert.incident_id == incident_id]
+    elsewhere = {one.fingerprint for one in now if one.status == "firing" and one.incident_id != incident_id}
+    return [alert for alert in now if alert.incident_id == incident_id and alert.fingerprint not in elsewhere]
 
 
 def _events_at(told: Chronicle) -> dict[float, list[float]]:

@@ -34,18 +34,21 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
     if incident is None or not firing:
         draft.because("timer-pointless", f"{incident_id} is over: nothing more to say of its services.", incident_id)
         return
-    ill = {alert.service for alert in firing}
+    alerts = draft.view.alerts_of(incident_id)
+    # One that flaps is well for now, and may fail again before anybody has read that it is.
+    flapping = [alert for alert in alerts if flaps(draft.view.flap(alert.fingerprint))]
+    ill = {alert.service for alert in (*firing, *flapping)}
     receivers: dict[str, list[Alert]] = {}
     concerned = {
         one.notifier
         for one in draft.view.notifications_of(incident_id)
         if one.state not in ("dead", "merged") and _is_of_any(one, ill, {alert.id for alert in firing})
     }
-    for alert in draft.view.alerts_of(incident_id):
+    for alert in alerts:
         for one in draft.view.named(alert.id) if alert.severity != "info" else ():
             if alert.service in ill:
                 concerned.add(one.notifier)
-            elif not flaps(draft.view.flap(alert.fingerprint)):
+            else:
                 receivers.setdefault(one.notifier, []).append(alert)
     for notifier, alerts in receivers.items():
         _tell(draft, incident, notifier, alerts, still_concerned=notifier in concerned)
