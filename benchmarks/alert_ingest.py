@@ -81,7 +81,7 @@ def _requests(size: int, repeated: bool, start: int = 0) -> Iterator[tuple[int, 
 
 
 async def _drained(server: Server, done: Load, size: int) -> float:
-    """Alerts decided upon a second, from the begin of the load until all of it is."""
+    """Alerts processed a second, from the begin of the load until all of it is."""
     assert server.home is not None
     store = Store.open(server.home)
     began = time.perf_counter()
@@ -95,7 +95,7 @@ async def _drained(server: Server, done: Load, size: int) -> float:
             await asyncio.sleep(0.05)
     finally:
         store.close()
-    raise RuntimeError(f"what was taken in is not decided upon after {DRAINED_WITHIN:g} s")
+    raise RuntimeError(f"what was taken in is not processed after {DRAINED_WITHIN:g} s")
 
 
 async def _kill(after: float) -> dict[str, Any]:

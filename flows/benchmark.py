@@ -82,7 +82,7 @@ async def run_all(waiting: list[tuple[str, Benchmark]]) -> list[Row]:
 
 @task(name="load", task_run_name="load {service}/{one.name}", cache_policy=NO_CACHE, persist_result=False)
 async def put_load(service: str, one: Benchmark) -> Row:
-    """Put one load on, store what came of it, and decide upon what it says."""
+    """Put one load on, store what came of it, and process what it says."""
     from forewatch.benchmarking import load_of, record
     from forewatch.loading.runner import run
 

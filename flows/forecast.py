@@ -48,7 +48,7 @@ async def forecast() -> str:
 
 
 async def look_at_capacities(context: Runtime) -> list[Watched]:
-    """See when everything that can run out does, and decide upon the alerts that follow from it."""
+    """See when everything that can run out does, and process the alerts that follow from it."""
     from tasks.forecast_capacity import BATCH, all_watches, events, look_at
 
     version, config = context.configuration.current()

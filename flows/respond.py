@@ -50,7 +50,7 @@ async def respond(run: str) -> Any:
             # The runbook is through, and Prefect could not write that down: its checks judge it all the same.
             get_run_logger().warning("%s acted, its flow run ended badly: %s", run, error)
             return await _see_through(here, execution.run)
-        # The failure is decided upon and people are on their way by now; this is for them to find.
+        # The failure is processed and people are on their way by now; this is for them to find.
         await attach_diagnostics(here, execution.run)
         await _publish(here, execution.run)
         raise

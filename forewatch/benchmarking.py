@@ -44,7 +44,7 @@ _LOOKED_BACK = 200
 
 @dataclass(frozen=True)
 class Ran:
-    """A run that was measured, stored and judged; `event` is what is to be decided upon, if anything."""
+    """A run that was measured, stored and judged; `event` is what is to be processed, if anything."""
 
     run: BenchmarkRun
     judgement: Judgement
@@ -120,7 +120,7 @@ def load_of(benchmark: Benchmark) -> Load:
 
 
 def record(store: Store, config: Config, service: str, benchmark: Benchmark, measured: Measured, now: int) -> Ran:
-    """Store what was measured, judge it against the runs before, and say what is to be decided upon."""
+    """Store what was measured, judge it against the runs before, and say what is to be processed."""
     kind = _identity(benchmark)
     with store.read_metrics() as conn:
         before = benchmark_runs.newest(conn, service, benchmark.name, _LOOKED_BACK)

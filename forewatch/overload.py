@@ -81,7 +81,7 @@ def _raised(late: list[tuple[float, CheckKey]], checks: int, at: int) -> AlertRa
     longest = format_duration(round(worst[0][0]))
     summary = f"Forewatch cannot keep up: {len(late):,} of {checks:,} checks are late, the longest for {longest}"
     description = (
-        f"Late, not failing: {', '.join(named)}{more}. This machine is too busy to hold them in time; what they watch "
+        f"Late, not failing: {', '.join(named)}{more}. This machine is too busy to run them on time; what they watch "
         "may be down without anybody knowing. Free CPU, or check less often."
     )
     values = {"late": len(late), "checks": checks, "longest": worst[0][0], "worst": named}

@@ -98,7 +98,7 @@ def _difference(now: dict[str, Any] | None, then: dict[str, Any] | None, trouble
     if now is None:
         return f"it cannot be decided now: {trouble}."
     if then is None:
-        return "no decision upon it is stored, so there is nothing to compare."
+        return "no decision about it is stored, so there is nothing to compare."
     lost, gained = _apart([one["text"] for one in now["reasons"]], [one["text"] for one in then["reasons"]])
     said = []
     if lost:

@@ -40,7 +40,7 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True)
 class Replayed:
-    """What is decided upon an observation now; `trouble` says why nothing could be."""
+    """What is decided on an observation now; `trouble` says why nothing could be."""
 
     observation: Observation
     event: Event
@@ -61,7 +61,7 @@ class Report:
     begins: int | None = None
     """Where the history begins, if there was something before it."""
     replayed: int = 0
-    """Observations decided upon again, those outside the time asked for among them."""
+    """Observations decided again, those outside the time asked for among them."""
 
 
 def stored_configurations(store: Store) -> Configurations:

@@ -108,7 +108,7 @@ def _wrong(expected: RouteExpectation, told: Told, *, calendar: bool) -> Iterato
     on = ", ".join(route.name for route, _ in routes)
     if set(names) != set(expected.notify):
         why = _because([*hushed, *(reason for _, each in routes for reason in each)])
-        yield f"expected {_listed(expected.notify)} to be told, and it is {_listed(names)} ({on}{why})"
+        yield f"expected {_listed(expected.notify)} to be notified, and it is {_listed(names)} ({on}{why})"
     if expected.group_by is not None:
         for route, _ in routes:
             if set(route.group_by or ()) != set(expected.group_by) or route.group_by is None:
@@ -118,7 +118,8 @@ def _wrong(expected: RouteExpectation, told: Told, *, calendar: bool) -> Iterato
         if not calendar:
             yield f"not_told: {expected.not_told} needs `at`, for without it the calendar is left out"
         elif expected.not_told not in (kinds := [reason.kind for reason in told.why_not]):
-            yield f"expected {expected.not_told} to keep somebody from being told, and it is {_listed(kinds)} ({on})"
+            kept = f"expected {expected.not_told} to keep somebody from being notified"
+            yield f"{kept}, and it is {_listed(kinds)} ({on})"
 
 
 def _because(reasons: list[Suppression]) -> str:

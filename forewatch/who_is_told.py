@@ -81,7 +81,7 @@ def told_lines(told: Told, config: Config) -> list[str]:
         *(_step(step) for step in told.steps),
         "",
     ]
-    lines += [f"Nobody is told now: {reason.text}." for reason in told.reasons]
+    lines += [f"Nobody is notified now: {reason.text}." for reason in told.reasons]
     for route, why in told.routes:
         lines += list(_route(route, why, alert, config, bool(told.reasons)))
     return lines
@@ -92,7 +92,7 @@ def tree_lines(config: Config) -> list[str]:
     lines = []
     for shown in all_routes(config):
         route = shown.route
-        parts = [f"{route.name} {_matchers(shown.matchers)}".rstrip(), f"tells {_names(route)}", _timing(shown)]
+        parts = [f"{route.name} {_matchers(shown.matchers)}".rstrip(), f"notifies {_names(route)}", _timing(shown)]
         parts += [f"mute in {', '.join(route.mute)}"] if route.mute else []
         parts += [f"only in {', '.join(route.active)}"] if route.active else []
         lines.append(_INDENT * shown.depth + ", ".join(filter(None, parts)))
@@ -104,22 +104,22 @@ def _step(step: Step) -> str:
     if step.matched and step.goes_on:
         said += ", and the next ones are tried as well"
     if step.chosen:
-        said += f": it tells {_names(step.route)}"
+        said += f": it notifies {_names(step.route)}"
     return _INDENT * step.depth + f"{step.route.name} {_matchers(step.matchers)}".rstrip() + f" {said}"
 
 
 def _route(route: Route, why: tuple[Suppression, ...], alert: Alert, config: Config, withheld: bool) -> Iterator[str]:
     names = _names(route)
     if why:
-        yield f"{route.name} does not tell {names} now: {'; '.join(reason.text for reason in why)}."
+        yield f"{route.name} does not notify {names} now: {'; '.join(reason.text for reason in why)}."
         return
-    would = "would tell" if withheld else "tells"
+    would = "would notify" if withheld else "notifies"
     if route.group_by is not None:
         key = group_key(route, labels_for_routing(alert))
         yield f"{route.name} {would} {names} with the group {key}: {_ticks(route)}."
         return
     hold = _hold(route, alert, config)
-    yield telling.sentence(f"{route.name} {would} {names} {hold}, once an incident")
+    yield telling.sentence(f"{route.name} {would} {names} {hold}, once per incident")
 
 
 def _hold(route: Route, alert: Alert, config: Config) -> str:

@@ -83,7 +83,7 @@ async def restart_service(
     dry_run: bool = False,
     service: str | None = None,
 ) -> str:
-    """Stop a service, if it still runs, and start it anew. The command alone is enough.
+    """Stop a service, if it still runs, and start it afresh. The command alone is enough.
 
     A process is signalled only if it is known for certain: Forewatch started it, or it is the one that the pid file
     names (without a pid file: the only one in that folder) and its command line is the command. The new process has a

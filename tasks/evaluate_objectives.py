@@ -1,7 +1,7 @@
 """The objectives at work: counts answers, says what burns too fast and what no longer does, keeps what is left.
 
 `tick` is synchronous and meant for the store's thread. What burns is known from the alerts that fire, so there is
-nothing to agree with them: what a watch decided upon but could not bring into the store is found again by the next.
+nothing to agree with them: what a watch decided but could not bring into the store is found again by the next.
 """
 
 from __future__ import annotations

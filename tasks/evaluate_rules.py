@@ -1,7 +1,7 @@
 """The rules at work: reads what they need from the metrics store, judges every series, says what changed.
 
 `tick` is synchronous and meant for the store's thread. Rule states are kept in the store, so the next watch goes on
-where this one stopped. What a watch decided upon but could not bring into the store (it died between the two) is found
+where this one stopped. What a watch decided but could not bring into the store (it died between the two) is found
 and said again on the first tick of the next: what fires by its rule state and what fires by its alerts must agree.
 """
 

@@ -61,7 +61,7 @@ class AnomalyScoring:
             await self._until_next(stop)
 
     async def once(self, stop: asyncio.Event | None = None) -> None:
-        """Score what has finished and decide upon what is odd. Raises StoreUnavailable, Fenced."""
+        """Score what has finished and process what is odd. Raises StoreUnavailable, Fenced."""
         run, store = self._runtime.store.run, self._runtime.store
         _, config = self._runtime.configuration.current()
         if self._scorer is None:

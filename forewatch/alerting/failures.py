@@ -1,11 +1,12 @@
-"""What kind of failure a check's reason speaks of: another kind is news, also of what flaps, and sounds different."""
+"""What kind of failure a check's reason speaks of. Another kind has another headline, and is news even of an alert that
+flaps."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal
 
-Failure = Literal["refused", "time-out", "status", "body", "slow", "certificate", "process", "other"]
+Failure = Literal["refused", "time-out", "status", "body", "slow", "certificate", "process", "overdue", "other"]
 
 _KINDS: tuple[tuple[Failure, re.Pattern[str]], ...] = (
     ("certificate", re.compile(r"\bcertificate\b|\bTLS\b")),
@@ -15,6 +16,8 @@ _KINDS: tuple[tuple[Failure, re.Pattern[str]], ...] = (
     ("time-out", re.compile(r"^no (answer|connection|response|reply|headers?|body|[a-z ]+) (within|to|from)\b")),
     ("process", re.compile(r"^pid file |^process |^no process ")),
     ("body", re.compile(r"^(body|json|header) ")),
+    # What `forewatch.heartbeats` says of a job whose call is late or missing; one that says it failed has failed.
+    ("overdue", re.compile(r"^(last|has never) called in\b|^started .* and has not finished|^did not .* in time;")),
 )
 
 HEADLINES: dict[Failure, str] = {
@@ -25,9 +28,10 @@ HEADLINES: dict[Failure, str] = {
     "slow": "is slow",
     "certificate": "has a certificate problem",
     "process": "is not running",
+    "overdue": "is overdue",
     "other": "fails",
 }
-"""What a service does whose check fails so."""
+"""What is wrong with a service whose check fails this way."""
 
 PAST: dict[Failure, str] = {
     "refused": "was down",
@@ -37,16 +41,17 @@ PAST: dict[Failure, str] = {
     "slow": "was slow",
     "certificate": "had a certificate problem",
     "process": "was not running",
+    "overdue": "was overdue",
     "other": "failed",
 }
-"""What it did, once that is over."""
+"""The same, once it is over."""
 
 DOWN: frozenset[Failure] = frozenset({"refused", "time-out", "process"})
-"""Failures of a service that does not serve at all: then it comes back."""
+"""Failures of a service that does not serve at all: once they are over, it is back."""
 
 
 def failure_of(reason: str) -> Failure:
-    """The kind of failure of a check's reason; `other` where no word is known."""
+    """The kind of failure of a check's reason; `other` where its words are unknown."""
     return next((kind for kind, words in _KINDS if words.search(reason)), "other")
 
 

@@ -75,9 +75,9 @@ def for_rule(conn: Connection, rule: Rule, one: Series, since: int, until: int) 
 def _cannot_stand(rule: Rule, width: int) -> str:
     shown = format_duration(width)
     if rule.per is not None or rule.statistic not in _OF_BUCKETS:
-        return f"{rule.statistic} cannot be told from roll-ups of {shown}"
+        return f"{rule.statistic} cannot be judged from roll-ups of {shown}"
     if rule.window < width:
-        return f"a window of {format_duration(rule.window)} cannot be told from roll-ups of {shown}"
+        return f"a window of {format_duration(rule.window)} cannot be judged from roll-ups of {shown}"
     return ""
 
 

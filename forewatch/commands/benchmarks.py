@@ -77,7 +77,7 @@ def register(app: typer.Typer) -> None:
     def run(
         service: ServiceArgument,
         name: NameArgument = None,
-        anyway: Annotated[bool, typer.Option("--anyway", help="Though something speaks against it.")] = False,
+        anyway: Annotated[bool, typer.Option("--anyway", help="Run it although there is a reason not to.")] = False,
         home: HomeOption = None,
     ) -> None:
         """Run a benchmark now, in this terminal, and compare it as any run of it."""

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
         span = _horizon(horizon)
         if limit is not None and not math.isfinite(limit):
-            raise ForewatchError(f"--limit {limit}: is no number that a series can reach")
+            raise ForewatchError(f"--limit {limit}: is not a number a series can reach")
         if csv.exists() and target.exists() and csv.samefile(target):
             raise ForewatchError(f"{target}: is the series itself: write the forecast somewhere else")
         rows = read_series(csv)

@@ -98,7 +98,7 @@ def read_status(home: Home) -> dict[str, Any]:
 
 def _print(found: dict[str, Any]) -> None:
     problems = "; ".join(found["problems"])
-    out.print("All systems are up." if found["ready"] else f"Not all is up: {problems}", markup=False)
+    out.print("All systems are up." if found["ready"] else f"Not everything is up: {problems}", markup=False)
     for part in found["components"]:
         # Readiness has named the others.
         if part["state"] != "ok" and part["name"] not in ("prefect", "worker"):

@@ -248,7 +248,9 @@ def _moment(text: str, now: int) -> int:
                 f"--from {text}: neither a while from now (30m) nor a moment (2026-11-03T22:00)"
             ) from None
         if at < now:
-            raise ForewatchError(f"--from {text}: that is past, and what was told cannot be untold") from None
+            raise ForewatchError(
+                f"--from {text}: that is in the past, and what was sent cannot be taken back"
+            ) from None
         return at
     if lasts > LONGEST:
         raise ForewatchError(f"--from {text}: that is more than 10 years from now")

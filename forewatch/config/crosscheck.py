@@ -127,7 +127,9 @@ def _check(check: Check, spot: Spot) -> Iterator[Problem]:
             f"{spot.at('timeout').quote()} is longer than every ({every}): a check must end before its next one begins"
         )
     if secrets_below(spot, "expect"):
-        yield spot.at("expect").problem("what is expected of an answer is shown to people, so no secret may stand here")
+        yield spot.at("expect").problem(
+            "what is expected of an answer is shown to people, so no secret may be used here"
+        )
     for key, kind in _EXPECTED_OF.items():
         if key in spot.at("expect").children and check.kind != kind:
             yield spot.at("expect", key).problem(f"{key} is expected of {kind} checks, and this is one of {check.kind}")

@@ -82,7 +82,7 @@ def _telling(config: Config, top: Spot) -> Iterator[Problem]:
         yield from bad_matchers(route.match, spot.at("match"))
         if route.notify is not None and not route.notify:
             yield spot.at("notify").problem(
-                "names no notifier, so nobody would be told; name at least one, or leave notify out for the default"
+                "names no notifier, so nobody would be notified; name at least one, or leave notify out for the default"
             )
         for i, name in enumerate(route.notify or ()):
             yield from dangling("notifier", name, spot.at("notify", i), notifiers)

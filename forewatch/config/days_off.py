@@ -53,7 +53,7 @@ def check_holidays(config: Config, top: Spot) -> Iterator[Problem]:
         yield place.problem(f"there is no time zone {place.quote()}{near(holidays.zone, _zones())}")
     if holidays.country is None:
         if holidays.region is not None:
-            yield spot.at("region").problem("a region needs its country beside it: country: DE")
+            yield spot.at("region").problem("a region needs its country as well: country: DE")
         return
     from holidays import list_supported_countries
 

@@ -141,7 +141,7 @@ class Service(Model):
     checks: list[Check] = Field(default_factory=list)
     remedies: list[Remedy] = Field(default_factory=list)
     maintenance: list[Name] = Field(default_factory=list)
-    """Names of `times` of planned maintenance: its alerts tell nobody then, and no remedy acts."""
+    """Names of `times` of planned maintenance: its alerts notify nobody then, and no remedy acts."""
     objectives: list[Objective] = Field(default_factory=list)
     benchmarks: list[Benchmark] = Field(default_factory=list)
 

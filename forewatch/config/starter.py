@@ -20,7 +20,7 @@ notifiers:
   - name: terminal
     console: {}
 
-# The first route that matches an alert says who hears of it.
+# The first route that matches an alert says who is notified.
 routes:
   - match: {}
     notify: [terminal]

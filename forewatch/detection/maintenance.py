@@ -144,7 +144,7 @@ def _restarts(subjects: Iterable[Subject], now: int) -> Iterator[Item]:
     for one in subjects:
         yield from _often(
             "restarts", restarts(one.samples), f"process {one.labels.get('process', '?')} of {one.service}",
-            "find out why it ends", "it began anew", seconds(now - one.samples[0][0]), now,
+            "find out why it ends", "it restarted", seconds(now - one.samples[0][0]), now,
         )  # fmt: skip
 
 

@@ -23,7 +23,8 @@ from forewatch.detection.band import Forecast
 from forewatch.detection.counters import is_counter
 from forewatch.detection.episode import Episode
 from forewatch.detection.oddity import happened
-from forewatch.detection.quantity import show, show_apart, unit_of, unit_of_statistic
+from forewatch.detection.quantity import show, unit_of
+from forewatch.detection.sentences import Watched
 from forewatch.detection.statistics import Sample, Samples, compute, within
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.units import format_duration
@@ -126,7 +127,7 @@ def rule_alert(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Labels and annotations of a rule's alert on a series. `service` is the series' own, empty where it has none."""
     return alert_labels(rule, series_labels, service), {
-        "summary": _summary(rule, series_labels, value, evidence),
+        "summary": _summary(rule, series_labels, service_of(rule, service), value, evidence),
         **rule.annotations,
     }
 
@@ -259,29 +260,20 @@ def _silence(rule: Rule, state: RuleState, value: float | None, now: int) -> str
     return missing + ("; still firing on what was seen last" if state.firing else "")
 
 
-def _summary(rule: Rule, series_labels: Mapping[str, str], value: float | None, evidence: Evidence) -> str:
-    statistic = _statistic(rule)
-    unit, suffix = unit_of_statistic(rule.metric, statistic)
-    what = f"{rule.metric} / {rule.per}" if rule.per else f"{rule.metric} {statistic}"
-    where = ", ".join(f"{name} {text}" for name, text in sorted(series_labels.items()) if name != "service")
-    said = f"{what} over {format_duration(rule.window)} "
-    edge = "the forecast band's " if rule.against_forecast else ""
+def _summary(
+    rule: Rule, series_labels: Mapping[str, str], service: str, value: float | None, evidence: Evidence
+) -> str:
+    series = Watched(rule.metric, rule.per, _statistic(rule), rule.window, series_labels, service)
     if evidence.said:
-        said = f"{rule.metric} {evidence.said}"
-    elif value is None:
-        said += "has no data"
-    elif rule.anomaly is not None:
-        said += f"is as usual again, {show(value, unit)}{suffix}"
-    elif evidence.high is not None and value > evidence.high and rule.above is not None:
-        number, bound = show_apart(value, evidence.high, unit)
-        said += f"is {number}{suffix}, above {edge}{bound}{suffix}"
-    elif evidence.low is not None and value < evidence.low and rule.below is not None:
-        number, bound = show_apart(value, evidence.low, unit)
-        said += f"is {number}{suffix}, below {edge}{bound}{suffix}"
-    elif rule.outside and evidence.low is not None and evidence.high is not None:
-        beyond = not evidence.low <= value <= evidence.high
-        band = f"{show(evidence.low, unit)}{suffix} to {show(evidence.high, unit)}{suffix}"
-        said += f"is {show(value, unit)}{suffix}, {'outside' if beyond else 'inside'} its forecast {band}"
-    else:
-        said += f"is back at {show(value, unit)}{suffix}"
-    return f"{said} ({where})" if where else said
+        return series.did(evidence.said)
+    if value is None:
+        return series.did("has no data")
+    if rule.anomaly is not None:
+        return series.usual_again(value)
+    if evidence.high is not None and value > evidence.high and rule.above is not None:
+        return series.beyond(value, "above", evidence.high, of_forecast=rule.against_forecast)
+    if evidence.low is not None and value < evidence.low and rule.below is not None:
+        return series.beyond(value, "below", evidence.low, of_forecast=rule.against_forecast)
+    if rule.outside and evidence.low is not None and evidence.high is not None:
+        return series.against_band(value, evidence.low, evidence.high)
+    return series.back(value)

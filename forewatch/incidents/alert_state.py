@@ -26,6 +26,6 @@ def state_of(alert: Alert, withheld: Sequence[Withheld]) -> AlertState:
         texts = [reason.text for reason in one.reasons if reason.text not in said]
         # A reason of the route's own calendar names it already.
         if texts and one.route and not texts[0].startswith(one.route):
-            texts[0] = f"{one.route} tells nobody: {texts[0]}"
+            texts[0] = f"{one.route} notifies nobody: {texts[0]}"
         said += texts
     return AlertState("withheld", "; ".join(said)) if said else AlertState("firing")

@@ -104,6 +104,6 @@ def decide(view: View, event: Event, now: int) -> Outcome:
         case Noted():
             noted(draft, event)
         case _:
-            raise TypeError(f"{type(event).__name__} is not an event that can be decided upon")
+            raise TypeError(f"{type(event).__name__} is not an event that can be processed")
     send_posted(draft)
     return draft.outcome()

@@ -1,4 +1,4 @@
-"""What can happen that needs a decision. Every event is stored, as plain JSON, before it is decided upon."""
+"""What can happen that needs a decision. Every event is stored, as plain JSON, before it is processed."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ class Gone:
 Subject = Alert | Incident | Notification | Run | Silence | Group | Gone
 
 _TIMERS = {
-    "group": "The group {} came to its tick",
+    "group": "The group {} was due",
     "review": "It was time to look again at {}",
     "recheck": "It was time to look again at {}",
-    "reroute": "Other routes lead from {} than when it fired",
+    "reroute": "The routes of {} have changed since it fired",
     "flap-down": "It was time to see whether the flapping {} stays down",
     "hold": "The hold of pages of {} was over",
-    "digest": "It was time to tell {} what waited",
+    "digest": "It was time to send {} what was waiting",
     "remedy": "It was time to ask the remedy of {} again",
     "calm": "The flapping alert {} may have calmed down",
     "silence-start": "The silence {} began",
@@ -119,7 +119,7 @@ def describe(subject: Subject) -> str:
         case Group():
             told = f", its last was {iso(subject.flushed_at)}" if subject.flushed_at is not None else ""
             return (
-                f"{subject.key} is a group of {subject.route} since {iso(subject.created_at)}. "
+                f"{subject.key} has been a group of {subject.route} since {iso(subject.created_at)}. "
                 f"Its next tick is {iso(subject.next_at)}{told}."
             )
 
@@ -132,7 +132,7 @@ def standing(alert: Alert, withheld: Sequence[Withheld], groups: Sequence[Group]
         why = "; ".join(reason.text for reason in one.reasons)
         ends = [reason.until for reason in one.reasons if reason.until is not None]
         again = f" It is looked at again {iso(min(ends))}." if ends else ""
-        lines.append(telling.sentence(f"Nobody{where} is told of it since {iso(one.since)}: {why}") + again)
+        lines.append(telling.sentence(f"Nobody{where} has been notified of it since {iso(one.since)}: {why}") + again)
     for group in groups:
         told = f"last told {iso(group.flushed_at)}" if group.flushed_at is not None else "not told yet"
         lines.append(f"It is in the group {group.key} of {group.route}, {told}, next tick {iso(group.next_at)}.")
@@ -147,10 +147,12 @@ def hiding(silence: Silence, alerts: Sequence[Alert], incidents: Sequence[str]) 
 
 
 def happening(event: dict[str, Any]) -> str:
-    """What was decided upon, as a person would say it."""
+    """What happened, as a person would say it."""
     match event:
         case {"type": "AlertRaised", "labels": labels, "values": values}:
-            return f"{labels.get('alertname', 'An alert')} was raised {telling.measured(values)}".rstrip()
+            asked = _asked(values)
+            seen = telling.measured({**values, "window": None} if asked else values)
+            return " ".join(filter(None, (f"{labels.get('alertname', 'An alert')} was raised", asked, seen)))
         case {"type": "AlertCleared", "labels": labels}:
             return f"{labels.get('alertname', 'An alert')} was cleared"
         case {"type": "RunStarting", "run_id": run_id}:
@@ -160,9 +162,9 @@ def happening(event: dict[str, Any]) -> str:
         case {"type": "RunFailed", "run_id": run_id, "cancelled": cancelled}:
             return f"{run_id} {'was cancelled' if cancelled else 'failed'}"
         case {"type": "AlertsRefreshed", "untils": untils}:
-            return f"{len(untils)} firing alerts were heard of again" if len(untils) != 1 else "It was heard of again"
+            return f"{len(untils)} firing alerts were reported again" if len(untils) != 1 else "It was reported again"
         case {"type": "AlertTimedOut", "fingerprint": mark}:
-            return f"Nothing was heard of {mark} until its end"
+            return f"{mark} was not repeated before its end"
         case {"type": "AlertAcknowledged", "actor": actor, "identity": identity}:
             return f"{actor} acknowledged {identity.get('alertname', 'the alert')} where it came from"
         case {"type": "ChangeReported", "sender": sender, "summary": summary}:
@@ -197,6 +199,16 @@ def happening(event: dict[str, Any]) -> str:
             return f"{actor} asked for {runbook}"
         case _:
             return f"{event.get('type', 'Something')} happened"
+
+
+def _asked(values: dict[str, Any]) -> str:
+    """What a rule looks at: `by system.filesystem.utilization, max over 5m`; nothing of other alerts."""
+    match values:
+        case {"metric": metric, "statistic": statistic, "window": (int() | float()) as window}:
+            what = f"{metric} / {values['per']}" if "per" in values else f"{metric}, {statistic}"
+            return f"by {what} over {format_duration(float(window))}"
+        case _:
+            return ""
 
 
 def _about(subject: str, decision: Decided) -> list[str]:

@@ -138,7 +138,7 @@ class Drain:
         with self._store.decide() as conn:
             check_fence(conn, self._fence)
             if not self._waiting.stands(conn):
-                raise StoreError("the inbox has been decided further by another; it is read anew")
+                raise StoreError("the inbox has been decided further by another; it is read again")
             spent = _Spent()
             now = self._clock.now()
             run = _Run(conn, items, min(2 * self._usual, LOOK_UP))

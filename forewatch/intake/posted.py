@@ -1,6 +1,6 @@
 """What POST /api/v2/alerts carries, by Alertmanager's rules: which alerts are good, and what they say.
 
-Read twice: once at the door, to tell the sender what is wrong with them (`check`), and once when they are decided upon
+Read twice: once at the door, to tell the sender what is wrong with them (`check`), and once when they are processed
 (`alerts_of`), from the body as it was stored.
 """
 
@@ -24,7 +24,7 @@ MOST_LABELS = 256
 LONGEST = 64 << 10
 """Characters of all labels, and of all annotations, of one alert."""
 MOST_ALERTS = 50_000
-"""Alerts of one request: what one of them holds in memory when it is decided upon is bounded by this."""
+"""Alerts of one request: what one of them holds in memory when it is processed is bounded by this."""
 MOST_PROBLEMS = 1_000
 """Bad alerts of one request that are told one by one."""
 RESOLVE_AFTER = 300.0

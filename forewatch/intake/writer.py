@@ -111,7 +111,7 @@ class Writer:
         if self._waiting >= MOST_WAITING or self._waiting_bytes + item.size > MOST_WAITING_BYTES:
             raise StoreBusy(f"{self._waiting} requests wait to be written to disk; try again in a moment")
         if len(self._undecided) >= share * MOST_UNDECIDED or self._undecided_bytes >= share * MOST_UNDECIDED_BYTES:
-            raise StoreBusy(f"{len(self._undecided)} requests wait to be decided upon; try again in a moment")
+            raise StoreBusy(f"{len(self._undecided)} requests are waiting to be processed; try again in a moment")
         self._waiting += 1
         self._waiting_bytes += item.size
         self._queue.put(item)

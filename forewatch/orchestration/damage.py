@@ -49,7 +49,7 @@ async def told(home: Home, config: Path, error: StoreUnavailable, say: Callable[
     try:
         settings = effective(parse((await asyncio.to_thread(read_tree, config)).config_files()))
     except ConfigError as wrong:
-        say(f"Nobody could be told, for the configuration is broken too: {wrong.problems[0]}")
+        say(f"Nobody could be notified, because the configuration is broken too: {wrong.problems[0]}")
     else:
         await _tell(home, settings, file, str(error), how, say)
     return StoreUnavailable(f"{error}\n{how}", permanent=True)
@@ -94,14 +94,14 @@ async def _tell(home: Home, config: Config, file: File, wrong: str, how: str, sa
     outcomes = await asyncio.gather(*(_send(home, config, name, record.id, file, wrong, how) for name in names))
     for name, trouble in zip(names, outcomes, strict=True):
         if trouble:
-            say(f"{name} could not be told of it: {trouble}")
+            say(f"{name} could not be notified: {trouble}")
         else:
             record.told.append(name)
-            say(f"{name} was told of it.")
+            say(f"{name} was notified.")
     try:
         home.damage_told.write_text(json.dumps(asdict(record)), encoding="utf-8")
     except OSError as error:
-        say(f"Who was told cannot be kept ({error.strerror}): the next start tells them again.")
+        say(f"Who was notified cannot be recorded ({error.strerror}): the next start notifies them again.")
 
 
 async def _send(home: Home, config: Config, name: str, id: str, file: File, wrong: str, how: str) -> str:

@@ -44,10 +44,10 @@ class Progress:
                 f"  Prefect UI  http://127.0.0.1:{self._prefect_port}  (log in with what `forewatch login` prints)"
             )
             self._tell(f"  Health      http://127.0.0.1:{self._port}/healthz")
-            self._tell("  Stop with Ctrl-C; start again and it goes on where it stopped.")
+            self._tell("  Stop with Ctrl-C; start again and it continues where it left off.")
         elif self._announced and readiness.ready != self._ready:
             problems = "; ".join(readiness.problems)
-            self._tell("All systems are up again." if readiness.ready else f"Not all is up: {problems}")
+            self._tell("All systems are up again." if readiness.ready else f"Not everything is up: {problems}")
         elif not self._announced and now - self._said_at > REMIND_EVERY:
             self._tell("Still starting: " + "; ".join(readiness.problems))
         self._ready = readiness.ready

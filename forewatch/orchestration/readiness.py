@@ -77,7 +77,7 @@ def judge(
     for name in ("prefect", "worker"):
         part = parts.get(name)
         if part is None:
-            problems.append(f"{name}: not heard of yet")
+            problems.append(f"{name}: not reported yet")
         elif part.state != "ok":
             problems.append(f"{name}: {part.reason}")
         elif name == "worker" and abs(seconds(now - part.at)) > WORKER_WITHIN:

@@ -133,7 +133,7 @@ class Watch:
         try:
             return await self.runtime.store.run(watch_wanted, self.runtime)
         except StoreUnavailable as error:
-            log.error("%s: whether to watch on cannot be read, so the watch goes on: %s", self.fence.shift, error)
+            log.error("%s: cannot read whether to keep watching, so the watch goes on: %s", self.fence.shift, error)
             return True
 
     async def _hand_over(self, successor: str) -> None:
@@ -255,7 +255,7 @@ async def relieve(runtime: Runtime, shift: str, scheduled_for: int) -> Fence | N
         if ended_here(row.holder):
             why = "has died"
         elif silent > LONGEST:
-            why = f"has not beaten for {silent:.0f} s"
+            why = f"has sent no heartbeat for {silent:.0f} s"
         # It may have handed over to us and ended since we looked: then we look again.
         if why is not None and (fence := await _replace(runtime, row, scheduled_for, why)) is not None:
             return fence

@@ -104,7 +104,7 @@ class Worker:
         for task in failed:
             if (error := task.exception()) is not None:
                 report(error, component=task.get_name())
-            log.error("the worker's %s ended: the worker starts anew", task.get_name(), exc_info=task.exception())
+            log.error("the worker's %s ended: the worker restarts", task.get_name(), exc_info=task.exception())
         if not failed and not await self._watch_goes_on():
             await self._hands.stop("Forewatch is stopping", STOP_TIMEOUT)
         for task in parts:
@@ -166,7 +166,7 @@ class Worker:
             return shifts.listing(conn)
 
     async def _stand_in(self, shift: str, holder: str) -> None:
-        log.warning("%s: nobody stands watch (last: %s), a spare takes it", shift, holder or "nobody yet")
+        log.warning("%s: nobody is on watch (last: %s), a spare takes over", shift, holder or "nobody yet")
         try:
             await self._hands.stand(shift, holder)
         except (OSError, TimeoutError) as error:

@@ -35,7 +35,7 @@ def may_act(
     if not firing:
         return Refused("not-firing", "the alert does not fire any more")
     if remedy.autonomy == "shadow":
-        return Refused(SHADOW, f"the autonomy of {remedy.runbook} is shadow")
+        return Refused(SHADOW, f"automation is in shadow mode for this remedy: it would have run {remedy.runbook}")
     if remedy.autonomy == "approve":
         return Refused(
             "approval-missing",

@@ -15,7 +15,7 @@ _ROOM = 2 * SIZE  # free space without which ballast would only bring the full d
 
 
 def ensure(home: Home) -> bool:
-    """Have the ballast on disk, made anew once there is room again. True if it is there."""
+    """Have the ballast on disk, recreated once there is room again. True if it is there."""
     if held(home):
         return True
     part = home.ballast.with_name(home.ballast.name + ".part")

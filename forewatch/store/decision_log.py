@@ -1,4 +1,4 @@
-"""The record of decisions: what was decided upon which observation, why, and what it changed."""
+"""The record of decisions: what was decided on which observation, why, and what it changed."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class RecordingView(StoreView):
 
 
 class PlaybackView(StoreView):
-    """A store in which decisions are taken again, with the facts of the observation that is decided upon."""
+    """A store in which decisions are taken again, with the facts of the observation that is processed."""
 
     def __init__(self, conn: Connection, config: Config, facts: Facts) -> None:
         super().__init__(conn, config)

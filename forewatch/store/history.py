@@ -1,4 +1,4 @@
-"""The history as it can be replayed: the observations since the last gap, and what was decided upon each.
+"""The history as it can be replayed: the observations since the last gap, and what was decided on each.
 
 Retention deletes old observations, but keeps those of incidents that are still open: what lies before the last gap is
 no history any more, only remains of one.
@@ -60,7 +60,7 @@ def each(store: Store, known: Extent) -> Iterator[Observation]:
 
 
 def records(store: Store, known: Extent) -> Iterator[DecisionRecord]:
-    """What was decided upon them, in the same order."""
+    """What was decided on them, in the same order."""
     seq = known.first - 1
     while seq < known.last:
         with store.read() as conn:

@@ -1,4 +1,4 @@
-"""Observations: every event that was decided upon, in one global order, so that decisions can be replayed."""
+"""Observations: every event that was processed, in one global order, so that decisions can be replayed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The tables of the files, as SQLAlchemy Core.
 
 `decisions` (synchronous=FULL) is the memory nothing may be lost from; `metrics` (synchronous=NORMAL) may lose its last
-second in a power cut; `intake` (synchronous=FULL) holds what others sent until it is decided upon, apart from the
+second in a power cut; `intake` (synchronous=FULL) holds what others sent until it is processed, apart from the
 decisions so that no sender waits for one. Instants are integer microseconds UTC; JSON columns hold plain JSON.
 Migrations under `migrations/` create the very same tables; a test compares the two.
 """
@@ -90,7 +90,7 @@ decision_records = Table(
     "decisions",
     decisions,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("seq", BigInteger, nullable=False),  # the observation decided upon
+    Column("seq", BigInteger, nullable=False),  # the observation processed
     Column("at", BigInteger, nullable=False),
     Column("config_version", BigInteger, nullable=False),
     Column("reasons", JSON, nullable=False),  # [{"code": ..., "text": "a plain sentence"}, ...]
@@ -566,7 +566,7 @@ switches = Table(
 set_aside = Table(
     "set_aside",
     decisions,
-    # events that could not be decided upon for a fault of our own, so that they hold up nothing behind them
+    # events that could not be processed for a fault of our own, so that they hold up nothing behind them
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("at", BigInteger, nullable=False),
     Column("source", String, nullable=False),

@@ -1,4 +1,4 @@
-"""Events set aside: a fault of our own kept them from being decided upon. They lie here, with the error, for people."""
+"""Events set aside: a fault of our own kept them from being processed. They lie here, with the error, for people."""
 
 from __future__ import annotations
 

@@ -75,9 +75,9 @@ class Difference:
         ):
             said += _part(title, items)
         for title, by_notifier in (
-            ("would not have been told", self.told_lost),
-            ("would have been told as well", self.told_gained),
-            ("would have been told at another time", self.told_moved),
+            ("would not have been notified", self.told_lost),
+            ("would have been notified as well", self.told_gained),
+            ("would have been notified at another time", self.told_moved),
         ):
             for notifier in sorted(by_notifier):
                 said += _part(f"{notifier} {title}", by_notifier[notifier])
@@ -183,7 +183,7 @@ def _why_not(one: Told, was: Side, would: Side, pairs: Pairs, config: Config) ->
     if all(one.notice.notifier not in route.notify for route in routes):
         names = ", ".join(route.name for route in routes)
         notifiers = ", ".join(dict.fromkeys(name for route in routes for name in route.notify)) or "nobody"
-        return f" ({names} tells {notifiers})"
+        return f" ({names} notifies {notifiers})"
     return ""
 
 

@@ -57,7 +57,9 @@ class World:
             if due is None:
                 return
             self._fire(due, min(now, max(due.due_at, due.set_at)))
-        raise ForewatchError(f"more than {MOST_TIMERS} timers came due at once: the configuration tells without an end")
+        raise ForewatchError(
+            f"more than {MOST_TIMERS} timers came due at once: the configuration never stops notifying"
+        )
 
     def happens(self, observation: Observation, event: Event) -> None:
         """What happened then happens here, as far as it can."""

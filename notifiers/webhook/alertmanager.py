@@ -26,7 +26,11 @@ def body(receiver: str, content: Mapping[str, Any], rendered: Rendered, max_aler
     key, labels, reason = content["group_key"], content["group_labels"], content["reason"]
     if key is None:
         labels = {"incident": content["incident_id"]} if content["incident_id"] else {"notification": content["id"]}
-        key = f"{{}}:{{{', '.join(f'{name}={quoted(value)}' for name, value in labels.items())}}}"
+        # By keys that never come again, as ids do after a restore.
+        name, never_again = (
+            ("incident", content["incident_key"]) if content["incident_id"] else ("notification", content["key"])
+        )
+        key = f"{{}}:{{{name}={quoted(never_again)}}}"
         reason = "all alerts resolved" if content["status"] == "resolved" else "first notification"
         for alert in alerts:
             alert["annotations"] = {**alert["annotations"], MESSAGE: rendered.text}
@@ -66,7 +70,7 @@ def _alert(alert: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, An
 
 
 def _made_up(content: Mapping[str, Any]) -> dict[str, Any]:
-    """An alert for what has none: a test, a run that failed, word of a silence."""
+    """An alert for what has none: a test, a run that failed, a report on a silence."""
     labels = {"alertname": f"Forewatch{content['kind'].capitalize()}", "severity": content["severity"]}
     if content["service"]:
         labels["service"] = content["service"]

@@ -67,7 +67,7 @@ def files(into: Gathering, home: Home) -> None:
 
 def queues(into: Gathering, store: Store) -> None:
     """Seconds the oldest due notification, the oldest run that waits for a worker, and the oldest of what others sent
-    and is not decided upon have waited; 0 with none."""
+    and is not processed have waited; 0 with none."""
     due = select(func.min(outbox.c.not_before)).where(outbox.c.state.in_(("due", "claimed", "failed")))
     waiting = select(func.min(runs.c.created_at)).where(runs.c.state == "waiting")
     with store.read() as conn:

@@ -97,7 +97,7 @@ class Decider:
         except Exception as error:
             # Our own fault, which may come again with every try: the people must not wait for its repair.
             if isinstance(event, AlertRaised) and event.labels.get("severity") == "critical":
-                await self.page_directly(event, f"Forewatch failed to decide upon it ({type(error).__name__})")
+                await self.page_directly(event, f"Forewatch failed to process it ({type(error).__name__})")
             raise
 
     async def decide_alone(self, event: Event) -> None:
@@ -111,7 +111,7 @@ class Decider:
             raise
         except Exception as error:
             report(error, shift=self._fence.shift)
-            log.exception("an event could not be decided upon: %s", event)
+            log.exception("an event could not be processed: %s", event)
 
     async def retry(self) -> None:
         """Decide what was kept, oldest first, as far as the store takes it. Call it now and then."""
@@ -164,7 +164,9 @@ class Decider:
         except Fenced as error:
             log.warning("%s", error)
         if self._kept:
-            log.error("%d events could not be decided; the next watch finds out anew what is wrong", len(self._kept))
+            log.error(
+                "%d events could not be decided; the next watch will find out again what is wrong", len(self._kept)
+            )
         await self._audit.close()
 
     async def _decide(self, event: Event) -> Outcome:
@@ -246,7 +248,7 @@ class Decider:
         try:
             await deliver_directly(notification, config, self._runtime.home)
         except DeliveryFailed as error:
-            log.critical("nobody could be told that %s: %s", summary, error)
+            log.critical("nobody could be notified that %s: %s", summary, error)
             return
         page.told[name] = {"id": notification.id, "at": self._runtime.clock.now()}
 

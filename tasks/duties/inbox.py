@@ -65,7 +65,7 @@ class Inbox:
                 return
             except Exception as error:  # the next look may go well; paging goes on beside it
                 report(error, shift="page-people")
-                log.exception("an unexpected error while deciding upon the inbox")
+                log.exception("an unexpected error while processing the inbox")
 
     async def once(self) -> bool:
         """One slice; whether there may be more to do now. Raises Fenced when the watch is over."""
@@ -94,7 +94,7 @@ class Inbox:
             await self._tell(one)
 
     async def _refused(self, error: StoreUnavailable) -> bool:
-        log.error("the inbox cannot be decided upon: %s", error)
+        log.error("the inbox cannot be processed: %s", error)
         if await self._runtime.store.run(ballast.make_room, self._runtime.home, error):
             log.error("the ballast file was freed to make room; the disk needs space")
             return True
@@ -108,18 +108,18 @@ class Inbox:
         return False
 
     async def _tell(self, one: SetAside) -> None:
-        """People must know of an event that could not be decided upon, and of the trouble it was about."""
+        """People must know of an event that could not be processed, and of the trouble it was about."""
         report(one.error, shift="page-people")
         said = type(one.error).__name__
         if isinstance(one.event, AlertRaised) and one.event.labels.get("severity") == "critical":
-            await self._decider.page_directly(one.event, f"Forewatch failed to decide upon it ({said})")
+            await self._decider.page_directly(one.event, f"Forewatch failed to process it ({said})")
         now = self._runtime.clock.now()
         try:
             await self._decider.decide(
                 AlertRaised(
                     {"alertname": "EventSetAside", "service": "forewatch", "severity": "critical", "error": said},
                     {
-                        "summary": f"Forewatch could not decide upon what it was sent ({said})",
+                        "summary": f"Forewatch could not process what it was sent ({said})",
                         "description": f"{type(one.event).__name__} was set aside after two tries; its alert may be "
                         "missing here. The log of page-people has the whole error.",
                     },
@@ -132,4 +132,4 @@ class Inbox:
             raise
         except Exception as error:
             report(error, shift="page-people")
-            log.exception("nor could the alert about it be decided upon")
+            log.exception("nor could the alert about it be processed")

@@ -28,9 +28,9 @@ log = logging.getLogger("forewatch.page_people")
 LOOK_EVERY = 0.5
 """Seconds between two looks for due timers and notifications where nobody rings."""
 AT_A_TIME = 100
-"""Timers decided upon before the next look for pages to send."""
+"""Timers processed before the next look for pages to send."""
 AGAIN_AFTER = 60.0
-"""Seconds a timer is put off that a fault of ours kept from being decided upon: others are behind it."""
+"""Seconds a timer is put off that a fault of ours kept from being processed: others are behind it."""
 LAST_PATIENCE = 2.0
 """Seconds that deliveries under way get when the watch ends; the next watch sends what did not make it."""
 LOOK_UPS = 4 * AT_ONCE
@@ -127,7 +127,7 @@ class PagePeople:
             self._audit.record(f"{notification_id} not delivered", f"forewatch why {notification_id} tells more")
 
     async def _decide(self, event: TimerDue) -> None:
-        """One timer that cannot be decided upon holds up neither the others nor the pages; it is tried again later."""
+        """One timer that cannot be processed holds up neither the others nor the pages; it is tried again later."""
         try:
             await self._decider.decide(event)
         except Fenced:
@@ -135,7 +135,7 @@ class PagePeople:
         except Exception as error:
             self._put_off[event.timer_id] = self._runtime.clock.monotonic() + AGAIN_AFTER
             report(error, shift="page-people")
-            log.exception("a timer could not be decided upon: %s", event)
+            log.exception("a timer could not be processed: %s", event)
 
     def _due(self, now: int) -> list[Timer]:
         at = self._runtime.clock.monotonic()

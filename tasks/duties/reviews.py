@@ -1,4 +1,4 @@
-"""Timers that look before they are decided upon: of withheld alerts, and of remedies that are asked again.
+"""Timers that look before they are processed: of withheld alerts, and of remedies that are asked again.
 
 Their checks are asked anew first, all of one moment together, beside everything else: a page that is due waits for no
 probe. The answer goes into the event.
@@ -40,7 +40,7 @@ class Reviews:
         return set().union(*self._under_way.values())
 
     async def take(self, due: Sequence[Timer]) -> list[Timer]:
-        """Look for those that want it, in the background; the others are returned, to be decided upon at once."""
+        """Look for those that want it, in the background; the others are returned, to be processed at once."""
         asked = [timer for timer in due if timer.kind in LOOKS_FIRST]
         keys = await self._runtime.store.run(self._keys, asked) if asked else {}
         if keys:
@@ -85,5 +85,5 @@ class Reviews:
         try:
             return await look(self._runtime, subject, "review", wanted)
         except StoreUnavailable as error:
-            log.warning("nothing is looked at before %s is decided upon: %s", subject, error)
+            log.warning("nothing is looked at before %s is processed: %s", subject, error)
             return []

@@ -1,6 +1,6 @@
 """The loop that asks error trackers for their issues, decides upon what is news, and says when one cannot be asked.
 
-What was seen is stored after it was decided upon: where we die between the two, the same alert is raised again, which
+What was seen is stored after it was processed: where we die between the two, the same alert is raised again, which
 changes nothing. While the store takes no decisions nobody is asked.
 """
 
@@ -176,7 +176,7 @@ class Feeds:
             raise
         except Exception as error:
             report(error, shift="collect-metrics")
-            log.exception("what a feed said could not be decided upon: %s", event)
+            log.exception("what a feed reported could not be processed: %s", event)
 
     def _feed(self, source: Source) -> _Feed:
         return self._feeds.setdefault(source.name, _Feed())

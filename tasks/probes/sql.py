@@ -1,7 +1,7 @@
 """The `sql` check: does a database answer a query, and as expected?
 
 Without `expect` any answer passes. `expect.value` is the first column of the first row, `expect.rows` how many rows
-there are; a comparison belongs into the query (`SELECT count(*) < 1000 FROM jobs`, `value: true`).
+there are; a comparison belongs in the query (`SELECT count(*) < 1000 FROM jobs`, `value: true`).
 
 Each try has a connection of its own, which never commits, and of SQLite and PostgreSQL may only read. It runs in a
 thread of its own, which a database that hangs may keep, and the loop does not wait for. PostgreSQL goes by asyncpg,

@@ -165,7 +165,7 @@ class Scorer:
         try:
             watched = restored(one, level, row)
         except ValueError as error:
-            log.warning("%s %s is learned anew: %s", one.metric, dict(one.labels), error)
+            log.warning("%s %s is being learned again: %s", one.metric, dict(one.labels), error)
             return None
         # Learned in a future that a clock set forward made up, or with steps that no longer fit.
         return None if watched.next > self._now + micros(2 * watched.step) or watched.slowed_down else watched

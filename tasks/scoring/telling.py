@@ -34,7 +34,7 @@ class Told:
 def tell(store: Store, config: Config, looked_at: Mapping[int, Series], now: int) -> Told:
     """Judge the anomalies of every service by what is stored. `looked_at`: the series, by number.
 
-    What fires is read from the alerts, so what a watch could not decide upon is said again by the next. Raises
+    What fires is read from the alerts, so what a watch could not process is said again by the next. Raises
     StoreUnavailable.
     """
     within = config.anomalies.confirm_within

@@ -220,6 +220,14 @@ class SmallCompany:
         """A new certificate of the front, good for so many days; it takes effect when the front starts anew."""
         self.authority.server("localhost", days=days)
 
+    def take_certificate(self) -> None:
+        """Have the front take its new certificate, as an administrator would."""
+        if self.real:
+            self.front.kill(signal.SIGHUP)
+        else:
+            self.front.kill()
+            self.front.start()
+
     def break_app(self, fault: str) -> None:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.app.port}/fault/{fault}", timeout=5) as answer:
             answer.read()

@@ -74,9 +74,7 @@ def now(forewatch: Forewatch) -> int:
 
 def lost(forewatch: Forewatch) -> list[str]:
     """What the logs say of watches that nobody stood or that were taken away."""
-    return [
-        line for line in forewatch.tail(100_000).splitlines() if "nobody stands watch" in line or ", fenced" in line
-    ]
+    return [line for line in forewatch.tail(100_000).splitlines() if "nobody is on watch" in line or ", fenced" in line]
 
 
 def wait_for_offset(forewatch: Forewatch, offset: int) -> None:

@@ -184,13 +184,13 @@ def test_shadow_says_what_it_would_do_and_pages_at_once(
     began = time.monotonic()
     services["shadowed"].kill()
     page = receiver.wait_for("shadowed", "page", since=began, timeout=10)
-    assert "the autonomy of restart-service is shadow" in page.body["text"]
+    assert "Automation is in shadow mode for this remedy: it would have run restart-service." in page.body["text"]
     incident = forewatch.incidents("shadowed")[0]
     assert not services["shadowed"].healthy()
     assert [run for run in forewatch.runs(incident.id) if run.started_at] == []
     wait_for(
         "what it would have done",
-        lambda: "In shadow: restart-service would have run" in forewatch.cli("why", incident.id).stdout,
+        lambda: "In shadow: restart-service could have run" in forewatch.cli("why", incident.id).stdout,
         20,
     )
     services["shadowed"].start()

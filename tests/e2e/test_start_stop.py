@@ -121,7 +121,13 @@ def test_ctrl_c_stops_everything_and_leaves_a_service_that_a_runbook_started(
     assert healable.healthy()
 
 
-def test_starting_again_goes_on_where_it_stopped(forewatch: Forewatch, victim: Victim, receiver: Receiver) -> None:
+def test_starting_again_goes_on_where_it_stopped_though_alerts_have_other_labels_since(
+    forewatch: Forewatch, victim: Victim, receiver: Receiver
+) -> None:
+    """As after an upgrade that labels alerts otherwise, while a check fails."""
+    named = f"  - name: {victim.name}\n"
+    text = forewatch.config.read_text(encoding="utf-8")
+    forewatch.write_config(text.replace(named, f"{named}    owner: shop-team\n", 1))
     [incident] = forewatch.incidents(victim.name)
     assert incident.status != "resolved"
     terms = {shift: forewatch.shift(shift).term for shift in SHIFTS}

@@ -52,11 +52,11 @@ class Ledger:
     changes: Counter[str]
     """How often each reported change is stored."""
     fired: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often each timer was decided upon, by (kind, id)."""
+    """How often each timer was processed, by (kind, id)."""
     begun: set[str] = field(default_factory=set)
     """Silences that were seen to begin."""
     ended: set[str] = field(default_factory=set)
-    """Silences whose end was decided upon."""
+    """Silences whose end was processed."""
     starts: list[str] = field(default_factory=list)
     """Run ids in the order their starts were decided."""
 

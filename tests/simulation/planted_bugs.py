@@ -72,7 +72,7 @@ def _fence() -> Iterator[None]:
         yield
 
 
-@planted("a timer is decided upon and left waiting")
+@planted("a timer is processed and left waiting")
 def _timer_stays() -> Iterator[None]:
     def finish(conn: Any, timer_id: int) -> bool:
         return conn.execute(select(schema.timers.c.state).where(schema.timers.c.id == timer_id)).scalar() == "waiting"

@@ -81,7 +81,7 @@ def count(world: World, ledger: Ledger) -> None:
 
 
 NEWS_TAKES = 25.0
-"""Seconds until what is seen outside is decided upon, with everybody up."""
+"""Seconds until what is seen outside is processed, with everybody up."""
 
 _HUSHED = {
     "silence", "maintenance", "inhibition", "dependency", "flapping", "mute-time-interval", "active-time-interval",
@@ -110,7 +110,7 @@ def lost_alerts(world: World, ledger: Ledger) -> Iterator[str]:
 
 
 def unended(world: World, ledger: Ledger) -> Iterator[str]:
-    """Everything taken in is decided upon, nothing is set aside, nothing is given up."""
+    """Everything taken in is processed, nothing is set aside, nothing is given up."""
     if world.inbox_waits():
         yield "the inbox is not decided to its end"
     for summary in {*world.taken_in, *ledger.changes}:
@@ -154,7 +154,7 @@ def missing_timers(ledger: Ledger) -> Iterator[str]:
             yield f"{waiting} {kind} timers wait for {subject} instead of one"
     for (kind, subject), times in ledger.fired.items():
         if times > 1:
-            yield f"timer {subject} ({kind}) was decided upon {times} times"
+            yield f"timer {subject} ({kind}) was processed {times} times"
 
 
 def beyond_limits(world: World, ledger: Ledger) -> Iterator[str]:

@@ -230,7 +230,7 @@ def told_without_reason(ledger: Ledger) -> Iterator[str]:
                 continue
             for alert_id in _pages_of(effect):
                 alert = alerts.get(alert_id)
-                flaps = "flaps" in effect["content"]["text"]
+                flaps = "It is flapping" in effect["content"]["text"]
                 if alert is None or (alert["status"] != "firing" and not flaps):
                     yield f"{effect['id']} pages of {alert_id}, which does not fire"
                 elif by := _silenced(alert, silences, decision.at):

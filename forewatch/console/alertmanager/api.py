@@ -1,4 +1,4 @@
-"""The routes of the API. What a client sent is decided upon before it is shown again, or two seconds have passed."""
+"""The routes of the API. What a client sent is processed before it is shown again, or two seconds have passed."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def router(runtime: Runtime, admission: Admission, posting: Posting) -> APIRoute
         receiver: str = "",
         receiver_matchers: Texts = [],  # noqa: B006
     ) -> Response:
-        """What fires. Nothing is shown `unprocessed`: an alert is decided upon before it is shown."""
+        """What fires. Nothing is shown `unprocessed`: an alert is processed before it is shown."""
 
         async def serve(_: Source) -> list[dict[str, Any]]:
             wanted = _wanted(filter, active, silenced, inhibited, "true", receiver, receiver_matchers)
@@ -253,7 +253,7 @@ async def _ok() -> Response:
 
 
 async def _settle(runtime: Runtime, off_loop: Callable[[Callable[[], int]], Awaitable[int]]) -> None:
-    """Wait until all is decided upon that was taken in before now, at most SETTLE seconds."""
+    """Wait until all is processed that was taken in before now, at most SETTLE seconds."""
 
     def newest() -> int:
         with runtime.store.read_intake() as conn:

@@ -44,7 +44,7 @@ class MovingMean:
     def _plain(self, x: Vector) -> Vector:
         rows = x.astype(np.float32)
         path = np.concatenate([self._cells, rows]).astype(np.float64)
-        # Every sum is made anew and in the same order, however many rows come at once: nothing drifts.
+        # Every sum is taken afresh and in the same order, however many rows come at once: nothing drifts.
         sums = np.correlate(path, np.ones(self._most), "valid")
         counts = np.minimum(self._full + 1 + np.arange(len(x)), self._most)
         self._keep(rows)

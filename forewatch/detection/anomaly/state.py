@@ -36,7 +36,7 @@ class Reader:
     def __init__(self, state: bytes) -> None:
         if not state or state[0] != _VERSION:
             found = state[0] if state else "nothing"
-            raise ValueError(f"a detector's state of version {found}, this program reads {_VERSION}: start it anew")
+            raise ValueError(f"a detector's state of version {found}, this program reads {_VERSION}: start it afresh")
         self._state = state
         self._at = 1
 
@@ -52,11 +52,11 @@ class Reader:
 
     def end(self) -> None:
         if self._at != len(self._state):
-            raise ValueError("a detector's state is longer than it can be: start it anew")
+            raise ValueError("a detector's state is longer than it can be: start it afresh")
 
     def _advance(self, size: int) -> int:
         start = self._at
         self._at += size
         if self._at > len(self._state):
-            raise ValueError("a detector's state is cut short: start it anew")
+            raise ValueError("a detector's state is cut short: start it afresh")
         return start

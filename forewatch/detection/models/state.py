@@ -55,21 +55,21 @@ class Reader:
     def __init__(self, state: bytes) -> None:
         if not state or state[0] != VERSION:
             found = state[0] if state else "none"
-            raise StateUnreadable(f"a stored model is of version {found}, this release reads {VERSION}: fit it anew")
+            raise StateUnreadable(f"a stored model is of version {found}, this release reads {VERSION}: fit it again")
         try:
             self._body = zlib.decompress(state[1:])
             (size,) = struct.unpack_from("<H", self._body)
             self._at = 2 + size
             self.header: dict[str, Any] = json.loads(self._body[2 : self._at])
         except (zlib.error, struct.error, ValueError) as error:
-            raise StateUnreadable(f"a stored model is damaged ({error}): fit it anew") from error
+            raise StateUnreadable(f"a stored model is damaged ({error}): fit it again") from error
 
     def take(self, count: int, kind: str = "<f8") -> Vector:
         """The next numbers."""
         try:
             found: Vector = np.frombuffer(self._body, kind, count, self._at).astype(np.float64)
         except ValueError as error:
-            raise StateUnreadable(f"a stored model is damaged ({error}): fit it anew") from error
+            raise StateUnreadable(f"a stored model is damaged ({error}): fit it again") from error
         self._at += count * np.dtype(kind).itemsize
         return found
 

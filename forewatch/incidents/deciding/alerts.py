@@ -20,6 +20,7 @@ from forewatch.incidents.deciding.automation import end_healed, release_unattend
 from forewatch.incidents.deciding.closing import close_recovered
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
+from forewatch.incidents.deciding.groups import leave_groups
 from forewatch.incidents.deciding.partly_over import expect_more
 from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
 from forewatch.incidents.deciding.recovering import check_dependants
@@ -67,7 +68,7 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
     if sets_aside(draft, event):
         set_aside(draft, alert, event)
         return
-    alert, incident, opens = place(draft, alert, _seen(alert, event))
+    alert, incident, opens = place(draft, alert, telling.summary(alert))
     flapping = count_firing(draft, alert, str(event.values.get("failure", "")))
     announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=bool(flapping))
     record_told(draft, incident, alert, event)
@@ -88,7 +89,7 @@ def alert_timed_out(draft: Draft, event: AlertTimedOut) -> None:
     """Its end has come and nobody sent it again."""
     alert = draft.view.firing_alert(event.fingerprint)
     if alert is None or alert.until is None or alert.until > draft.now:
-        text = f"The alert {event.fingerprint} does not fire, or was heard of again: it does not time out."
+        text = f"The alert {event.fingerprint} does not fire, or was reported again: it does not time out."
         draft.because("not-timed-out", text, alert.id if alert is not None else None)
         return
     silent = f"no longer reported ({alert.source or 'its source'} silent since {iso(alert.updated_at)})"
@@ -98,7 +99,7 @@ def alert_timed_out(draft: Draft, event: AlertTimedOut) -> None:
 def alerts_refreshed(draft: Draft, event: AlertsRefreshed) -> None:
     """Firing alerts were sent again and nothing but their end has moved."""
     draft.change(RefreshAlerts(event.untils))
-    draft.because("still-firing", f"{len(event.untils)} alerts fire already and were heard of again, nothing new.")
+    draft.because("still-firing", f"{len(event.untils)} alerts already fire and were reported again, nothing new.")
 
 
 def calm_due(draft: Draft, mark: str) -> None:
@@ -128,7 +129,7 @@ def flapping_stays_down(draft: Draft, alert_id: str) -> None:
     if not incident.open:
         alert, incident, _ = place(draft, alert, telling.summary(alert))
     lasts = format_duration(seconds(draft.now - alert.starts_at))
-    text = f"It flapped and stays down now, since {lasts}."
+    text = f"It was flapping and has now been down for {lasts}."
     draft.because("stays-down", f"{telling.named(alert)}: {text}", alert.id, incident.id)
     announce(draft, incident, alert, {}, flapping=text, afresh=True)
 
@@ -155,7 +156,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
     if firing.incident_id is None and "aftermath_until" in event.values and not sets_aside(draft, event):
         # The service is back and fails this all the same: no aftermath.
         draft.put_withheld(Withheld(firing.id, "", draft.now, ()), None)
-        fresh, its, opens = place(draft, fresh, _seen(fresh, event))
+        fresh, its, opens = place(draft, fresh, telling.summary(fresh))
         announce(draft, its, fresh, event.values, opens=opens)
         return
     if labels_for_routing(fresh) != labels_for_routing(firing):
@@ -168,7 +169,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
     incident = draft.view.incident(firing.incident_id) if firing.incident_id is not None else None
     if incident is None or not incident.open:
         # Somebody called it over; this they have not seen.
-        fresh, incident, opens = place(draft, fresh, _seen(fresh, event))
+        fresh, incident, opens = place(draft, fresh, telling.summary(fresh))
         draft.because("got-worse", text, firing.id, incident.id)
         announce(draft, incident, fresh, event.values, opens=opens)
         return
@@ -187,9 +188,9 @@ def _fails_otherwise(draft: Draft, before: Alert, now: Alert) -> None:
     was, title = telling.summary(before), telling.summary(now)
     kinds = headline_of(now.service, was), headline_of(now.service, title)
     if incident is None or not incident.open or None in kinds or kinds[0] == kinds[1]:
-        draft.because("still-firing", f"{before.id} fires already, nothing new.", before.id, before.incident_id)
+        draft.because("still-firing", f"{before.id} already fires, nothing new.", before.id, before.incident_id)
         return
-    text = f"{telling.named(now)} fails otherwise now: {title}."
+    text = f"{telling.named(now)} now fails differently: {title}."
     draft.because("fails-otherwise", text, now.id, incident.id)
     if incident.title == was:
         draft.change_incident(incident, "title", text, title=title)
@@ -212,7 +213,7 @@ def _leave_aside(draft: Draft, alert: Alert, event: AlertRaised) -> None:
 
 def _relabel(draft: Draft, firing: Alert, mark: str, event: AlertRaised) -> None:
     """A new configuration gives a firing alert other labels: its episode, incident and what was told stay."""
-    text = f"{telling.named(firing)} has other labels by a new configuration and fires on."
+    text = f"{telling.named(firing)} has other labels under the new configuration and is still firing."
     draft.because("relabelled", text, firing.id, firing.incident_id)
     draft.log(firing.incident_id, "alert", text, alert=firing.id)
     if (flap := draft.view.flap(firing.fingerprint)) is not None:
@@ -220,6 +221,7 @@ def _relabel(draft: Draft, firing: Alert, mark: str, event: AlertRaised) -> None
         draft.order(CancelTimers(firing.fingerprint, "calm"))
         if flaps(flap):
             draft.order(SetTimer("calm", mark, calm_at(flap, draft.view.config.flapping)))
+    leave_groups(draft, firing, replace(firing, labels=event.labels, severity=_severity(event.labels)))
     _bring_up_to_date(draft, firing, event, mark=mark)
 
 
@@ -261,7 +263,7 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
             close_recovered(draft, incident, unwatched)
             return
         flaps = last[0]
-        text = f"{incident.id} stays open: {telling.named(flaps)} flaps, and may fire again."
+        text = f"{incident.id} stays open: {telling.named(flaps)} is flapping, and may fire again."
         draft.because("waits-for-calm", text, incident.id, alert.id)
         draft.log(incident.id, "alert", text, alert=alert.id)
         # Healed for now; that it flaps is for people all the same, and what comes of it next is not told.
@@ -287,10 +289,6 @@ def _end_runs_that_healed(draft: Draft, incident: Incident, over: Alert) -> list
     for run in done:
         end_healed(draft, run)
     return [run.id for run in done]
-
-
-def _seen(alert: Alert, event: AlertRaised) -> str:
-    return " ".join(filter(None, (telling.summary(alert), telling.measured(event.values))))
 
 
 def _classified(event: AlertRaised) -> Classification:

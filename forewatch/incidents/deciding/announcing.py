@@ -13,6 +13,7 @@ from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.suppression import Suppression, Withheld
 from forewatch.incidents import telling
+from forewatch.incidents.deciding.after_all import still_fires
 from forewatch.incidents.deciding.automation import Answer, hold_back, send_remedy
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import said_of
@@ -64,11 +65,11 @@ def reroute(draft: Draft, alert_id: str) -> None:
     """
     alert = draft.view.alert(alert_id)
     if alert is None or alert.status != "firing":
-        draft.because("timer-pointless", f"{alert_id} is over: it needs no routes any more.", alert_id)
+        draft.because("timer-pointless", f"{alert_id} is over: it no longer needs routes.", alert_id)
         return
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     receivers = sorted({name for route in routes_of(draft.view.config, alert) for name in route.notify})
-    text = f"{alert_id} is told to {', '.join(receivers) or 'nobody'} by the routes in force"
+    text = f"{alert_id} notifies {', '.join(receivers) or 'nobody'} by the routes in force"
     if incident is not None and incident.open:
         draft.because("rerouted", f"{text}.", alert_id, incident.id)
         tell_who_hears_no_more(draft, incident, alert)
@@ -77,7 +78,7 @@ def reroute(draft: Draft, alert_id: str) -> None:
     reasons, _ = _reasons(draft, incident, alert)
     now_open = _spread(draft, alert, reasons)
     if now_open and incident is not None and incident.open:
-        why = "Other routes lead to those who hear of it than when it fired."
+        why = "Its routes have changed since it fired."
         said = telling.trouble(alert, incident.id, {}, why, None)
         tell_of_trouble(draft, incident, alert, now_open, said)
 
@@ -97,7 +98,9 @@ def review(draft: Draft, alert_id: str, seen: Seen = ()) -> None:
     alert = draft.view.alert(alert_id)
     before = draft.view.withheld(alert_id)
     if alert is None or alert.status != "firing" or not before:
-        draft.because("timer-pointless", f"{alert_id} is over or withheld no more: nothing to look at again.", alert_id)
+        draft.because(
+            "timer-pointless", f"{alert_id} is over or no longer withheld: nothing to look at again.", alert_id
+        )
         return
     incident = draft.view.incident(alert.incident_id) if alert.incident_id is not None else None
     reasons, flapping = _reasons(draft, incident, alert)
@@ -131,11 +134,10 @@ def review(draft: Draft, alert_id: str, seen: Seen = ()) -> None:
     if held_back and incident is not None and incident.open:
         answer = send_remedy(draft, alert, seen=seen)
     if incident is None or not now_open:
-        draft.because("nothing-new", f"{alert.id} is withheld no more where it was.", alert.id, alert.incident_id)
+        draft.because("nothing-new", f"{alert.id} is no longer withheld where it was.", alert.id, alert.incident_id)
         return
     over = [reason for one in before if everywhere or one.route in held for reason in one.reasons]
-    ended = "; ".join(dict.fromkeys(reason.text for reason in over))
-    why = telling.sentence(f"It fires still, and this is over: {ended}")
+    why = still_fires(draft, alert, over)
     draft.because("withheld-no-more", why, alert.id, incident.id)
     said = telling.joined(why, flapping)
     _tell(draft, incident, alert, {}, said, answer, now_open, freed, heard_since=over_since(draft, over))

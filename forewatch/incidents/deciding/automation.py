@@ -119,9 +119,9 @@ def _covered(draft: Draft, alert: Alert, run: Run) -> Answer:
 
 def hold_back(draft: Draft, alert: Alert, refused: Refused) -> str:
     """Say, and return, why no remedy acts, and when it is asked again."""
-    # That nothing is bound to it is no decision against acting.
-    nothing = refused.code == "no-remedy"
-    said = refused.reason[:1].upper() + refused.reason[1:] if nothing else f"Automation does not act: {refused.reason}"
+    # That nothing is bound to it, or that its remedy is only tried out, is no decision against acting.
+    plain = refused.code in ("no-remedy", SHADOW)
+    said = refused.reason[:1].upper() + refused.reason[1:] if plain else f"Automation does not act: {refused.reason}"
     text = telling.joined(said, again(refused))
     draft.because(refused.code, text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "automation", text)
@@ -163,7 +163,7 @@ def _dispatch(draft: Draft, alert: Alert, remedy: Remedy, *, timed: bool) -> Run
     if keys := keys_for(draft.view.config, alert):
         # With the dispatch, so that probing overlaps the start of its process.
         draft.order(Look(run.id, "act", keys, draft.now))
-    text = f"{run.id} ({run.runbook}) is sent to heal {alert.service}, its autonomy is auto and its limits allow it."
+    text = f"{run.id} ({run.runbook}) is sent to heal {alert.service}: its autonomy is auto and its limits allow it."
     draft.because("remedy-sent", text, run.id, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "run", text, run=run.id)
     return run

@@ -67,7 +67,7 @@ def dependency_unclear(draft: Draft, alert: Alert, seen: Seen) -> Refused | None
             until = draft.now + micros(rounds + min(one.check.timeout, PROBED_WITHIN))
             reason = (
                 f"{alert.service} depends on {one.key.service}, whose check {one.key.check} has just failed "
-                f"({one.reason}); its verdict is waited for"
+                f"({one.reason}); its verdict is awaited"
             )
             return Refused("dependency-unclear", reason, again_at=until, holds_until=until)
     return None

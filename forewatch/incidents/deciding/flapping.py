@@ -34,7 +34,7 @@ def count_firing(draft: Draft, alert: Alert, kind: str) -> str:
     draft.order(SetTimer("flap-down", alert.id, draft.now + micros(_stays_down(draft, alert))))
     if not begins and not news:
         return ""
-    said = said_of(draft) if begins else f"It flaps, and this failure ({kind}) is new."
+    said = said_of(draft) if begins else f"It is flapping, and this kind of failure ({kind}) is new."
     text = f"{telling.named(alert)}: {said}"
     draft.because("flaps" if begins else "flaps-otherwise", text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "alert", text, alert=alert.id)
@@ -54,9 +54,9 @@ def said_of(draft: Draft) -> str:
     settings = draft.view.config.flapping
     until = iso(draft.now + micros(settings.calm))[11:16]
     return (
-        f"It flaps: it fired {settings.after} times within {format_duration(settings.within)}. Quiet until it has been "
-        f"calm for {format_duration(settings.calm)} ({until} UTC at the earliest), unless it fails in another way or "
-        f"stays down for {format_duration(settings.down)}."
+        f"It is flapping: it fired {settings.after} times within {format_duration(settings.within)}. Quiet until it "
+        f"has been calm for {format_duration(settings.calm)} ({until} UTC at the earliest), unless it fails in another "
+        f"way or stays down for {format_duration(settings.down)}."
     )
 
 
@@ -73,8 +73,8 @@ def _move(draft: Draft, incident: Incident, alerts: Sequence[Alert]) -> None:
     new_id = draft.view.new_id("INC")
     top = max(alerts, key=lambda alert: SEVERITIES.index(alert.severity))
     names = ", ".join(telling.named(alert) for alert in alerts)
-    flap, move = ("flaps", "moves") if len(alerts) == 1 else ("flap", "move")
-    text = f"{names} {flap}, and {move} from {incident.id} to {new_id}, for {incident.service} is well."
+    flap, move = ("is flapping", "moves") if len(alerts) == 1 else ("are flapping", "move")
+    text = f"{names} {flap}, and {move} from {incident.id} to {new_id}, because {incident.service} is well."
     new = Incident(
         id=new_id,
         group_key=group_key_for(draft, top, new_id),
@@ -108,10 +108,10 @@ def calm_down(draft: Draft, mark: str) -> bool:
     left = calmed(flap, draft.now, settings)
     if left is not None and flaps(left):
         draft.order(SetTimer("calm", mark, calm_at(left, settings)))
-        draft.because("still-flapping", f"{who} flaps still.", *subjects)
+        draft.because("still-flapping", f"{who} is still flapping.", *subjects)
         return False
     draft.change(DropFlap(mark))
-    text = f"{who} has not fired anew for {format_duration(settings.calm)}: it flaps no more."
+    text = f"{who} has not fired again for {format_duration(settings.calm)} and is no longer flapping."
     draft.because("calm", text, *subjects)
     if alert is not None:
         draft.log(alert.incident_id, "alert", text, alert=alert.id)

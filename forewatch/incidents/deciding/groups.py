@@ -30,6 +30,9 @@ from forewatch.incidents.outcome import (
 STAYS_KNOWN: frozenset[SuppressionKind] = frozenset({"inhibition", "mute_time_interval", "active_time_interval"})
 """What was told before one of these is known still when it ends, as in Alertmanager; else it is told afresh."""
 
+MOVED = "moved to another group"
+"""The reason of a notice that an alert is no longer of a group, for its labels are others."""
+
 
 def join_group(draft: Draft, route: Route, alert: Alert) -> None:
     """The alert becomes a member of its group on the route, which is told on its next tick."""
@@ -60,6 +63,25 @@ def join_new_groups(draft: Draft, routes: Iterable[Route], alert: Alert) -> None
     for route in routes:
         if route.group_by is not None and group_key(route, _labels(route, alert)) not in known:
             join_group(draft, route, alert)
+
+
+def leave_groups(draft: Draft, before: Alert, now: Alert) -> None:
+    """Its labels are others: the groups it is no longer in hear its end under the labels they know, as moved."""
+    for group in draft.view.groups_of(before.id):
+        if _route_into(draft, group.key, now) is not None:
+            continue
+        route = next((one for one in routes_of(draft.view.config, before) if one.name == group.route), None)
+        ended = replace(before, status="resolved", ends_at=draft.now)
+        for notifier in route.notify if route is not None else ():
+            last = draft.view.last_notice(group.key, notifier)
+            if last is None or before.fingerprint not in last.firing:
+                continue
+            known = last.firing - {before.fingerprint}
+            rest = [one for one in draft.view.members(group.key) if one.fingerprint in known and one.status == "firing"]
+            said = telling.of_group(group.key, group.labels, MOVED, rest, [ended])
+            tell_group(draft, group, MOVED, [notifier], "page" if rest else "resolved", said)
+            draft.change(PutNotice(group.key, notifier, replace(last, firing=known)))
+        draft.change(DropMembers(group.key, (before.id,)))
 
 
 def group_due(draft: Draft, key: str) -> None:

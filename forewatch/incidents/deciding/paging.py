@@ -48,13 +48,13 @@ def tell_of_trouble(
     done: set[str] = set()
     for route in routes:
         if not route.notify:
-            draft.because("nobody-routed", f"{route.name} tells nobody of {alert.id}.", alert.id, incident.id)
+            draft.because("nobody-routed", f"{route.name} notifies nobody of {alert.id}.", alert.id, incident.id)
         again = route.name in afresh
         for notifier in route.notify:
             if notifier in done:
                 continue
             if _knows(named.get(notifier), alert.severity, heard_since if again else None, again):
-                text = f"{notifier} was told of {alert.id} already."
+                text = f"{notifier} has already been notified of {alert.id}."
                 draft.because("told-already", text, alert.id, incident.id)
                 continue
             if notifier in held and at_least(held[notifier].severity, alert.severity):
@@ -224,7 +224,7 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> No
         if one.notifier in routed:
             continue
         draft.change(Unname(alert.id, one.notifier))
-        text = f"{alert.id} is told to {now} now, by the routes of the configuration in force."
+        text = f"{alert.id} notifies {now} now, by the routes of the configuration in force."
         said = telling.of_incident(incident, f"{telling.summary(alert)}: {telling.NOT_YOURS}", text, alert=alert)
         _post(
             draft,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.flapping import flaps
 from forewatch.alerting.notification import Notification
+from forewatch.alerting.routing import routes_of
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
@@ -44,16 +45,18 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
         for one in draft.view.notifications_of(incident_id)
         if one.state not in ("dead", "merged") and _is_of_any(one, ill, {alert.id for alert in firing})
     }
+    # What still fires is theirs by its routes, though it may wait for a remedy or a dependency.
+    concerned |= {name for alert in firing for route in routes_of(draft.view.config, alert) for name in route.notify}
     for alert in alerts:
         for one in draft.view.named(alert.id) if alert.severity != "info" else ():
             if alert.service in ill:
                 concerned.add(one.notifier)
             else:
                 receivers.setdefault(one.notifier, []).append(alert)
-    for notifier, alerts in receivers.items():
-        _tell(draft, incident, notifier, alerts, still_concerned=notifier in concerned)
+    for notifier, over in receivers.items():
+        _tell(draft, incident, notifier, over, still_concerned=notifier in concerned)
     if not receivers:
-        draft.because("nothing-new", f"Nobody was told of what is over in {incident_id}.", incident_id)
+        draft.because("nothing-new", f"Nobody was notified of what has recovered in {incident_id}.", incident_id)
 
 
 def _is_of_any(notice: Notification, services: set[str], alert_ids: set[str]) -> bool:
@@ -64,7 +67,7 @@ def _is_of_any(notice: Notification, services: set[str], alert_ids: set[str]) ->
 
 
 def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *, still_concerned: bool) -> None:
-    """`still_concerned`: it was told of something that fires on, so that to it the incident is not over."""
+    """`still_concerned`: something that fires on is for it as well, so that to it the incident is not over."""
     found = title_of(draft, over)
     service, title = found if found is not None else (incident.service, incident.title)
     own = [alert for alert in over if alert.service == service]
@@ -72,6 +75,7 @@ def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *,
     ended = max(alert.ends_at or draft.now for alert in own)
     others = sorted({alert.service for alert in over} - {service})
     said = telling.partly_over(incident, service, title, begun, ended, others, update=still_concerned)
+    said["alerts"] = [telling.shown_alert(alert) for alert in over[: telling.MOST_SHOWN]]
     kind = "update" if still_concerned else "resolved"
     draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
     for alert in over:

@@ -31,7 +31,7 @@ def passed_meanwhile(draft: Draft, alert: Alert, seen: Seen) -> Refused | None:
     else:
         reason = "its check passes now, though it has not passed often enough in a row"
         return Refused("passes-now", reason, again_at=draft.now + micros(_verdict(own)))
-    reason = f"its check passes again ({own.reason}), and its own verdict is waited for"
+    reason = f"its check passes again ({own.reason}), and its own verdict is awaited"
     again_at = min(until, draft.now + micros(own.check.every + SLACK))
     return Refused("passed-meanwhile", reason, again_at=again_at, holds_until=until)
 
@@ -49,7 +49,7 @@ def still_checked(draft: Draft, alert: Alert, before: list[Withheld], seen: Seen
     until = next((reason.until for reason in reasons if reason.kind == "checking"), None)
     if until is None:
         until = draft.now + micros(min(_verdict(own), CHECKED_AGAIN_WITHIN))
-        text = f"its check passed at {iso(own.at)}, and its own verdict is waited for"
+        text = f"its check passed at {iso(own.at)}, and its own verdict is awaited"
     else:
         text = next(reason.text for reason in reasons if reason.kind == "checking")
     if draft.now >= until:

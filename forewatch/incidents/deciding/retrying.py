@@ -60,7 +60,7 @@ def _asked(draft: Draft, alert: Alert, incident: Incident, wait: Wait | None, se
     if answer.run is None and answer.holds_until is None:
         release_unattended(draft, incident, because=answer.said, refused=alert.id)
     elif answer.run is not None and wait is not None and wait.kind == "passed-meanwhile":
-        # It was waited for once, and it failed again: people hear of it now, not after another wait.
+        # It was waited for once, and it failed again: people are notified now, not after another wait.
         release(draft, incident, f"Its check failed again. {answer.said}", alert.id)
     return answer.run is not None and not answer.covered
 
@@ -71,7 +71,7 @@ def shadow_rehearsed(draft: Draft, event: ShadowRehearsed) -> None:
     if event.problems:
         code, text = "shadow-could-not", f"{event.runbook} could not have run: {'; '.join(event.problems)}"
     else:
-        code, text = "shadow-could", f"{event.runbook} would have run ({', '.join(event.found)})"
+        code, text = "shadow-could", f"{event.runbook} could have run ({', '.join(event.found)})"
     text = telling.sentence(f"In shadow: {text}")
     incident_id = alert.incident_id if alert is not None else None
     draft.because(code, text, event.alert_id, incident_id)
@@ -100,5 +100,5 @@ def remedies_changed(draft: Draft, event: RemediesChanged) -> None:
         draft.order(CancelTimers(alert_id, "remedy"))
     draft.order(*one_by_one(draft, "remedy", asked))
     services = ", ".join(event.services)
-    text = f"Configuration {event.version} has other remedies for {services}: {len(asked)} alerts are asked anew."
+    text = f"Configuration {event.version} has other remedies for {services}: {len(asked)} alerts are asked again."
     draft.because("remedies-changed", text, *asked)

@@ -56,7 +56,7 @@ def run_starting(draft: Draft, event: RunStarting) -> None:
     if alert := draft.view.alert(run.alert_id) if run.alert_id is not None else None:
         end_waiting(draft, alert)
     text = f"{run.id} ({run.runbook}) starts in flow run {event.flow_run_id}."
-    draft.because("run-started", f"{text} Nothing spoke against it in the moment of acting.", *subjects)
+    draft.because("run-started", f"{text} Nothing stood in its way at the moment of acting.", *subjects)
     draft.log(run.incident_id, "run", text, run=run.id)
 
 

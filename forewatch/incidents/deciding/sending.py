@@ -109,7 +109,7 @@ def digest_due(draft: Draft, notifier: str) -> None:
         and ends_wait(receiver, min(ends), max(ends), draft.now, settings)
     ):
         _wait(draft, receiver, draft.now + micros(settings.within), anew=True)
-        draft.because("digest-waits", f"{len(ends)} recoveries for {notifier} wait for those still to come.")
+        draft.because("digest-waits", f"{len(ends)} recoveries for {notifier} wait for others still to come.")
         return
     _leave(draft, receiver, [Post(letter) for letter in waiting], waiting=True)
 
@@ -140,7 +140,9 @@ def _send(draft: Draft, notifier: str, posts: list[Post]) -> None:
         letter = replace(post.letter, at=draft.now)
         draft.change(PutLetter(letter))
         when = min(leave, receiver.due_at if receiver.due_at is not None else leave)
-        text = f"{CALLED[letter.kind].capitalize()} for {notifier} goes with what else is due to it by {iso(when)}"
+        text = (
+            f"{CALLED[letter.kind].capitalize()} for {notifier} goes out with whatever else is due to it by {iso(when)}"
+        )
         why = telling.joined(text, letter.content["reason"])
         draft.because(f"{letter.kind}-bundled", why, letter.alert_id, letter.incident_id, letter.run_id)
         draft.log(letter.incident_id, letter.kind, telling.sentence(text))
@@ -273,8 +275,8 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
 def _flapping(draft: Draft, letter: Letter) -> telling.Content:
     """What was to be told of an alert that is over for now and flaps, with that."""
     title, text = str(letter.content["title"]), str(letter.content.get("text", ""))
-    said = text if "flaps" in text else telling.joined(said_of(draft), text)
-    return {**letter.content, "title": f"{title} (over for now, but it flaps)", "text": said}
+    said = text if "is flapping" in text else telling.joined(said_of(draft), text)
+    return {**letter.content, "title": f"{title} (over for now, but flapping)", "text": said}
 
 
 def _withheld_after_all(draft: Draft, alert: Alert, reasons: tuple[Suppression, ...]) -> None:

@@ -136,7 +136,7 @@ def _warn(draft: Draft, silence: Silence) -> None:
     shown = ", ".join(telling.named(alert) for alert in hidden[:MOST_SHOWN])
     more = f" and {len(hidden) - MOST_SHOWN} more" if len(hidden) > MOST_SHOWN else ""
     title = f"A silence by {silence.created_by} ends in {left}"
-    reason = f"It hides {shown}{more}, which will be told afresh if still firing then"
+    reason = f"It hides {shown}{more}, which will notify people again if still firing then"
     _tell(draft, silence, hidden, title, reason)
 
 

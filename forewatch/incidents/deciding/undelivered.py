@@ -16,9 +16,8 @@ def undelivered(draft: Draft, event: Undelivered) -> None:
         return
     named = notice.content.get("named", [])
     draft.change(ForgetNamed(notice.id))
-    text = (
-        f"{notice.id} could not be delivered to {notice.notifier}: it told nobody of {', '.join(named) or 'anything'}."
-    )
+    missed = ", ".join(named) or "anything"
+    text = f"{notice.id} could not be delivered to {notice.notifier}, so nobody was notified of {missed}."
     draft.because("undelivered", text, notice.id, notice.incident_id, *named)
     draft.log(notice.incident_id, "undelivered", text, notification=notice.id)
     for alert_id in named:

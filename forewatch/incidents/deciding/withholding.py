@@ -50,7 +50,7 @@ def flapping_of(flap: Flap | None) -> tuple[int, Suppression] | None:
     """Since when an alert flaps, and the reason this is to say no more of it; None where it does not."""
     if flap is None or flap.flapping_since is None:
         return None
-    text = f"it flaps since {iso(flap.flapping_since)}, and people were told of it"
+    text = f"it has been flapping since {iso(flap.flapping_since)}, and people were notified of that"
     return flap.flapping_since, Suppression("flapping", flap.fingerprint, text)
 
 
@@ -64,7 +64,7 @@ def route_suppressions(config: Config, route: Route, now: int) -> tuple[Suppress
     if route.active and not any(within(times_of(config)[name], now) for name in route.active):
         names = ", ".join(route.active)
         ends = [end for name in route.active if (end := _end(times_of(config)[name], now)) is not None]
-        text = f"{route.name} tells only in {names}"
+        text = f"{route.name} notifies only in {names}"
         found.append(Suppression("active_time_interval", route.active[0], text, min(ends, default=None)))
     return tuple(found)
 
@@ -97,7 +97,7 @@ def withhold(draft: Draft, alert: Alert, route: str, reasons: tuple[Suppression,
     why = "; ".join(reason.text for reason in reasons)
     who = "nobody" if not route else f"nobody on {route}"
     if before is None or before.reasons != reasons:
-        text = telling.sentence(f"{who.capitalize()} is told of {telling.named(alert)}: {why}")
+        text = telling.sentence(f"{who.capitalize()} is notified of {telling.named(alert)}: {why}")
         subjects = dict.fromkeys(reason.by for reason in reasons)
         draft.because(reasons[0].kind.replace("_", "-"), text, alert.id, alert.incident_id, *subjects)
         draft.log(alert.incident_id, "withheld", text, alert=alert.id)
@@ -112,7 +112,7 @@ def withhold(draft: Draft, alert: Alert, route: str, reasons: tuple[Suppression,
         # All timers of one alert's reviews are one: it looks at every route.
         draft.order(SetTimer("review", alert.id, max(min(ends), draft.now)))
     if len(ends) < len(reasons):
-        # What has no end of its own may go without a word, as with a new configuration.
+        # What has no end of its own may go unnoticed, as with a new configuration.
         again = draft.now + micros(LOOKS_AGAIN)
         draft.order(CancelTimers(alert.id, "recheck"), SetTimer("recheck", alert.id, again))
 

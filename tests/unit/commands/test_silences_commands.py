@@ -94,7 +94,7 @@ def test_a_beginning_may_be_a_moment_with_or_without_a_zone(typed):
         (("service=web", "--for", "2h"), r"a silence needs a comment that says why \(--comment\)"),
         (("service=web", *DEPLOYING, "--author", " "), "a silence needs its author"),
         (("service=web", *DEPLOYING, "--from", "tomorrow"), "--from tomorrow: neither a while from now"),
-        (("service=web", *DEPLOYING, "--from", "2025-12-31T22:00"), "that is past"),
+        (("service=web", *DEPLOYING, "--from", "2025-12-31T22:00"), "that is in the past"),
         (("service=web", *DEPLOYING, "--from", "99999999999d"), "more than 10 years"),
         (("service=w\udcffb", *DEPLOYING), r"the matcher service=w\?b is not UTF-8"),
         (("service=web", "--for", "2h", "--comment", "\udcff"), r"--comment \? is not UTF-8"),

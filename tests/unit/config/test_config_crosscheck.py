@@ -152,7 +152,7 @@ def test_a_check_ends_before_its_next_one_begins(problems, config):
 
 def test_a_route_tells_somebody(problems):
     [line] = problems("routes: [{notify: []}]")
-    assert "nobody would be told" in line
+    assert "nobody would be notified" in line
 
 
 def test_capacities_stand_once_belong_to_services_there_are_and_match_what_can_be_read(problems):

@@ -74,7 +74,7 @@ def test_names_below_routes_are_found_at_any_depth(problems):
 def test_a_route_may_leave_its_notifiers_to_the_default_but_not_name_none(problems):
     assert problems("routes: [{match: {a: b}, routes: [{match: {c: d}}]}]") == []
     [line] = problems("routes: [{routes: [{notify: []}]}]")
-    assert "routes[0].routes[0].notify: names no notifier, so nobody would be told" in line
+    assert "routes[0].routes[0].notify: names no notifier, so nobody would be notified" in line
 
 
 def test_matchers_of_children_and_inhibitions_are_parsed(problems):

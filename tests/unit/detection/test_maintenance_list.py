@@ -103,7 +103,7 @@ def test_restarts_are_counted_by_the_uptime_and_compared_with_the_week_before():
 
     item = only(subject(UPTIME, uptime, 14, every=300.0, **WEB))
     assert item.what == "process web of shop"
-    assert "it began anew 6 times in 7 days, 0 in the week before" in item.evidence
+    assert "it restarted 6 times in 7 days, 0 in the week before" in item.evidence
     assert days_left(item) <= every
 
 

@@ -186,7 +186,7 @@ def test_the_alert_says_in_plain_words_what_is_wrong():
     labels, annotations = rule_alert(filling, DISK, "host", 0.931, judged.evidence)
     assert labels == DISK | {"alertname": "DiskFilling", "service": "host", "severity": "warning", "team": "infra"}
     assert annotations == {
-        "summary": "system.filesystem.utilization max over 5m is 93.1%, above 90% (device /dev/sda1, mountpoint /var)",
+        "summary": "/var is 93.1% full (above 90%)",
         "runbook": "docs/disk.md",
     }
 
@@ -194,8 +194,8 @@ def test_the_alert_says_in_plain_words_what_is_wrong():
 @pytest.mark.parametrize(
     ("metric", "above", "value", "said"),
     [
-        ("http.server.request.duration", "500ms", 0.731, "is 731ms, above 500ms"),
-        ("process.memory.usage", "2GB", 3.21e9, "is 3.2GB, above 2.0GB"),
+        ("http.server.request.duration", "500ms", 0.731, "is 731ms (above 500ms)"),
+        ("process.memory.usage", "2GB", 3.21e9, "uses 3.2GB of memory (above 2.0GB)"),
         ("system.filesystem.utilization", "90%", 0.900004, "is 90.0004%, above 90%"),
         ("queue.length", "1000", 12345.0, "is 12,345, above 1,000"),
     ],

@@ -115,7 +115,7 @@ async def test_what_cannot_be_decided_upon_by_our_own_fault_is_paged_directly_on
         with pytest.raises(TypeError):
             await decider.decide(raised("A"))
     assert len(told) == 1
-    assert "failed to decide upon it (TypeError)" in told[0].content["text"]
+    assert "failed to process it (TypeError)" in told[0].content["text"]
     assert decider.kept == 0
 
 

@@ -144,7 +144,7 @@ async def test_an_end_that_was_set_aside_is_told_too(duty, slices):
 
 
 async def test_other_trouble_of_the_store_is_looked_at_again_later(duty, slices):
-    slices.append(StoreError("the inbox has been decided further by another; it is read anew"))
+    slices.append(StoreError("the inbox has been decided further by another; it is read again"))
     assert await duty.once() is False
 
 

@@ -1,4 +1,4 @@
-"""A version of the configuration with other routes is decided upon once, whoever has the watch."""
+"""A version of the configuration with other routes is processed once, whoever has the watch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AFTER = NOTIFIERS + "routes: [{match: {service: shop}, notify: [web]}, {notify: 
 
 
 class Watch:
-    """A holder of the watch on a store of its own, and the events it decided upon."""
+    """A holder of the watch on a store of its own, and the events it processed."""
 
     def __init__(self, home: Home) -> None:
         self.clock = FakeClock()

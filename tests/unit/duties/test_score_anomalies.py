@@ -1,4 +1,4 @@
-"""The loop that scores: short pieces on the store's thread, what is odd decided upon, what was learned kept."""
+"""The loop that scores: short pieces on the store's thread, what is odd processed, what was learned kept."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def odd(runtime) -> None:
 
 @pytest.fixture
 def decided(monkeypatch):
-    """The events that were decided upon."""
+    """The events that were processed."""
     found = []
 
     async def note(self, event):
@@ -139,7 +139,7 @@ async def test_an_event_that_cannot_be_decided_costs_none_of_the_others(runtime,
     monkeypatch.setattr(Decider, "decide", fail)
     await scoring.once()
     assert seen == ["db", "shop"]
-    assert caplog.text.count("could not be decided upon") == 2
+    assert caplog.text.count("could not be processed") == 2
 
 
 async def test_turned_off_nothing_is_loaded(runtime):

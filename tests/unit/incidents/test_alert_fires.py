@@ -111,7 +111,11 @@ class TestAutomation:
     @pytest.mark.parametrize(
         ("config", "code", "sentence"),
         [
-            (shop(autonomy="shadow"), "shadow", "the autonomy of restart-service is shadow"),
+            (
+                shop(autonomy="shadow"),
+                "shadow",
+                "Automation is in shadow mode for this remedy: it would have run restart",
+            ),
             (shop(autonomy="approve"), "approval-missing", "approvals cannot be given yet"),
             (shop(on={"alertname": "Other"}), "no-remedy", "No remedy of shop is bound to this alert"),
             ({}, "no-remedy", "No remedy of shop is bound to this alert"),

@@ -40,4 +40,4 @@ def test_what_holds_for_all_routes_is_not_said_again_for_one():
 def test_what_holds_for_one_route_alone_names_it():
     inhibited = Suppression("inhibition", "AL-2", "inhibited by AL-2")
     one = Withheld("AL-1", "routes[0]", 1, (inhibited, MUTE))
-    assert state_of(FIRING, [one]).why == "routes[0] tells nobody: inhibited by AL-2; routes[0] is mute in nights"
+    assert state_of(FIRING, [one]).why == "routes[0] notifies nobody: inhibited by AL-2; routes[0] is mute in nights"

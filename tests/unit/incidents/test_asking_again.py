@@ -228,11 +228,11 @@ class TestWhatShadowWouldHaveDone:
         world.fails()
         assert [(look.subject, look.purpose) for look in world.view.looks] == [("AL-1", "shadow")]
         assert world.told() == [("page", "ops", "due")]
-        assert "would have run" not in world.view.outbox["NT-1"].content["text"]
+        assert "In shadow:" not in world.view.outbox["NT-1"].content["text"]
 
     def test_it_says_what_it_would_have_done_after_it_was_looked_at(self):
         world = self.rehearsed()
-        said = "In shadow: restart-service would have run (its inputs fit its form, ./start.sh can be executed)."
+        said = "In shadow: restart-service could have run (its inputs fit its form, ./start.sh can be executed)."
         assert world.view.timeline[-1][1].text == said
         assert world.codes() == ["shadow-could"]
 

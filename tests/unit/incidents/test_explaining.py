@@ -80,11 +80,11 @@ def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
         "It opened 2026-11-03T09:00:00.000Z: http of shop fails: 503 | bad gateway.",
         "2026-11-03T09:00:00.000Z  CheckFailing was raised (status 503) (observation 1, configuration 1)",
         "  AL-1 (CheckFailing) fires and no related incident is open, so INC-1 opens (critical): "
-        "http of shop fails: 503 | bad gateway (status 503).",
-        "  RUN-1 (restart-service) is sent to heal shop, its autonomy is auto and its limits allow it.",
+        "http of shop fails: 503 | bad gateway.",
+        "  RUN-1 (restart-service) is sent to heal shop: its autonomy is auto and its limits allow it.",
         "  NT-1, a page for ops, waits 1m for RUN-1 (critical). restart-service is trying to fix it (RUN-1).",
         "2026-11-03T09:00:00.400Z  RUN-1 asked whether it may act (observation 2, configuration 1)",
-        "  RUN-1 (restart-service) starts in flow run flow-1. Nothing spoke against it in the moment of acting.",
+        "  RUN-1 (restart-service) starts in flow run flow-1. Nothing stood in its way at the moment of acting.",
         "2026-11-03T09:00:01.000Z  RUN-1 reported that it acted (observation 3, configuration 1)",
         "  RUN-1 (restart-service) acted: restarted with pid 4711.",
         "2026-11-03T09:00:02.000Z  CheckFailing was cleared (observation 4, configuration 1)",
@@ -93,6 +93,18 @@ def test_why_tells_the_whole_chain_of_a_healed_incident(healed):
         "  INC-1 is resolved: fixed by RUN-1 (restart-service).",
         "  Nobody needs to be paged any more, NT-1 became a report: fixed by RUN-1 (restart-service).",
     ]
+
+
+def test_why_says_what_a_rule_looks_at_and_what_it_saw(store):
+    told = Told(store, shop())
+    labels = {"alertname": "DiskFull", "service": "host", "severity": "warning"}
+    asked = {"metric": "system.filesystem.utilization", "statistic": "last", "window": 30.0}
+    values = {**asked, "value": 0.954, "high": 0.9, "samples": 3}
+    told.after(0, AlertRaised, labels=labels, annotations={"summary": "/srv is 95.4% full"}, values=values)
+    assert told.why("AL-1")[1] == (
+        "2026-11-03T09:00:00.000Z  DiskFull was raised by system.filesystem.utilization, last over 30s "
+        "(value 0.954, high 0.9, samples 3) (observation 1, configuration 1)"
+    )
 
 
 def test_why_of_a_notification_tells_only_what_is_about_it(healed):
@@ -134,7 +146,7 @@ def test_a_decision_that_only_repeats_the_last_is_counted(store):
     for _ in range(4):
         told.after(1, AlertRaised, labels=LABELS, annotations=SUMMARY)
     lines = told.why("AL-1")
-    assert sum("fires already" in line for line in lines) == 1
+    assert sum("already fires" in line for line in lines) == 1
     assert lines[-1] == "  (and 2 times more)"
 
 
@@ -198,10 +210,10 @@ def test_why_of_an_alert_nobody_is_told_of_says_why_and_when_it_is_looked_at_aga
     told.after(60, AlertRaised, labels=LABELS, annotations=SUMMARY)
     lines = told.why("AL-1")
     assert lines[1] == (
-        "Nobody is told of it since 2026-11-03T09:01:00.000Z: silenced by ana until 2026-11-03T10:00:00.000Z "
+        "Nobody has been notified of it since 2026-11-03T09:01:00.000Z: silenced by ana until 2026-11-03T10:00:00.000Z "
         "(moving house). It is looked at again 2026-11-03T10:00:00.000Z."
     )
-    assert any("Nobody is told of AL-1" in line for line in lines[2:])
+    assert any("Nobody is notified of AL-1" in line for line in lines[2:])
 
 
 def test_why_of_a_silence_says_what_it_hides_and_who_set_it(store):
@@ -228,11 +240,12 @@ def test_why_of_a_group_and_of_its_alerts_names_the_next_tick(store):
     )
     lines = told.why(key)
     assert lines[0] == (
-        f"{key} is a group of routes[0] since 2026-11-03T09:00:00.000Z. Its next tick is 2026-11-03T09:00:30.000Z."
+        f"{key} has been a group of routes[0] since 2026-11-03T09:00:00.000Z. "
+        "Its next tick is 2026-11-03T09:00:30.000Z."
     )
     assert "CheckFailing was raised" in lines[1]
     told.after(30, TimerDue, timer_id=1, kind="group", subject=key)
-    assert f"The group {key} came to its tick" in "\n".join(told.why(key))
+    assert f"The group {key} was due" in "\n".join(told.why(key))
 
 
 def test_of_a_group_that_is_empty_the_decisions_are_left(store):
@@ -244,14 +257,14 @@ def test_of_a_group_that_is_empty_the_decisions_are_left(store):
     told.after(25, TimerDue, timer_id=1, kind="group", subject=key)
     lines = told.why(key)
     assert lines[0] == f"There is no {key} any more, but decisions about it are kept."
-    assert f"The group {key} came to its tick" in "\n".join(lines)
+    assert f"The group {key} was due" in "\n".join(lines)
 
 
 @pytest.mark.parametrize(
     ("event", "said"),
     [
-        (AlertsRefreshed({"a": (1, True), "b": (1, True)}, 0), "2 firing alerts were heard of again"),
-        (AlertTimedOut("0123", 0), "Nothing was heard of 0123 until its end"),
+        (AlertsRefreshed({"a": (1, True), "b": (1, True)}, 0), "2 firing alerts were reported again"),
+        (AlertTimedOut("0123", 0), "0123 was not repeated before its end"),
         (AlertAcknowledged({"alertname": "DiskFull"}, "ana", 0), "ana acknowledged DiskFull where it came from"),
         (ChangeReported("release 7", "shop", "ci", 0), "ci reported a change: release 7"),
         (SilenceSet({}, "ana", 0), "ana set a silence"),

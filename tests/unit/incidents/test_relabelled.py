@@ -68,3 +68,58 @@ def test_where_nothing_fired_under_the_old_labels_it_is_raised_as_new():
     world = World(shop(autonomy="shadow"))
     relabel(world)
     assert world.told() == [("page", "ops", "due")]
+
+
+def grouped_by_tier():
+    """The group of alerts without a tier was told of shop's."""
+    world = World(shop(autonomy="shadow", routes=[{"notify": ["ops"], "group_by": ["tier"], "group_wait": "5s"}]))
+    world.fails()
+    world.wait(10)
+    return world
+
+
+def notices(world):
+    return [
+        (
+            one.kind,
+            one.content["reason"],
+            one.content["group_labels"],
+            [(a["status"], a["labels"]) for a in one.content["alerts"]],
+        )
+        for one in world.view.outbox.values()
+    ]
+
+
+def test_the_group_it_left_hears_its_end_as_moved_under_the_labels_it_knew():
+    world = grouped_by_tier()
+    relabel(world)
+    assert notices(world)[1:] == [("resolved", "moved to another group", {}, [("resolved", BEFORE)])]
+
+
+def test_the_group_it_is_in_now_is_told_of_it():
+    world = grouped_by_tier()
+    relabel(world)
+    world.wait(10)
+    assert notices(world)[2:] == [("page", "first notification", {"tier": "1"}, [("firing", AFTER)])]
+
+
+def test_a_group_that_has_others_hears_that_those_fire_on():
+    world = grouped_by_tier()
+    world.fails(check="tcp")
+    world.wait(600)
+    relabel(world)
+    kind, reason, _, alerts = notices(world)[-1]
+    assert (kind, reason, [status for status, _ in alerts]) == (
+        "page",
+        "moved to another group",
+        ["firing", "resolved"],
+    )
+
+
+def test_a_group_whose_labels_did_not_change_hears_nothing():
+    world = World(shop(autonomy="shadow", routes=[{"notify": ["ops"], "group_by": ["check"], "group_wait": "5s"}]))
+    world.fails()
+    world.wait(10)
+    relabel(world)
+    world.wait(20)
+    assert len(notices(world)) == 1

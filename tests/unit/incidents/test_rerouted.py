@@ -58,7 +58,7 @@ def test_of_what_a_person_has_called_over_nobody_new_hears_and_that_is_written()
     world.resolve()
     reroute(world, BOTH)
     assert "web" not in [notifier for _, notifier in pages(world)]
-    assert world.last.reasons[0].text == "AL-1 is told to ops, web by the routes in force, and is of no open incident."
+    assert world.last.reasons[0].text == "AL-1 notifies ops, web by the routes in force, and is of no open incident."
 
 
 def test_of_what_is_over_meanwhile_nobody_hears():

@@ -194,7 +194,7 @@ def test_an_alert_that_began_to_flap_under_a_silence_is_told_once_after_it():
         world.recovers()
         world.wait(20)
     assert len(pages(world)) == 1
-    assert "It flaps" in pages(world)[0].content["text"]
+    assert "It is flapping" in pages(world)[0].content["text"]
 
 
 def test_a_flapping_alert_that_gets_worse_is_told():

@@ -52,6 +52,11 @@ def silence(world, *matchers, hours=1.0, starts_in=0.0, kind="silence", author="
     return world.decide(SilenceSet(silence_as_json(made), author, world.now))
 
 
+def said(world):
+    """The texts of all notifications, one after the other."""
+    return " ".join(notice.content["text"] for notice in world.view.outbox.values())
+
+
 def withheld(world):
     """(alert, route, kind of each reason) of what is withheld now."""
     return [
@@ -77,7 +82,7 @@ def test_what_still_fires_when_its_silence_ends_is_told_afresh():
     assert ("page", "ops", "sent") in world.told()
     assert withheld(world) == []
     page = next(notice for notice in world.view.outbox.values() if notice.kind == "page")
-    assert "It fires still, and this is over: silenced by ana" in page.content["text"]
+    assert "Still failing now that the silence by ana is over." in page.content["text"]
 
 
 def test_what_was_told_before_its_silence_is_told_afresh_after_it():
@@ -197,6 +202,7 @@ def test_a_child_that_still_fails_when_its_dependency_is_well_is_told_and_healed
     world.recovers(service="stock")
     world.wait(0)
     assert withheld(world) == []
+    assert "Still failing, although stock has recovered." in said(world)
     assert [run.service for run in world.view.runs.values()] == ["stock", "storefront"]
     pages = [notice for notice in world.view.outbox.values() if notice.kind == "page"]
     assert pages[-1].alert_id == "AL-2"
@@ -228,6 +234,7 @@ def test_inhibition_hushes_while_its_source_fires_and_no_longer():
     world.recovers("down", service="a", alertname="ClusterDown", cluster="eu")
     world.wait(0)
     assert withheld(world) == []
+    assert "Still failing now that it is no longer inhibited by AL-1 (ClusterDown)." in said(world)
     assert {notice.alert_id for notice in world.view.outbox.values() if notice.kind == "page"} == {
         "AL-1", "AL-2", "AL-3",
     }  # fmt: skip
@@ -262,7 +269,7 @@ def test_a_flapping_alert_is_told_once_says_that_it_flaps_and_is_over_when_calm(
         world.wait(20)
     pages = [notice for notice in world.view.outbox.values() if notice.kind == "page"]
     assert len(pages) == 3
-    assert "It flaps: it fired 3 times within 10m" in pages[-1].content["text"]
+    assert "It is flapping: it fired 3 times within 10m" in pages[-1].content["text"]
     assert [incident.open for incident in world.view.incidents.values()] == [False, False, True]
     world.wait(600)
     assert not any(incident.open for incident in world.view.incidents.values())
@@ -314,4 +321,4 @@ def test_that_an_alert_flaps_is_told_at_once_though_a_remedy_healed_it_again():
         world.wait(5)
     assert [told for told in world.told() if told[0] == "page"] == [("page", "ops", "sent")]
     page = next(notice for notice in world.view.outbox.values() if notice.kind == "page")
-    assert "It flaps: it fired 3 times within 10m" in page.content["text"]
+    assert "It is flapping: it fired 3 times within 10m" in page.content["text"]

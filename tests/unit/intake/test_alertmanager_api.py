@@ -33,7 +33,7 @@ async def client(world):
 
 @pytest.fixture
 async def post(client, world):
-    """Send alerts and have them decided upon."""
+    """Send alerts and have them processed."""
 
     async def post(*alerts, **others):
         answer = await client.post(ALERTS, json=list(alerts), **others)

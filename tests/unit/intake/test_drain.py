@@ -34,7 +34,7 @@ def body(*alerts):
 
 
 def events(world):
-    """The types of all events decided upon, in order."""
+    """The types of all events processed, in order."""
     with world.store.read() as conn:
         return [
             row.event["type"] for row in conn.execute(select(schema.observations).order_by(schema.observations.c.seq))
@@ -215,12 +215,12 @@ def test_a_watch_that_is_over_decides_nothing(world):
     assert world.firing() == {}
 
 
-def test_an_inbox_that_another_has_decided_further_is_read_anew(world):
+def test_an_inbox_that_another_has_decided_further_is_read_again(world):
     world.arrive(body(alert("A")))
     other = world.new_drain()
     world.drainer._waiting.next()
     other.slice()
-    with pytest.raises(StoreError, match="read anew"):
+    with pytest.raises(StoreError, match="read again"):
         world.drainer.slice()
     world.drain()
     assert events(world) == ["AlertRaised"]

@@ -169,7 +169,7 @@ async def test_too_much_undecided_is_refused_until_it_is_decided(store, writer, 
     monkeypatch.setattr(module, "LOOK_EVERY", 0.0)
     await writer.put("s", "events", Part(b"1"))
     await writer.put("s", "events", Part(b"2"))
-    with pytest.raises(StoreUnavailable, match="2 requests wait to be decided"):
+    with pytest.raises(StoreUnavailable, match="2 requests are waiting to be processed"):
         await writer.put("s", "events", Part(b"3"))
     with store.decide() as conn:
         inbox.put_mark(conn, Mark(inbox_end(store), 0))
@@ -185,10 +185,10 @@ async def test_what_is_critical_has_room_where_the_rest_has_filled_the_inbox(wri
     monkeypatch.setattr(module, "MOST_UNDECIDED", 4)
     for _ in range(4):
         await writer.put("s", "events", Part(b"x"))
-    with pytest.raises(StoreUnavailable, match="4 requests wait to be decided"):
+    with pytest.raises(StoreUnavailable, match="4 requests are waiting to be processed"):
         await writer.put("s", "events", Part(b"x"))
     await writer.put("s", "events", Part(b"x", critical=True))
-    with pytest.raises(StoreUnavailable, match="5 requests wait to be decided"):
+    with pytest.raises(StoreUnavailable, match="5 requests are waiting to be processed"):
         await writer.put("s", "events", Part(b"x", critical=True))
 
 
@@ -223,7 +223,7 @@ async def test_what_an_earlier_process_left_undecided_counts(store, monkeypatch)
             await asyncio.sleep(0.01)
             if second._begun:
                 break
-        with pytest.raises(StoreUnavailable, match="3 requests wait to be decided"):
+        with pytest.raises(StoreUnavailable, match="3 requests are waiting to be processed"):
             await second.put("s", "events", Part(b"one too many"))
     finally:
         await second.close()

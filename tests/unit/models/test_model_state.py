@@ -60,13 +60,13 @@ def test_the_range_is_part_of_the_state(within):
 def test_a_state_of_another_version_is_refused_with_the_remedy():
     state = bytearray(fit(grid(values(3)), within=Range(), steps=12).dump())
     state[0] = VERSION + 1
-    with pytest.raises(StateUnreadable, match=f"version {VERSION + 1}.*reads {VERSION}: fit it anew"):
+    with pytest.raises(StateUnreadable, match=f"version {VERSION + 1}.*reads {VERSION}: fit it again"):
         load(bytes(state))
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x80\x04pickled", bytes([VERSION]), bytes([VERSION]) + b"nonsense"])
 def test_a_damaged_state_is_refused(damage):
-    with pytest.raises(StateUnreadable, match="fit it anew"):
+    with pytest.raises(StateUnreadable, match="fit it again"):
         load(damage)
 
 

@@ -45,7 +45,7 @@ def test_an_anomaly_raises_at_once_and_its_end_clears():
 def test_the_alert_says_how_odd_and_what_was_usual():
     event = rule_event(rule(anomaly="high"), LABELS, "shop", look(rule(anomaly="high"), episode=ODD), T0)
     assert isinstance(event, AlertRaised)
-    assert event.annotations["summary"] == ("check.duration was 1.9s, usually 100ms to 140ms (score 0.83) (check http)")
+    assert event.annotations["summary"] == ("shop's check duration was 1.9s, usually 100ms to 140ms (score 0.83)")
     assert {name: event.values[name] for name in ("score", "low", "high")} == {"score": 0.83, "low": 0.1, "high": 0.14}
     assert "score 0.83" in telling.measured(event.values)
     assert "low 0.1, high 0.14" in telling.measured(event.values)
@@ -56,7 +56,7 @@ def test_the_end_says_that_it_is_as_usual_again():
     after = look(rule(anomaly="high"), 0.12, state=first.state, second=300)
     event = rule_event(rule(anomaly="high"), LABELS, "shop", after, T0 + micros(300))
     assert isinstance(event, AlertCleared)
-    assert event.values["reason"] == "check.duration mean over 5m is as usual again, 120ms (check http)"
+    assert event.values["reason"] == "shop's check duration is as usual again: 120ms"
 
 
 def test_an_anomaly_must_go_on_for_as_long_as_the_rule_says():
@@ -142,7 +142,7 @@ def test_a_counter_is_held_against_its_forecast_by_its_growth():
     judged = evaluate(of, samples, (), forecast, RuleState(), T0)
     assert judged.evidence.value == pytest.approx(20.0)
     event = rule_event(of, {}, "shop", judged, T0)
-    assert event.annotations["summary"] == ("app.disk.io rate over 5m is 20B/s, above the forecast band's 15B/s")
+    assert event.annotations["summary"] == ("app.disk.io was 20B/s over 5m, above its forecast of at most 15B/s")
 
 
 class World:

@@ -73,7 +73,7 @@ class World:
         return self
 
     def look(self) -> list[AlertRaised | AlertCleared]:
-        """Score what has come, and decide upon what that says."""
+        """Score what has come, and process what that says."""
         self.scorer.begin(self.config, self.now)
         while not self.scorer.work():
             pass

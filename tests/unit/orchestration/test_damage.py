@@ -101,7 +101,7 @@ async def test_one_that_did_not_take_it_is_told_at_the_next_start_under_the_same
     error = hurt(home.decisions_db)
     sent.away = {"phone": DeliveryFailed("phone: no answer", permanent=False)}
     _, said = await start(home, config, error)
-    assert "phone could not be told of it: phone: no answer" in said
+    assert "phone could not be notified: phone: no answer" in said
     sent.away = {}
     await start(home, config, error)
     assert [name for name, _, _ in sent.given] == ["hook", "phone"]
@@ -157,4 +157,4 @@ async def test_with_a_broken_configuration_the_terminal_says_that_nobody_could_b
     config.write_text("notifiers: [\n")
     ended, said = await start(home, config, hurt(home.decisions_db))
     assert "To restore it: mv " in str(ended)
-    assert said[0].startswith("Nobody could be told, for the configuration is broken too: ")
+    assert said[0].startswith("Nobody could be notified, because the configuration is broken too: ")

@@ -49,9 +49,9 @@ def test_a_hand_over_while_all_is_up_is_no_trouble():
 def test_the_terminal_is_told_what_has_begun_and_where_the_pages_are():
     lines = []
     progress = Progress(lines.append, 4290, 4291)
-    progress.show(Readiness(("check-health",), ("worker: not heard of yet",)))
+    progress.show(Readiness(("check-health",), ("worker: not reported yet",)))
     progress.show(Readiness((), ("check-health: no beat for 6 s",)))
-    progress.show(Readiness(("check-health",), ("worker: not heard of yet",)))
+    progress.show(Readiness(("check-health",), ("worker: not reported yet",)))
     progress.show(Readiness(SHIFTS, ()))
     said = "\n".join(lines)
     assert said.count("check-health stands watch") == said.count("page-people stands watch") == 1
@@ -66,4 +66,4 @@ def test_each_change_is_told_once():
     for readiness in (Readiness(SHIFTS, ()), Readiness((), ("worker: silent for 20 s",)), Readiness(SHIFTS, ())):
         progress.show(readiness)
         progress.show(readiness)
-    assert lines[-2:] == ["Not all is up: worker: silent for 20 s", "All systems are up again."]
+    assert lines[-2:] == ["Not everything is up: worker: silent for 20 s", "All systems are up again."]

@@ -75,7 +75,7 @@ def test_with_nothing_against_it_an_auto_remedy_may_act():
         ({"firing": False}, Refused("not-firing", "the alert does not fire any more")),
         (
             {"the_remedy": remedy("shadow")},
-            Refused("shadow", "the autonomy of restart-service is shadow"),
+            Refused("shadow", "automation is in shadow mode for this remedy: it would have run restart-service"),
         ),
         (
             {"the_remedy": remedy("approve")},

@@ -1,4 +1,4 @@
-"""A Forewatch without processes: events decided upon on a real store, with everything around decisions done by hand."""
+"""A Forewatch without processes: events processed on a real store, with everything around decisions done by hand."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_another_configuration_prints_what_it_would_have_changed(history: Histor
     other.write_text(SHOP.replace("notify: [ops]", "notify: [web]"), encoding="utf-8")
     result = call(history, "--config", str(other))
     assert result.exit_code == 0, result.output
-    assert "ops would not have been told (" in result.stdout
+    assert "ops would not have been notified (" in result.stdout
     assert json.loads(call(history, "--config", str(other), "--json").stdout)["told_lost"]["ops"][0]["id"] == "NT-1"
 
 

@@ -69,7 +69,7 @@ def test_nothing_stored_is_nothing_to_suppose(history: History) -> None:
 def test_another_route_tells_others_and_says_so_a_notifier(history: History) -> None:
     history.fails("site", instance="default")
     found = supposed(history, PLAIN.replace("notify: [ops]", "notify: [web]"))
-    assert texts(found.told_lost["ops"]) == ["NT-1, a page (critical): site of shop fails (routes[0] tells web)"]
+    assert texts(found.told_lost["ops"]) == ["NT-1, a page (critical): site of shop fails (routes[0] notifies web)"]
     assert texts(found.told_gained["web"]) == ["a page (critical): site of shop fails"]
     assert not found.alerts_lost
     assert not found.incidents_missed
@@ -159,7 +159,7 @@ def test_a_rule_of_another_threshold_is_judged_on_stored_points(history: History
     history.recovers("a", service="mail")
     found = supposed(history, PLAIN + CPU % "90%")
     [alert] = found.alerts_gained
-    assert alert.text.startswith("CpuBusy, warning, shop: cpu mean over 1m is 0.9")
+    assert alert.text.startswith("CpuBusy, warning, shop: cpu was 0.93 on average over 1m")
     assert START < alert.at < START + 300 * MICROSECONDS
     assert len(found.incidents_added) == 1
     assert [item.text.partition(":")[0] for item in found.told_gained["ops"]] == [
@@ -283,10 +283,10 @@ def test_it_reads_as_a_page_for_people_and_as_json_for_machines(history: History
     assert found.lines() == [
         "1 observations from 2026-11-03T09:00:00.100Z to 2026-11-03T09:00:00.100Z: this would have been different.",
         "",
-        "ops would not have been told (1):",
-        "  2026-11-03T09:00:00.100Z  NT-1, a page (critical): site of shop fails (routes[0] tells web)",
+        "ops would not have been notified (1):",
+        "  2026-11-03T09:00:00.100Z  NT-1, a page (critical): site of shop fails (routes[0] notifies web)",
         "",
-        "web would have been told as well (1):",
+        "web would have been notified as well (1):",
         "  2026-11-03T09:00:00.100Z  a page (critical): site of shop fails",
     ]
     assert json.loads(json.dumps(found.as_json()))["told_lost"]["ops"][0]["id"] == "NT-1"

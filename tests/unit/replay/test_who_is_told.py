@@ -64,32 +64,36 @@ def test_the_way_through_the_tree_is_told_step_by_step(config: Config) -> None:
         "It counts as critical, latency, of the service shop.",
         "",
         "the default route matches",
-        '  routes[0] {team="audit"} matches, and the next ones are tried as well: it tells boss',
+        '  routes[0] {team="audit"} matches, and the next ones are tried as well: it notifies boss',
         '  routes[1] {service="shop"} matches',
-        '    routes[1].routes[0] {severity="critical"} matches: it tells ops, web',
+        '    routes[1].routes[0] {severity="critical"} matches: it notifies ops, web',
         "",
-        "routes[0] tells boss 30s later unless restart-service has healed it by then, once an incident.",
-        'routes[1].routes[0] tells ops, web with the group {}/{service="shop"}/{severity="critical"}:'
+        "routes[0] notifies boss 30s later unless restart-service has healed it by then, once per incident.",
+        'routes[1].routes[0] notifies ops, web with the group {}/{service="shop"}/{severity="critical"}:'
         '{alertname="Slow"}: first after 10s, what is new every 5m, what still fires again after 4h.',
     ]
 
 
 def test_what_matches_no_route_goes_to_all_there_are(config: Config) -> None:
     said = lines(config, alertname="Odd", service="mail", severity="warning")
-    assert said[2] == "the default route matches: it tells ops, web, boss"
+    assert said[2] == "the default route matches: it notifies ops, web, boss"
     assert said[3] == '  routes[0] {team="audit"} does not match'
-    assert said[-1] == "the default route tells ops, web, boss at once, once an incident."
+    assert said[-1] == "the default route notifies ops, web, boss at once, once per incident."
 
 
 def test_a_page_that_waits_for_a_remedy_says_so(config: Config) -> None:
     said = lines(config, alertname="Slow", service="shop", severity="warning")
-    assert said[-1] == "routes[1] tells web 1m later unless restart-service has healed it by then, once an incident."
+    assert (
+        said[-1] == "routes[1] notifies web 1m later unless restart-service has healed it by then, once per incident."
+    )
 
 
 def test_a_route_that_is_mute_tells_nobody_and_says_why(config: Config) -> None:
     said = lines(config, MIDNIGHT, alertname="Odd", service="shop", severity="info")
-    assert said[-1] == ("routes[1].routes[1] does not tell web now: routes[1].routes[1] is mute in night.")
-    assert lines(config, alertname="Odd", service="shop", severity="info")[-1].startswith("routes[1].routes[1] tells")
+    assert said[-1] == ("routes[1].routes[1] does not notify web now: routes[1].routes[1] is mute in night.")
+    assert lines(config, alertname="Odd", service="shop", severity="info")[-1].startswith(
+        "routes[1].routes[1] notifies"
+    )
 
 
 def test_labels_that_are_not_there_count_as_what_an_alert_without_them_does(config: Config) -> None:
@@ -100,13 +104,13 @@ def test_the_whole_tree_is_shown_a_line_a_route(config: Config) -> None:
     critical = format_duration(HOLD_CRITICAL) if HOLD_CRITICAL else "not at all"
     held = f"holds pages for a remedy: critical {critical}, warning {format_duration(HOLD)}"
     assert tree_lines(config) == [
-        f"the default route, tells ops, web, boss, {held}",
-        f'  routes[0] {{team="audit"}}, tells boss, {held}',
-        f'  routes[1] {{service="shop"}}, tells web, {held}',
-        '    routes[1].routes[0] {severity="critical"}, tells ops, web, in groups by alertname: first after 10s, '
+        f"the default route, notifies ops, web, boss, {held}",
+        f'  routes[0] {{team="audit"}}, notifies boss, {held}',
+        f'  routes[1] {{service="shop"}}, notifies web, {held}',
+        '    routes[1].routes[0] {severity="critical"}, notifies ops, web, in groups by alertname: first after 10s, '
         "what is new every 5m, what still fires again after 4h",
-        '    routes[1].routes[1] {severity="info"}, tells web, mute in night',
-        f'  routes[2] {{service=~"host|forewatch"}}, tells ops, {held}',
+        '    routes[1].routes[1] {severity="info"}, notifies web, mute in night',
+        f'  routes[2] {{service=~"host|forewatch"}}, notifies ops, {held}',
     ]
 
 
@@ -119,7 +123,7 @@ def test_how_long_a_route_holds_is_said_of_the_severities_that_come_to_it() -> N
     ]
     shown = tree_lines(Config.model_validate({"notifiers": [{"name": "ops", "console": {}}], "routes": routes}))[1:]
     critical = f", holds pages {format_duration(HOLD_CRITICAL)} for a remedy" if HOLD_CRITICAL else ""
-    assert [line.split("tells ops")[1] for line in shown] == [
+    assert [line.split("notifies ops")[1] for line in shown] == [
         critical, ", holds pages 5s for a remedy", ", holds pages 2m for a remedy", "", "",
     ]  # fmt: skip
 
@@ -136,14 +140,14 @@ def call(history: History, *words: str) -> Result:
 def test_inhibition_and_silences_in_force_are_told_from_the_store(history: History) -> None:
     history.fails("x", service="shop", alertname="Down")
     said = call(history, "test", "alertname=Slow", "service=shop", "severity=warning").stdout
-    assert "Nobody is told now: inhibited by AL-1 (Down)." in said
-    assert "routes[1] would tell web" in said
+    assert "Nobody is notified now: inhibited by AL-1 (Down)." in said
+    assert "routes[1] would notify web" in said
     silence = Silence(
         "0f5b8a3c-5f0c-4c5e-9b1e-1a2b3c4d5e6f", (Matcher("team", "=", "audit"),), 0, 4 * 10**15, "ana", "moving", 0
     )
     history.after(1, SilenceSet, silence=silence_as_json(silence), actor="ana")
     said = call(history, "test", "alertname=Odd", "team=audit").stdout
-    assert "Nobody is told now: silenced by ana until" in said
+    assert "Nobody is notified now: silenced by ana until" in said
 
 
 def test_an_alert_that_fires_already_is_named(history: History) -> None:
@@ -164,10 +168,10 @@ def test_the_labels_and_the_owner_of_the_service_are_filled_in_and_what_is_writt
     words = ["routes", "test", "--config", str(file), "--home", str(tmp_path / "nowhere"), "service=app"]
     said = CliRunner().invoke(app, words).stdout
     assert said.startswith("With the labels of app: owner=backend, team=data\n")
-    assert "tells data at once" in said
+    assert "notifies data at once" in said
     said = CliRunner().invoke(app, [*words, "team=web", "owner=web"]).stdout
     assert "With the labels" not in said
-    assert "tells ops at once" in said
+    assert "notifies ops at once" in said
     assert "With the labels" not in CliRunner().invoke(app, [*words[:-1], "service=unknown"]).stdout
 
 
@@ -180,7 +184,7 @@ def test_another_configuration_or_none_started_needs_no_store(tmp_path: Path) ->
     assert result.exit_code == 0, result.output
     assert "routes[1].routes[1]" in result.stdout
     result = CliRunner().invoke(app, ["routes", "show", "--config", str(file), "--home", home])
-    assert result.stdout.startswith("the default route, tells ops, web, boss")
+    assert result.stdout.startswith("the default route, notifies ops, web, boss")
 
 
 @pytest.mark.parametrize("written", ["service", "=shop", "service=~shop", "service!=shop"])
@@ -224,10 +228,10 @@ def test_each_expectation_that_fails_is_a_line_with_its_place(tmp_path: Path, co
     wrong = EXPECTED.replace("[web, ops]", "[boss]").replace("group_by: [alertname]", "group_by: [service]")
     wrong = wrong.replace("T00:00", "T12:00")
     assert checked(tmp_path, config, wrong) == [
-        "routes.yaml:1: expected boss to be told, and it is ops, web (routes[1].routes[0])",
+        "routes.yaml:1: expected boss to be notified, and it is ops, web (routes[1].routes[0])",
         "routes.yaml:1: expected groups by service, and routes[1].routes[0] groups by alertname",
-        "routes.yaml:4: expected nobody to be told, and it is web (routes[1].routes[1])",
-        "routes.yaml:4: expected mute_time_interval to keep somebody from being told, and it is nobody "
+        "routes.yaml:4: expected nobody to be notified, and it is web (routes[1].routes[1])",
+        "routes.yaml:4: expected mute_time_interval to keep somebody from being notified, and it is nobody "
         "(routes[1].routes[1])",
     ]
 

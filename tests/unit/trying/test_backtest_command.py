@@ -164,7 +164,7 @@ def test_what_roll_ups_cannot_tell_is_no_data(tried, tmp_path):
     found = told(tried, "QueueNew", "--config", str(new))
     assert found["alerts"] == []
     assert found["notes"] == [
-        "queue.length: judged from 2025-12-31T12:00Z on; older is no data: p95 cannot be told from roll-ups of 5m"
+        "queue.length: judged from 2025-12-31T12:00Z on; older is no data: p95 cannot be judged from roll-ups of 5m"
     ]
 
 

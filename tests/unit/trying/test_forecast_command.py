@@ -145,7 +145,7 @@ def test_what_cannot_be_forecast_says_why(tmp_path):
     write(tmp_path / "rare.csv", np.arange(60.0), step=30 * 86_400)
     assert "its rows come 30d apart" in complain("--csv", tmp_path / "rare.csv", "--out", out)
     for nothing in ("nan", "inf"):
-        assert f"--limit {nothing}: is no number" in complain(
+        assert f"--limit {nothing}: is not a number" in complain(
             "--csv", tmp_path / "one.csv", "--out", out, "--limit", nothing
         )
     (tmp_path / "gaps.csv").write_text("timestamp,value\n2026-11-03,\n2026-11-04,\n")
