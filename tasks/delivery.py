@@ -23,16 +23,19 @@ from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import routes_for
 from forewatch.clock import SystemClock
 from forewatch.config.models import Config, Console, Notifier
-from forewatch.errors import DeliveryFailed, ForewatchError, NotFound, SecretError, StoreUnavailable
+from forewatch.deciding import decide
+from forewatch.errors import DeliveryFailed, Fenced, ForewatchError, NotFound, SecretError, StoreUnavailable
 from forewatch.guard.redact import redact
 from forewatch.guard.sentry import report
 from forewatch.home import Home
+from forewatch.incidents.events import HoldOver
 from forewatch.notifying.content import Links, complete
 from forewatch.notifying.rendering import render
 from forewatch.notifying.sender import Receipt, Sender
 from forewatch.orchestration.settings import Settings
 from forewatch.registry import load
 from forewatch.store import alerts, ballast, generations, outbox, runs
+from forewatch.store.shifts import Fence
 
 if TYPE_CHECKING:
     from forewatch.runtime import Runtime
@@ -151,8 +154,26 @@ class Delivery:
             ]
 
     def _claim(self, now: int, term: int, limit: int) -> list[Parcel]:
+        self._decide_overdue(now, term)
         with self._runtime.store.decide() as conn:
             return [_parcel(conn, claimed) for claimed in outbox.claim(conn, now=now, term=term, limit=limit)]
+
+    def _decide_overdue(self, now: int, term: int) -> None:
+        """What would leave by itself, for its timer is late, leaves by a decision where one can be taken."""
+        runtime = self._runtime
+        with runtime.store.read() as conn:
+            incidents = outbox.overdue(conn, now)
+        for incident_id in incidents:
+            event = HoldOver(incident_id, now)
+            fence = Fence("page-people", term)
+            try:
+                config = runtime.configuration.current()
+                decide(runtime.store, event, config=config, now=runtime.clock.now, fence=fence)
+            except (Fenced, StoreUnavailable):
+                raise
+            except Exception as error:  # its own trouble must not keep the pages from leaving
+                log.exception("the end of a hold of %s cannot be decided", incident_id)
+                report(error, incident=incident_id)
 
     def _is_new(self, parcel: Parcel) -> bool:
         # A claim that ran out early, by a jump of the clock, is still in our hands.

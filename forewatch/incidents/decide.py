@@ -15,7 +15,7 @@ from forewatch.incidents.deciding.people import (
 from forewatch.incidents.deciding.regrouping import incident_split, incidents_merged
 from forewatch.incidents.deciding.retrying import automation_resumed, remedies_changed, shadow_rehearsed
 from forewatch.incidents.deciding.runs import run_acted, run_failed, run_requested, run_starting
-from forewatch.incidents.deciding.sending import send_posted
+from forewatch.incidents.deciding.sending import hold_due, send_posted
 from forewatch.incidents.deciding.silencing import silence_expired, silence_set
 from forewatch.incidents.deciding.timers import timer_due
 from forewatch.incidents.deciding.undelivered import undelivered
@@ -29,6 +29,7 @@ from forewatch.incidents.events import (
     AutomationResumed,
     ChangeReported,
     Event,
+    HoldOver,
     IncidentsMerged,
     IncidentSplit,
     Noted,
@@ -95,6 +96,8 @@ def decide(view: View, event: Event, now: int) -> Outcome:
             shadow_rehearsed(draft, event)
         case TimerDue():
             timer_due(draft, event)
+        case HoldOver():
+            hold_due(draft, event.incident_id)
         case Undelivered():
             undelivered(draft, event)
         case Acknowledged():

@@ -243,6 +243,16 @@ class ShadowRehearsed(Event):
 
 
 @dataclass(frozen=True)
+class HoldOver(Event):
+    """Pages of an incident are held beyond their time, for its timer is late: who is about to send them has it decided
+    first, so that they count as told."""
+
+    source: ClassVar[str] = "delivery"
+    incident_id: str
+    at: int
+
+
+@dataclass(frozen=True)
 class Undelivered(Event):
     """A notification was given up: its receiver could not be reached for a day, or will never take it."""
 
@@ -299,7 +309,7 @@ _TYPES: dict[str, type[Event]] = {
     for kind in (
         AlertRaised, AlertCleared, RunStarting, RunActed, RunFailed, TimerDue, Acknowledged, ResolvedByHand, Noted,
         RunRequested, AlertsRefreshed, AlertTimedOut, AlertAcknowledged, ChangeReported, SilenceSet, SilenceExpired,
-        IncidentsMerged, IncidentSplit, Undelivered,
+        IncidentsMerged, IncidentSplit, Undelivered, HoldOver,
         AutomationResumed, RemediesChanged, RoutesChanged,
         ShadowRehearsed,
     )

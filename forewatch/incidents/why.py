@@ -187,6 +187,8 @@ def happening(event: dict[str, Any]) -> str:
             return f"It was looked at whether {runbook} could have run"
         case {"type": "TimerDue", "kind": kind, "subject": subject}:
             return _TIMERS.get(kind, f"The {kind} timer of {{}} ran out").format(subject)
+        case {"type": "HoldOver", "incident_id": incident}:
+            return f"Pages of {incident} were about to leave, held beyond their time"
         case {"type": "Undelivered", "notification_id": notification_id}:
             return f"{notification_id} was given up"
         case {"type": "Acknowledged", "actor": actor}:

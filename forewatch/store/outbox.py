@@ -74,6 +74,12 @@ _READY = or_(
     (outbox.c.state == "claimed")
     & ((outbox.c.claimed_until <= _NOW) | (outbox.c.claimed_until > _NOW + micros(CLAIM + CLOCK_SLACK))),
 )
+_OVERDUE = (
+    select(outbox.c.incident_id)
+    .where(outbox.c.state == "held", outbox.c.not_before <= _NOW - micros(DECIDED_WITHIN))
+    .distinct()
+    .order_by(outbox.c.incident_id)
+)
 _SINCE = case((outbox.c.state == "claimed", outbox.c.claimed_until), else_=outbox.c.not_before)
 _OLDEST = select(func.min(_SINCE)).where(_READY)
 _RANK = case({"critical": 0, "warning": 1}, value=outbox.c.severity, else_=2)
@@ -181,6 +187,11 @@ def mark_failed(
 def held_in(conn: Connection, incident_id: str) -> list[Notification]:
     """What is held for a remedy on an incident, oldest first."""
     return [Notification(**row._mapping) for row in conn.execute(_HELD_IN, {"of": incident_id})]
+
+
+def overdue(conn: Connection, now: int) -> list[str]:
+    """The incidents of what is still held and would leave by itself."""
+    return [str(one) for one in conn.execute(_OVERDUE, {"now": now}).scalars() if one is not None]
 
 
 def release(conn: Connection, notification_id: str, kind: str, content: dict[str, Any], now: int) -> bool:

@@ -110,6 +110,8 @@ class Chronicle:
     """What was sent, or tried, in this order."""
     holds: list[Hold] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    unclear: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Alert id -> when a remedy waited to see whether a service it stands on fails."""
     events: dict[int, tuple[float, dict[str, Any]]] = field(default_factory=dict)
     """Observation -> when it was decided, and the event."""
     order: list[tuple[float, int, set[str]]] = field(default_factory=list)
@@ -168,6 +170,10 @@ class Chronicle:
                     self.flapping[change["flap"]["fingerprint"]].add(at, None if since is None else instant(since))
                 case "DropFlap":
                     self.flapping[change["fingerprint"]].add(at, None)
+        for reason in decision.reasons:
+            if reason["code"] == "dependency-unclear":
+                for subject in reason["subjects"]:
+                    self.unclear[subject].append(at)
         for effect in decision.effects:
             if effect["type"] == "Notify" and effect["held"]:
                 names = named_in(effect["kind"], effect["alert_id"], effect["content"])

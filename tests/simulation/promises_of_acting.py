@@ -27,6 +27,8 @@ BEFORE = 20.0
 """Seconds before acting in which that matters."""
 LOOK_TAKES = 3.0
 """Seconds from asking for a look to acting, at most."""
+WATCHES_AGAIN_WITHIN = 20.0
+"""Seconds from the end of what kept the watch from it until somebody stands it and has probed."""
 REFUSED_FOR_NOW = frozenset({"cooldown", "run-under-way", "automation-stopped"})
 ANSWERS = REFUSED_FOR_NOW | {
     "remedy-sent", "limit-per-hour", "breaker", "shadow", "no-remedy", "approval-missing", "not-firing",
@@ -93,7 +95,10 @@ def _explains(cause: Alert, run: Run, within: float) -> bool:
 
 
 def _culprit(world: World, told: Chronicle, run: Run) -> str:
-    """The service whose fault it has been for a while, and not that of the one that is acted on."""
+    """The service whose fault it has been for a while, and not that of the one that is acted on. For the verdict of one
+    that has failed once a remedy waits once, and not each time that it comes and goes."""
+    if any(at < run.at for at in told.unclear[run.alert.id]):
+        return ""
     services, since, check = world.services, _looks_from(told, run), run.alert.labels["check"]
     if not services.well_all_along(run.service, check, since, run.at):
         return ""
@@ -121,7 +126,7 @@ def _hindered(told: Chronicle, since: float, until: float) -> bool:
 def _unseen(told: Chronicle, run: Run, service: str, check: str) -> bool:
     """Whether the look before acting had no answer of a check, because something kept who answers from it. Unknown
     stops nothing, as it is written."""
-    return run.saw.get((service, check)) is None and _hindered(told, run.at - LOOK_TAKES, run.at)
+    return run.saw.get((service, check)) is None and _hindered(told, run.at - LOOK_TAKES - WATCHES_AGAIN_WITHIN, run.at)
 
 
 def _looks_from(told: Chronicle, run: Run) -> float:
@@ -139,6 +144,8 @@ def _last_answer(told: Chronicle, ledger: Ledger, alert_id: str) -> tuple[str, f
     for decision in reversed(ledger.decisions):
         for reason in reversed(decision.reasons):
             if alert_id in reason["subjects"] and reason["code"] in ANSWERS:
+                if any(ledger.runs[one].alert_id == alert_id for one in reason["subjects"] if one in ledger.runs):
+                    return None  # its own remedy is at work, or was
                 at = instant(decision.at)
                 return (reason["code"], at) if reason["code"] in REFUSED_FOR_NOW else None
     return None

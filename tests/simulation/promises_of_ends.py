@@ -14,6 +14,8 @@ from forewatch.checks import ALERT_NAME
 FAILING_FOR = 6.0
 """Seconds of nothing but failures after which a check says that its service is down, whatever it needs for that."""
 SLACK = 5.0
+EARS = ("serve", "page-people", "the store")
+"""What somebody else says comes in by these."""
 ROUNDING = 0.001
 """Seconds: instants in records are whole microseconds."""
 
@@ -34,7 +36,7 @@ def untrue_ends(world: World, told: Chronicle) -> Iterator[str]:
                 continue
             for alert in _alerts_of(told, incident_id, over_at):
                 saw = _seen_at(told, by_time, alert, over_at) if alert.name == ALERT_NAME else over_at
-                if _says_otherwise(world, alert, saw):
+                if _says_otherwise(world, told, alert, saw):
                     yield (
                         f"{notice.id} says that {incident_id} is resolved at {over_at:.1f}, while "
                         f"{alert.service} {alert.labels.get('check', alert.name)} fails"
@@ -50,15 +52,22 @@ def _seen_at(told: Chronicle, by_time: dict[float, list[float]], alert: Alert, o
     return min([ended_at, *by_time.get(ended_at, ())])
 
 
-def _says_otherwise(world: World, alert: Alert, at: float) -> bool:
+def _says_otherwise(world: World, told: Chronicle, alert: Alert, at: float) -> bool:
     """Whether what raised an alert said at an instant, and for a while before, that it is as bad as ever."""
     if alert.name == ALERT_NAME:
         results = world.services.results[alert.service, alert.labels["check"]]
         lately = [one for one in results if at - FAILING_FOR <= one.at <= at + ROUNDING]
         return len(lately) >= 2 and not any(one.ok for one in lately)
     return any(
-        since <= at - RESEND - SLACK and at <= until for since, until in world.sender.spells[alert.name, alert.service]
+        since <= at - RESEND - SLACK - _kept_from_hearing(told, since, at) and at <= until
+        for since, until in world.sender.spells[alert.name, alert.service]
     )
+
+
+def _kept_from_hearing(told: Chronicle, since: float, until: float) -> float:
+    """Seconds between two instants in which what is posted could not be taken in, or not be decided."""
+    kept = [one for one in told.hindrances if one.what in EARS and one.since < until and one.until > since]
+    return sum(min(one.until, until) - max(one.since, since) for one in kept)
 
 
 def _resolved_at(told: Chronicle, incident_id: str, latest: float) -> float | None:
@@ -80,8 +89,10 @@ def _by_hand(told: Chronicle, incident_id: str) -> bool:
 
 
 def _alerts_of(told: Chronicle, incident_id: str, at: float) -> list[Alert]:
+    """The alerts of an incident, without those of which a later episode fires in another one."""
     now = [alert for course in told.alerts.values() if (alert := course.at(at)) is not None]
-    return [alert for alert in now if alert.incident_id == incident_id]
+    elsewhere = {one.fingerprint for one in now if one.status == "firing" and one.incident_id != incident_id}
+    return [alert for alert in now if alert.incident_id == incident_id and alert.fingerprint not in elsewhere]
 
 
 def _events_at(told: Chronicle) -> dict[float, list[float]]:

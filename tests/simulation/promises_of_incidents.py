@@ -20,9 +20,11 @@ def glued(told: Chronicle) -> Iterator[str]:
     """Alerts that joined an incident they have nothing to do with, or opened one beside their own."""
     for alert_id, course in told.alerts.items():
         before: Alert | None = None
+        by_people = False  # where they have put it, it goes with what is there
         for at, alert in zip(course.times, course.values, strict=True):
             moves = alert.status == "firing" and (before is None or before.incident_id != alert.incident_id)
-            if moves and not _moved_by_people(told, at):
+            by_people = by_people or (moves and _moved_by_people(told, at))
+            if moves and not by_people:
                 # Two incidents become one in the decision in which an alert joins that links them.
                 yield from _misplaced(told, alert_id, alert, at, merged=before is not None)
             before = alert

@@ -129,7 +129,18 @@ def _failing_dependency(told: Chronicle, config: Config, alert: Alert, by: str, 
         return False
     named = any(by in notice.names and notice.tried <= at + DIGEST_TAKES for notice in told.notices)
     held = any(by in hold.names and hold.since <= at < hold.until for hold in told.holds)
-    return named or held
+    mark = told.alerts[by].values[0].fingerprint
+    directly = any(of == mark and min(times) <= at + DIGEST_TAKES for (of, _), times in told.direct.items() if times)
+    return named or held or directly or _explained(told, config, cause, at)
+
+
+def _explained(told: Chronicle, config: Config, cause: Alert, at: float) -> bool:
+    """Nobody hears of a cause that has a failing cause of its own, of which somebody does."""
+    reasons = told.withheld[cause.id, ""].at(at) or ()
+    return any(
+        reason["kind"] == "dependency" and _failing_dependency(told, config, cause, reason["by"], at)
+        for reason in reasons
+    )
 
 
 def depends_on(config: Config, service: str) -> set[str]:

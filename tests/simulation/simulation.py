@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from chaos import Rates
-from history_plan import LENGTH, Plan, Step
+from history_plan import LENGTH, ROLES, Plan, Step
 from promises import broken_promises
 from simulated_people import a_merger, a_run, a_silence, a_split, end_of_a_silence, on_an_incident, turn_automation, use
 from simulated_processes import stand_watch, under_way, with_other_hands, work
@@ -25,6 +25,8 @@ LOOK_AFTER = 2.0
 QUIET = 60.0
 MOST_QUIET = 6
 """So many times `QUIET` at most, until everything is done."""
+BACK_WITHIN = 45.0
+"""Seconds after which one that stood still has a watch again and has seen how things are."""
 MOST_STEPS = 80_000
 COMES_FOR, GOES_FOR = 5.0, 5.0
 """Seconds of each episode of what comes and goes."""
@@ -100,6 +102,10 @@ def _left(world: World) -> list[str]:
     if world.inbox_waits():
         left.append("something taken in is not decided")
     left += [f"{run.id} is {run.state}" for run in under_way(world)]
+    back = world.loop.time() - BACK_WITHIN
+    left += [
+        f"{one.what} has only just come back" for one in world.hindrances if one.what in ROLES and one.until > back
+    ]
     return left
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.flapping import flaps
+from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import routes_of
 from forewatch.clock import micros
 from forewatch.incidents import telling
@@ -37,17 +38,22 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
     if incident is None or not firing:
         draft.because("timer-pointless", f"{incident_id} is over: nothing more to say of its services.", incident_id)
         return
-    ill = {alert.service for alert in firing}
+    # One that flaps is well for now, and may fail again before anybody has read that it is.
+    flapping = [alert for alert in alerts if flaps(draft.view.flap(alert.fingerprint))]
+    ill = {alert.service for alert in (*firing, *flapping)}
     receivers: dict[str, list[Alert]] = {}
-    failures = (one for one in draft.view.notifications_of(incident_id) if one.kind == "failure")
-    concerned = {one.notifier for one in failures if one.content.get("service") in ill}
+    concerned = {
+        one.notifier
+        for one in draft.view.notifications_of(incident_id)
+        if one.state not in ("dead", "merged") and _is_of_any(one, ill, {alert.id for alert in firing})
+    }
     # What still fires is theirs by its routes, though it may wait for a remedy or a dependency.
     concerned |= {name for alert in firing for route in routes_of(draft.view.config, alert) for name in route.notify}
     for alert in alerts:
         for one in draft.view.named(alert.id) if alert.severity != "info" else ():
             if alert.service in ill:
                 concerned.add(one.notifier)
-            elif not flaps(draft.view.flap(alert.fingerprint)):
+            else:
                 receivers.setdefault(one.notifier, []).append(alert)
     for notifier, over in receivers.items():
         well = [alert for alert in over if not alert.ended]
@@ -58,6 +64,13 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
                 _tell_unwatched(draft, incident, notifier, alert, still_concerned=notifier in concerned)
     if not receivers:
         draft.because("nothing-new", f"Nobody was notified of what has recovered in {incident_id}.", incident_id)
+
+
+def _is_of_any(notice: Notification, services: set[str], alert_ids: set[str]) -> bool:
+    """Whether it told of these: also a held page that left by itself, which no decision has counted as told."""
+    if notice.kind == "failure":
+        return notice.content.get("service") in services
+    return not alert_ids.isdisjoint(notice.content.get("named", ()))
 
 
 def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *, still_concerned: bool) -> None:

@@ -27,8 +27,6 @@ def ask_again(draft: Draft, alert_id: str, seen: Seen) -> None:
     waits = draft.view.waits(alert_id)
     wait = next((one for one in waits if one.active), None)
     if alert is None or alert.status != "firing" or incident is None or not incident.open:
-        if alert is not None:  # else two that a person has called over would pass the turn to each other for ever
-            end_waiting(draft, alert)
         draft.because("timer-pointless", f"{alert_id} is over: its remedy is not asked again.", alert_id)
         if alert is not None:
             # Also of one that fires on in an incident closed by hand: in line for ever, it would be next for ever.

@@ -183,7 +183,9 @@ def _refuse(draft: Draft, run: Run, refused: Refused) -> None:
     if refused.holds_until is not None:
         return  # held pages wait with it, as long as they would have anyway
     because = telling.joined(refused.reason[:1].upper() + refused.reason[1:], again(refused))
-    if not release(draft, incident, because, run.id, run=run) and not asked_before:
+    # What is over needs no remedy: that it did not act, or not to its end, is nobody's trouble.
+    trouble = refused.code != "not-firing" and not asked_before
+    if not release(draft, incident, because, run.id, run=run) and trouble:
         tell_of_failure(draft, incident, run, because)
 
 

@@ -352,8 +352,9 @@ def _over(draft: Draft, letters: Sequence[Letter], most: int) -> list[Alert]:
     for letter in letters:
         over = letter.kind == "resolved" and letter.content.get("ended") != telling.NOT_YOURS
         if over and letter.incident_id is not None and len(found) < most:
-            # Some of them end by this very decision.
-            found += [draft.alert_now(one.id) or one for one in draft.view.alerts_of(letter.incident_id)]
+            # Some of them end by this very decision; what fires on in an incident that a person has closed is not over.
+            now = [draft.alert_now(one.id) or one for one in draft.view.alerts_of(letter.incident_id)]
+            found += [one for one in now if one.status != "firing"]
     return found[: max(0, most)]
 
 

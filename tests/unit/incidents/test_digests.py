@@ -138,3 +138,12 @@ def test_what_ends_as_a_digest_leaves_is_not_shown_as_firing_in_it():
     world.now += 10_000_000  # nobody has come to its digest yet
     world.recovers(service="svc0", severity="warning")
     assert {one["id"]: one["status"] for one in last(world).content["alerts"]} == {"AL-1": "resolved", "AL-2": "firing"}
+
+
+def test_what_fires_on_in_an_incident_that_a_person_closed_is_not_shown_as_over():
+    world = world_of(2)
+    world.fails(service="svc0", severity="warning")
+    world.fails(service="svc1", severity="warning")
+    world.now += 10_000_000
+    world.resolve("INC-1")
+    assert [one["id"] for one in last(world).content["alerts"]] == ["AL-2"]

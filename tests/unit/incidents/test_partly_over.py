@@ -175,3 +175,22 @@ def test_who_heard_that_a_part_is_over_hears_of_the_end_though_the_rest_was_sile
     assert heard(world, "all")[-1] == ("update", "db is back after 10s")
     world.recovers(check="cert", service="website", severity="warning")
     assert heard(world, "all")[-1][0] == "resolved"
+
+
+def test_who_was_told_by_a_held_page_that_left_by_itself_is_concerned_all_the_same():
+    world = db_fails_while_a_certificate_expires()
+    del world.view.namings["AL-1", "all"]
+    world.wait(31)
+    assert heard(world, "all")[-1] == ("update", "db is back after 10s")
+
+
+def test_a_service_that_flaps_is_not_well():
+    world = World(TEAMS | {"flapping": {"after": 2, "within": "10m", "calm": "15m"}})
+    world.fails(check="cert", service="website", team="web", summary=EXPIRES)
+    world.fails(check="tcp", service="db", team="data")
+    world.recovers(check="tcp", service="db", team="data")
+    for _ in range(2):
+        world.fails(service="db", team="data")
+        world.recovers(service="db", team="data")
+    world.wait(60)
+    assert "resolved" not in [kind for kind, _ in heard(world, "data")]

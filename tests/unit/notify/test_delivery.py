@@ -11,8 +11,9 @@ from forewatch.errors import DeliveryFailed, NotFound, SecretError, StoreUnavail
 from forewatch.home import Home
 from forewatch.notifying.sender import Receipt
 from forewatch.orchestration.settings import Settings
-from forewatch.store import alerts, generations, ids, outbox
+from forewatch.store import alerts, generations, ids, naming, outbox
 from forewatch.store.engine import Store
+from forewatch.store.shifts import take
 from notifiers.console.sender import ConsoleSender
 from tasks import delivery
 from tasks.delivery import Delivery, deliver_directly, send_test
@@ -358,3 +359,34 @@ async def test_the_ballast_makes_room_for_claims(world, channels, a_notification
     monkeypatch.setattr(delivery.ballast, "free", lambda home: full_disk(False) or True)
     full_disk()
     assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-2"]
+
+
+@pytest.fixture
+def overdue(world, an_alert, a_notification):
+    """A page that was held until ten seconds ago, and whose timer nobody has come to."""
+    now = world.clock.advance(100)
+    alert = replace(an_alert, status="firing", ends_at=None)
+    page = a_notification(
+        attempts=0, state="held", kind="page", alert_id=alert.id, incident_id=alert.incident_id,
+        created_at=now - 60_000_000, not_before=now - 10_000_000,
+    )  # fmt: skip
+    page = replace(page, content={**page.content, "named": [alert.id]})
+    with world.store.decide() as conn:
+        alerts.put(conn, alert)
+        take(conn, "page-people", "me", expected_term=None, scheduled_for=0, now=now)
+    put(world, page)
+    return page
+
+
+async def test_a_page_held_beyond_its_time_leaves_by_a_decision_and_counts_as_told(world, channels, overdue):
+    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == [overdue.id]
+    with world.store.read() as conn:
+        assert [one.notifier for one in naming.of_alert(conn, overdue.alert_id)] == [overdue.notifier]
+
+
+async def test_it_leaves_by_itself_where_that_cannot_be_decided(world, channels, overdue, monkeypatch):
+    def break_off(*_, **__):
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(delivery, "decide", break_off)
+    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == [overdue.id]
