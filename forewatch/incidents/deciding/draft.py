@@ -72,6 +72,10 @@ class Draft:
         self._alerts[alert.id] = alert
         self._changes.append(PutAlert(alert))
 
+    def firing_put_in(self, incident_id: str) -> list[Alert]:
+        """What fires of an incident as far as this decision has changed it."""
+        return [one for one in self._alerts.values() if one.incident_id == incident_id and one.status == "firing"]
+
     def move_alert(self, alert: Alert, incident_id: str) -> None:
         """Put an alert into another incident. One that is over was not heard of by that: it ended when it did."""
         at = self.now if alert.status == "firing" else alert.updated_at

@@ -70,9 +70,9 @@ def leave_groups(draft: Draft, before: Alert, now: Alert) -> None:
     for group in draft.view.groups_of(before.id):
         if _route_into(draft, group.key, now) is not None:
             continue
-        route = next((one for one in routes_of(draft.view.config, before) if one.name == group.route), None)
         ended = replace(before, status="resolved", ends_at=draft.now)
-        for notifier in route.notify if route is not None else ():
+        # Whoever was told of it as a member: its route may be another one, or none, by the configuration in force.
+        for notifier in [one.name for one in draft.view.config.notifiers]:
             last = draft.view.last_notice(group.key, notifier)
             if last is None or before.fingerprint not in last.firing:
                 continue

@@ -89,7 +89,8 @@ def tell_of_trouble(
 def _joining(draft: Draft, incident: Incident, alert: Alert, said: telling.Content) -> telling.Content:
     """The content for those who were told of the incident: that this fails too, and how many services do now."""
     known = {other.service for other in draft.view.firing_in(incident.id, MOST_COMPARED)}
-    services = draft.view.services_in(incident.id) + (alert.service not in known)
+    new = {other.service for other in (alert, *draft.firing_put_in(incident.id))} - known
+    services = draft.view.services_in(incident.id) + len(new)
     return telling.too(said, services)
 
 

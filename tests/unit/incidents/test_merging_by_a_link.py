@@ -108,3 +108,13 @@ def test_who_was_told_of_what_is_well_by_then_hears_so_though_its_incident_is_pa
     world.wait(31)
     told = [(one.kind, one.content["title"]) for one in world.view.outbox.values() if one.notifier == "cachers"]
     assert told == [("page", "cache is down: refused"), ("resolved", "cache is back after 2s")]
+
+
+def test_the_update_that_merges_them_counts_all_their_services():
+    world = World({**COMPANY, "digest": {"within": "0s"}, "correlation": {}})
+    world.fails(service="db", summary="db is down: refused")
+    world.wait(0.2)
+    world.fails(service="cache", summary="cache is down: refused")
+    # Of another kind, so that no dependency explains it.
+    world.fails(service="app", summary="app is full", values={"failure": "certificate"})
+    assert list(world.view.outbox.values())[-1].content["title"] == "app is full (3 services now)"

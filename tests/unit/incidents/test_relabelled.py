@@ -3,6 +3,7 @@
 import pytest
 from memory_view import World, shop
 
+from forewatch.config.models import Config
 from forewatch.incidents.events import AlertCleared, AlertRaised
 
 pytestmark = pytest.mark.unit
@@ -123,3 +124,11 @@ def test_a_group_whose_labels_did_not_change_hears_nothing():
     relabel(world)
     world.wait(20)
     assert len(notices(world)) == 1
+
+
+def test_the_old_group_hears_of_it_though_its_route_is_gone_with_the_same_configuration():
+    world = grouped_by_tier()
+    routes = [{"notify": ["ops"], "group_by": ["owner"], "group_wait": "5s"}]
+    world.view.config = Config.model_validate({"digest": {"within": "0s"}, **shop(autonomy="shadow", routes=routes)})
+    relabel(world)
+    assert notices(world)[1:] == [("resolved", "moved to another group", {}, [("resolved", BEFORE)])]
