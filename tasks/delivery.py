@@ -104,14 +104,14 @@ class Delivery:
         self._unrecorded: dict[str, Receipt] = {}
         self._done = Delivered()
 
-    async def deliver_due(self, now: int) -> Delivered:
-        """Claim what is due at `now` and send it. Raises StoreUnavailable where the store cannot even be read."""
+    async def deliver_due(self) -> Delivered:
+        """Claim what is due and send it. Raises StoreUnavailable where the store cannot even be read."""
         store = self._runtime.store
         free = AT_ONCE - len(self._under_way)
         if free > 0:
             term = self._term()
             _, config = await store.run(self._runtime.configuration.current)
-            parcels = await self._take(now, term, free)
+            parcels = await self._take(term, free)
             started = [self._start(parcel, config, term) for parcel in parcels if self._is_new(parcel)]
             if started:
                 await asyncio.wait(started, timeout=WAIT)
@@ -127,22 +127,23 @@ class Delivery:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _take(self, now: int, term: int, limit: int) -> list[Parcel]:
+    async def _take(self, term: int, limit: int) -> list[Parcel]:
         store = self._runtime.store
         try:
-            return await store.run(self._claim, now, term, limit)
+            return await store.run(self._claim, term, limit)
         except StoreUnavailable as error:
             log.error("nothing in the outbox can be claimed: %s", error)
             freed = await store.run(ballast.make_room, self._runtime.home, error)
         if freed:
             log.error("the ballast file was freed to make room; the disk needs space")
             try:
-                return await store.run(self._claim, now, term, limit)
+                return await store.run(self._claim, term, limit)
             except StoreUnavailable as error:
                 log.error("nor after freeing the ballast: %s", error)
-        return await store.run(self._critical_unclaimed, now, term, limit)
+        return await store.run(self._critical_unclaimed, term, limit)
 
-    def _critical_unclaimed(self, now: int, term: int, limit: int) -> list[Parcel]:
+    def _critical_unclaimed(self, term: int, limit: int) -> list[Parcel]:
+        now = self._runtime.clock.now()
         with self._runtime.store.read() as conn:
             return [
                 # Its failure could not be recorded and tried again, so the others are told of it at once.
@@ -153,14 +154,16 @@ class Delivery:
                 and notification.id not in self._unrecorded
             ]
 
-    def _claim(self, now: int, term: int, limit: int) -> list[Parcel]:
-        self._decide_overdue(now, term)
+    def _claim(self, term: int, limit: int) -> list[Parcel]:
+        self._decide_overdue(term)
         with self._runtime.store.decide() as conn:
+            # Read here: by an instant from before a long wait, what was written since would lie in the future.
+            now = self._runtime.clock.now()
             return [_parcel(conn, claimed) for claimed in outbox.claim(conn, now=now, term=term, limit=limit)]
 
-    def _decide_overdue(self, now: int, term: int) -> None:
+    def _decide_overdue(self, term: int) -> None:
         """What would leave by itself, for its timer is late, leaves by a decision where one can be taken."""
-        runtime = self._runtime
+        runtime, now = self._runtime, self._runtime.clock.now()
         with runtime.store.read() as conn:
             incidents = outbox.overdue(conn, now)
         for incident_id in incidents:

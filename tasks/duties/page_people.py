@@ -118,7 +118,7 @@ class PagePeople:
             await self._decide(TimerDue(timer.id, timer.kind, timer.subject, now))
         if len(due) == AT_A_TIME and not self._decider.kept:
             ring(self._runtime.home, "page-people")
-        delivered = await self._delivery.deliver_due(self._runtime.clock.now())
+        delivered = await self._delivery.deliver_due()
         self.sent += len(delivered.sent)
         self.failed += len(delivered.failed) + len(delivered.dead)
         for notification_id in delivered.dead:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chronicle import Chronicle, instant
 from simulated_sender import RESEND
-from simulated_world import World
+from simulated_world import STALL, World
 
 from forewatch.alerting.alert import Alert
 from forewatch.checks import ALERT_NAME
@@ -14,6 +14,8 @@ from forewatch.checks import ALERT_NAME
 FAILING_FOR = 6.0
 """Seconds of nothing but failures after which a check says that its service is down, whatever it needs for that."""
 SLACK = 5.0
+BACK_WITHIN = 45.0
+"""Seconds until one that stood still has a watch again."""
 EARS = ("serve", "page-people", "the store")
 """What somebody else says comes in by these."""
 ROUNDING = 0.001
@@ -66,8 +68,13 @@ def _says_otherwise(world: World, told: Chronicle, alert: Alert, at: float) -> b
 
 def _kept_from_hearing(told: Chronicle, since: float, until: float) -> float:
     """Seconds between two instants in which what is posted could not be taken in, or not be decided."""
-    kept = [one for one in told.hindrances if one.what in EARS and one.since < until and one.until > since]
-    return sum(min(one.until, until) - max(one.since, since) for one in kept)
+    kept = 0.0
+    for one in told.hindrances:
+        # One that stood still has to get its watch back before it decides again.
+        over = one.until + (BACK_WITHIN if one.until - one.since >= STALL else 0.0)
+        if one.what in EARS and one.since < until and over > since:
+            kept += min(over, until) - max(one.since, since)
+    return kept
 
 
 def _resolved_at(told: Chronicle, incident_id: str, latest: float) -> float | None:

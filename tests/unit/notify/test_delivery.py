@@ -100,11 +100,12 @@ async def test_what_is_due_is_sent_once_and_its_receipt_kept(world, channels, a_
         alerts.put(conn, an_alert)
     put(world, a_notification(attempts=0, alert_id="AL-1"))
     sender = Delivery(world, 1)
-    done = await sender.deliver_due(world.clock.now())
+    done = await sender.deliver_due()
     assert (done.sent, done.failed, done.under_way) == (["NT-1"], [], 0)
     assert stored(world).state == "sent"
     assert stored(world).receipt == {"notifier": "hook", "detail": "200", "instead_of": None, "reason": None}
-    assert (await sender.deliver_due(world.clock.advance(60))).sent == []
+    world.clock.advance(60)
+    assert (await sender.deliver_due()).sent == []
     assert channels.told() == ["hook"]
 
 
@@ -114,7 +115,7 @@ async def test_a_notice_of_an_incident_as_a_whole_has_all_its_alerts(world, chan
         alerts.put(conn, replace(an_alert, id="AL-2", fingerprint="f2"))
         alerts.put(conn, replace(an_alert, id="AL-3", fingerprint="f3", incident_id="INC-8"))
     put(world, a_notification(attempts=0, kind="resolved"), a_notification(id="NT-2", attempts=0, alert_id="AL-2"))
-    await Delivery(world, 1).deliver_due(world.clock.now())
+    await Delivery(world, 1).deliver_due()
     assert {content["id"]: [alert["id"] for alert in content["alerts"]] for content in channels.contents} == {
         "NT-1": ["AL-1", "AL-2"],
         "NT-2": ["AL-2"],
@@ -125,11 +126,12 @@ async def test_what_fails_for_now_is_tried_again_later(world, channels, a_notifi
     put(world, a_notification(attempts=0))
     channels.answers["hook"] = down()
     sender = Delivery(world, 1)
-    assert (await sender.deliver_due(world.clock.now())).failed == ["NT-1"]
+    assert (await sender.deliver_due()).failed == ["NT-1"]
     assert (stored(world).state, stored(world).last_error) == ("failed", "hook: it is away")
-    assert (await sender.deliver_due(world.clock.now())).failed == []
+    assert (await sender.deliver_due()).failed == []
     channels.answers.clear()
-    assert (await sender.deliver_due(world.clock.advance(1))).sent == ["NT-1"]
+    world.clock.advance(1)
+    assert (await sender.deliver_due()).sent == ["NT-1"]
     assert channels.told() == ["hook", "hook"]
 
 
@@ -137,10 +139,12 @@ async def test_a_receiver_that_asks_for_time_gets_it(world, channels, a_notifica
     put(world, a_notification(attempts=0))
     channels.answers["hook"] = down(retry_after=delivery.LONG_WAIT)
     sender = Delivery(world, 1)
-    await sender.deliver_due(world.clock.now())
-    await sender.deliver_due(world.clock.advance(delivery.LONG_WAIT - 1))
+    await sender.deliver_due()
+    world.clock.advance(delivery.LONG_WAIT - 1)
+    await sender.deliver_due()
     assert channels.told() == ["hook"]
-    await sender.deliver_due(world.clock.advance(1))
+    world.clock.advance(1)
+    await sender.deliver_due()
     assert channels.told() == ["hook", "hook"]
 
 
@@ -150,12 +154,14 @@ async def test_a_receiver_that_asks_for_much_time_gets_it_and_somebody_else_is_t
     put(world, a_notification(attempts=0))
     channels.answers["hook"] = down(retry_after=120.0)
     sender = Delivery(world, 1)
-    assert (await sender.deliver_due(world.clock.now())).failed == ["NT-1"]
+    assert (await sender.deliver_due()).failed == ["NT-1"]
     assert channels.told() == ["hook", "terminal"]
-    await sender.deliver_due(world.clock.advance(119))
+    world.clock.advance(119)
+    await sender.deliver_due()
     assert channels.told() == ["hook", "terminal"]
     channels.answers.clear()
-    assert (await sender.deliver_due(world.clock.advance(1))).sent == ["NT-1"]
+    world.clock.advance(1)
+    assert (await sender.deliver_due()).sent == ["NT-1"]
 
 
 async def test_after_a_few_attempts_somebody_else_is_told_once_while_trying_goes_on(world, channels, a_notification):
@@ -163,11 +169,13 @@ async def test_after_a_few_attempts_somebody_else_is_told_once_while_trying_goes
     channels.answers["hook"] = down()
     sender = Delivery(world, 1)
     for _ in range(delivery.TELL_OTHERS_AFTER + 2):
-        await sender.deliver_due(world.clock.advance(60))
+        world.clock.advance(60)
+        await sender.deliver_due()
     assert channels.told().count("terminal") == 1
     assert channels.given[delivery.TELL_OTHERS_AFTER][2].endswith("(meant for hook: hook: it is away)")
     channels.answers.clear()
-    assert (await sender.deliver_due(world.clock.advance(400))).sent == ["NT-1"]
+    world.clock.advance(400)
+    assert (await sender.deliver_due()).sent == ["NT-1"]
 
 
 async def test_somebody_else_is_told_again_later_for_the_attempt_that_should_have_told_them_may_have_died(
@@ -175,7 +183,7 @@ async def test_somebody_else_is_told_again_later_for_the_attempt_that_should_hav
 ):
     put(world, a_notification(attempts=delivery.TELL_OTHERS_AFTER + delivery.TELL_OTHERS_EVERY - 1))
     channels.answers["hook"] = down()
-    await Delivery(world, 1).deliver_due(world.clock.now())
+    await Delivery(world, 1).deliver_due()
     assert channels.told() == ["hook", "terminal"]
 
 
@@ -188,7 +196,7 @@ async def test_what_a_notifier_will_never_take_goes_to_another_of_its_route_at_o
 ):
     put(world, a_notification(attempts=0))
     channels.answers["hook"] = failure
-    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-1"]
+    assert (await Delivery(world, 1).deliver_due()).sent == ["NT-1"]
     assert channels.told() == ["hook", "terminal"]
     receipt = stored(world).receipt
     assert (receipt["notifier"], receipt["instead_of"]) == ("terminal", "hook")
@@ -199,7 +207,7 @@ async def test_what_a_notifier_will_never_take_goes_to_another_of_its_route_at_o
 async def test_a_notifier_that_left_the_configuration_costs_no_page(world, channels, a_notification):
     world.config = Config()
     put(world, a_notification(attempts=0))
-    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-1"]
+    assert (await Delivery(world, 1).deliver_due()).sent == ["NT-1"]
     assert channels.told() == ["console"]
     assert "hook is not in the configuration any more" in channels.given[0][2]
 
@@ -208,30 +216,32 @@ async def test_where_nobody_takes_it_it_is_tried_again(world, channels, a_notifi
     put(world, a_notification(attempts=0))
     channels.answers = {"hook": down(permanent=True), "terminal": down(permanent=True)}
     sender = Delivery(world, 1)
-    assert (await sender.deliver_due(world.clock.now())).failed == ["NT-1"]
+    assert (await sender.deliver_due()).failed == ["NT-1"]
     channels.answers.clear()
-    assert (await sender.deliver_due(world.clock.advance(1))).sent == ["NT-1"]
+    world.clock.advance(1)
+    assert (await sender.deliver_due()).sent == ["NT-1"]
 
 
 async def test_a_receiver_that_hangs_delays_nobody_else(world, channels, a_notification):
     release = channels.answers["hook"] = asyncio.Event()
     put(world, a_notification(attempts=0), a_notification("NT-2", notifier="terminal", attempts=0))
     sender = Delivery(world, 1)
-    done = await sender.deliver_due(world.clock.now())
+    done = await sender.deliver_due()
     assert (done.sent, done.under_way) == (["NT-2"], 1)
     # The clock jumps, the claim runs out: it is still in our hands and not sent twice.
-    await sender.deliver_due(world.clock.advance(3600))
+    world.clock.advance(3600)
+    await sender.deliver_due()
     assert channels.told().count("hook") == 1
     release.set()
     await sender.close()
-    assert (await sender.deliver_due(world.clock.now())).sent == ["NT-1"]
+    assert (await sender.deliver_due()).sent == ["NT-1"]
 
 
 async def test_one_that_answers_too_late_is_tried_again(world, channels, a_notification, monkeypatch):
     monkeypatch.setattr(delivery, "PATIENCE", 0.05)
     channels.answers["hook"] = asyncio.Event()
     put(world, a_notification(attempts=0))
-    assert (await Delivery(world, 1).deliver_due(world.clock.now())).failed == ["NT-1"]
+    assert (await Delivery(world, 1).deliver_due()).failed == ["NT-1"]
     assert stored(world).last_error == "hook: no answer within 0.05s"
 
 
@@ -244,8 +254,9 @@ async def test_what_was_sent_but_could_not_be_recorded_is_not_sent_again(world, 
 
     with monkeypatch.context() as broken:
         broken.setattr(outbox, "mark_sent", full)
-        assert (await sender.deliver_due(world.clock.now())).sent == []
-    assert (await sender.deliver_due(world.clock.advance(outbox.CLAIM + 1))).sent == ["NT-1"]
+        assert (await sender.deliver_due()).sent == []
+    world.clock.advance(outbox.CLAIM + 1)
+    assert (await sender.deliver_due()).sent == ["NT-1"]
     assert channels.told() == ["hook"]
     assert stored(world).state == "sent"
 
@@ -266,11 +277,11 @@ async def test_keys_name_the_store_and_the_generation_and_stay_the_same_with_eve
             ids.next_id(conn, prefix)
     put(world, a_notification(attempts=0))
     channels.answers["hook"] = down()
-    await Delivery(world, 1).deliver_due(world.clock.now())
+    await Delivery(world, 1).deliver_due()
     with world.store.decide() as conn:
         generations.begin(conn, world.clock.advance(30))
     del channels.answers["hook"]
-    await Delivery(world, 2).deliver_due(world.clock.now())
+    await Delivery(world, 2).deliver_due()
     [failed, sent] = channels.contents
     assert failed["key"] == sent["key"] == f"{generation}-NT-1"
     assert sent["incident_key"] == f"{generation}-INC-7"
@@ -289,7 +300,7 @@ async def test_a_shift_that_closes_lets_deliveries_end_and_drops_late_ones(world
     channels.answers["hook"] = asyncio.Event()
     put(world, a_notification(attempts=0))
     sender = Delivery(world, lambda: 5)
-    await sender.deliver_due(world.clock.now())
+    await sender.deliver_due()
     await sender.close(timeout=0.05)
     assert (stored(world).state, stored(world).claimed_term) == ("claimed", 5)
 
@@ -310,7 +321,7 @@ async def test_a_missing_secret_falls_back_with_the_real_senders(world, a_notifi
     hook = Notifier(name="hook", webhook=Webhook(url="http://127.0.0.1:9/", secret=Secret("env:NO_SUCH_SECRET")))
     world.config = Config(notifiers=[hook])
     put(world, a_notification(attempts=0))
-    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-1"]
+    assert (await Delivery(world, 1).deliver_due()).sent == ["NT-1"]
     assert "the environment variable NO_SUCH_SECRET is not set" in capsys.readouterr().out
 
 
@@ -333,11 +344,11 @@ async def test_a_critical_page_leaves_once_though_the_store_takes_no_claim(world
     carrier = Delivery(world, 1)
     full_disk()
     for _ in range(3):
-        await carrier.deliver_due(world.clock.now())
+        await carrier.deliver_due()
     assert [id for _, id, _ in channels.given] == ["NT-1"]
 
     full_disk(False)
-    delivered = await carrier.deliver_due(world.clock.now())
+    delivered = await carrier.deliver_due()
     assert sorted(delivered.sent) == ["NT-1", "NT-2", "NT-3"]
     assert [id for _, id, _ in channels.given].count("NT-1") == 1
     with world.store.read() as conn:
@@ -350,7 +361,7 @@ async def test_a_page_that_cannot_be_claimed_nor_handed_over_goes_to_the_others(
     put(world, a_notification())
     channels.answers["hook"] = DeliveryFailed("hook: 503", permanent=False)
     full_disk()
-    await Delivery(world, 1).deliver_due(world.clock.now())
+    await Delivery(world, 1).deliver_due()
     assert channels.told() == ["hook", "terminal"]
 
 
@@ -358,7 +369,7 @@ async def test_the_ballast_makes_room_for_claims(world, channels, a_notification
     put(world, a_notification("NT-2", severity="warning"))
     monkeypatch.setattr(delivery.ballast, "free", lambda home: full_disk(False) or True)
     full_disk()
-    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == ["NT-2"]
+    assert (await Delivery(world, 1).deliver_due()).sent == ["NT-2"]
 
 
 @pytest.fixture
@@ -379,7 +390,7 @@ def overdue(world, an_alert, a_notification):
 
 
 async def test_a_page_held_beyond_its_time_leaves_by_a_decision_and_counts_as_told(world, channels, overdue):
-    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == [overdue.id]
+    assert (await Delivery(world, 1).deliver_due()).sent == [overdue.id]
     with world.store.read() as conn:
         assert [one.notifier for one in naming.of_alert(conn, overdue.alert_id)] == [overdue.notifier]
 
@@ -389,4 +400,19 @@ async def test_it_leaves_by_itself_where_that_cannot_be_decided(world, channels,
         raise RuntimeError("a mistake of ours")
 
     monkeypatch.setattr(delivery, "decide", break_off)
-    assert (await Delivery(world, 1).deliver_due(world.clock.now())).sent == [overdue.id]
+    assert (await Delivery(world, 1).deliver_due()).sent == [overdue.id]
+
+
+async def test_a_page_that_is_held_while_a_claim_waits_for_its_turn_stays_held(world, channels, a_notification):
+    """Nor is it taken for one from before the clock was set back."""
+    real = world.store.run
+
+    async def late(fn, *args, **more):
+        if getattr(fn, "__name__", "") == "_claim":
+            now = world.clock.advance(40)
+            put(world, a_notification(attempts=0, state="held", created_at=now, not_before=now + 30_000_000))
+        return await real(fn, *args, **more)
+
+    world.store.run = late
+    assert (await Delivery(world, 1).deliver_due()).sent == []
+    assert stored(world).state == "held"
