@@ -5,6 +5,7 @@ that came meanwhile is, at once. `/status/503` answers 503, `/hang` never, `/clo
 """
 
 import asyncio
+import re
 import sys
 import time
 
@@ -14,14 +15,24 @@ class Stalling(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
+        self.unread = b""
 
     def data_received(self, data):
-        if not data.startswith((b"GET ", b"POST ")):
-            return  # a body that came in a segment of its own
+        """Requests come in pieces, and several at once."""
+        self.unread += data
+        while b"\r\n\r\n" in self.unread:
+            head, _, rest = self.unread.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+            body = int(length[1]) if length is not None else 0
+            if len(rest) < body:
+                return
+            self.unread = rest[body:]
+            self.requested(head.split(b" ", 2)[1])
+
+    def requested(self, path):
         Stalling.first = Stalling.first or time.monotonic()
         begin, length = float(sys.argv[1]), float(sys.argv[2])
         left = Stalling.first + begin + length - time.monotonic()
-        path = data.split(b" ", 2)[1]
         if path == b"/hang":
             return
         if path == b"/close":
