@@ -41,8 +41,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(PATIENTLY) $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements-dev.lock
 	@touch $@
 
+# Two at a time, a file each; then, by themselves, those that keep time.
 test: lint types
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/pytest -m alone
 
 unit: $(VENV)/.installed-dev
 	$(BIN)/pytest -m "not e2e and not browser"

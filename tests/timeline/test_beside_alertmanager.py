@@ -13,7 +13,10 @@ from timeline_language import Timeline
 TOLERANCE = 1.0
 """Seconds that a real process on a busy machine may be off."""
 
-pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not installed (prometheus-alertmanager)")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not PROGRAM.exists(), reason=f"{PROGRAM} is not installed (prometheus-alertmanager)"),
+]
 
 
 def test_alertmanager_sends_what_we_send(tmp_path: Path) -> None:

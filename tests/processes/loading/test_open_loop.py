@@ -20,6 +20,8 @@ from forewatch.loading.load import Load, LoadRefused
 from forewatch.loading.measured import Measured
 from forewatch.loading.runner import run
 
+pytestmark = pytest.mark.alone
+
 SERVER = Path(__file__).with_name("stalling_server.py")
 
 
