@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from forewatch.alerting.compiled import Compiled
 from forewatch.config.base import Duration, HostName, Matchers, Model, Name, Quantity, Severity
 from forewatch.config.detection import Anomalies, Benchmark, Capacity, Holidays, Objective
 from forewatch.config.notifier import NOTIFIER_KINDS as NOTIFIER_KINDS
@@ -377,7 +378,7 @@ class Config(Model):
     """Remedies that are wrong; set by the loader, which takes them out of their services."""
 
     def service(self, name: str) -> Service | None:
-        return next((service for service in self.services if service.name == name), None)
+        return _by_name(self).get(name)
 
     def alert_labels(self, service: str) -> dict[str, str]:
         """What every alert of ours about a service carries; nothing of one that is not configured."""
@@ -386,3 +387,9 @@ class Config(Model):
 
     def notifier(self, name: str) -> Notifier | None:
         return next((notifier for notifier in self.notifiers if notifier.name == name), None)
+
+
+@Compiled
+def _by_name(config: Config) -> dict[str, Service]:
+    """The first of each name: a second one is refused elsewhere."""
+    return {service.name: service for service in reversed(config.services)}

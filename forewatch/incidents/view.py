@@ -56,6 +56,9 @@ class View(Protocol):
     def names_lately(self, source: str, since: int) -> int:
         """How many open incidents of alerts without a service a source has opened at `since` or later."""
 
+    def fires_in(self, incident_id: str, service: str) -> bool:
+        """Whether an alert of a service fires in an incident."""
+
     def services_in(self, incident_id: str) -> int:
         """How many services have a firing alert in an incident."""
 

@@ -44,6 +44,11 @@ _OVER_LATELY = (
     .order_by(alerts.c.starts_at.desc(), alerts.c.id.desc())
     .limit(bindparam("most"))
 )
+_FIRES_IN = (
+    select(alerts.c.id)
+    .where(alerts.c.incident_id == bindparam("of"), alerts.c.service == bindparam("which"), alerts.c.status == "firing")
+    .limit(1)
+)
 _INSERT = insert(alerts)
 _PLACE = select(alerts.c.incident_id, alerts.c.service).where(alerts.c.id == bindparam("of"))
 _REPLACE = update(alerts).where(alerts.c.id == bindparam("of"))
@@ -203,6 +208,11 @@ def over_lately(conn: Connection, incident_id: str, since: int, most: int) -> li
     """Alerts of an incident that fire, or were heard of last at `since` or later: the newest, oldest first."""
     found = conn.execute(_OVER_LATELY, {"of": incident_id, "since": since, "most": most})
     return [Alert(**row._mapping) for row in found][::-1]
+
+
+def fires_in(conn: Connection, incident_id: str, service: str) -> bool:
+    """Whether an alert of a service fires in an incident."""
+    return conn.execute(_FIRES_IN, {"of": incident_id, "which": service}).first() is not None
 
 
 def firing_in(conn: Connection, incident_id: str, most: int | None = None) -> list[Alert]:

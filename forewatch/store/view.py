@@ -80,6 +80,9 @@ class StoreView:
     def names_lately(self, source: str, since: int) -> int:
         return incident_services.names_lately(self._conn, source, since)
 
+    def fires_in(self, incident_id: str, service: str) -> bool:
+        return alerts.fires_in(self._conn, incident_id, service)
+
     def services_in(self, incident_id: str) -> int:
         return incident_services.firing_services(self._conn, incident_id)
 

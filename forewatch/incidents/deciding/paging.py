@@ -12,7 +12,6 @@ from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.correlating import is_storm
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.placing import MOST_COMPARED
 from forewatch.incidents.deciding.sending import CALLED, Post, left_by_themselves, release_one
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter, MergeHeld, Notify, Unname
@@ -88,8 +87,8 @@ def tell_of_trouble(
 
 def _joining(draft: Draft, incident: Incident, alert: Alert, said: telling.Content) -> telling.Content:
     """The content for those who were told of the incident: that this fails too, and how many services do now."""
-    known = {other.service for other in draft.view.firing_in(incident.id, MOST_COMPARED)}
-    new = {other.service for other in (alert, *draft.firing_put_in(incident.id))} - known
+    changed = {other.service for other in (alert, *draft.firing_put_in(incident.id))}
+    new = [service for service in changed if not draft.view.fires_in(incident.id, service)]
     services = draft.view.services_in(incident.id) + len(new)
     return telling.too(said, services)
 

@@ -159,6 +159,9 @@ class MemoryView:
             }
         )
 
+    def fires_in(self, incident_id, service):
+        return any(one.service == service for one in self.firing_in(incident_id))
+
     def services_in(self, incident_id):
         return len({alert.service for alert in self.firing_in(incident_id)})
 
