@@ -14,7 +14,7 @@ from forewatch.incidents.outcome import CancelTimers, MoveNotices, SetTimer
 def linked_by(draft: Draft, alert: Alert, incident: Incident) -> list[Incident]:
     """Incidents that opened moments before `incident` got this alert and that its service links to it: db and cache
     fail together, and app, which needs both, fails a second later. What somebody has in hand stays theirs."""
-    if not names_its_service(draft.view.config, alert):
+    if not names_its_service(draft.view.config, alert) or incident.status == "acknowledged":
         return []
     graph = graph_of(draft.view.config)
     near = [*graph.dependencies(alert.service), *graph.dependants(alert.service)]

@@ -60,12 +60,13 @@ def test_an_incident_that_was_there_long_before_stays_one_of_its_own():
     assert len([one for one in world.view.incidents.values() if one.open]) == 2
 
 
-def test_what_somebody_has_in_hand_stays_theirs():
+@pytest.mark.parametrize("acknowledged", ["INC-1", "INC-2"])
+def test_what_somebody_has_in_hand_stays_theirs_and_takes_nothing_in(acknowledged):
     world = World(COMPANY)
     world.fails(service="db")
     world.wait(0.2)
     world.fails(service="cache")
-    world.ack("INC-2")
+    world.ack(acknowledged)
     world.wait(0.5)
     world.fails(service="app")
     assert [one.id for one in world.view.incidents.values() if one.open] == ["INC-1", "INC-2"]
