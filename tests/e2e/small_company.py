@@ -299,7 +299,7 @@ services:
     labels: {{team: data}}
     checks:
       - name: backup
-        heartbeat: {{token: {HEARTBEAT}, period: {"1m" if self.real else "10s"}, grace: {"30s" if self.real else "5s"}}}
+        heartbeat: {{token: {HEARTBEAT}, period: {"1m" if self.real else "10s"}, grace: {"30s" if self.real else "8s"}}}
 rules:
   - alert: UploadsFull
     metric: system.filesystem.utilization
