@@ -61,7 +61,7 @@ def _says_otherwise(world: World, told: Chronicle, alert: Alert, at: float) -> b
         lately = [one for one in results if at - FAILING_FOR <= one.at <= at + ROUNDING]
         return len(lately) >= 2 and not any(one.ok for one in lately)
     return any(
-        since <= at - RESEND - SLACK - _kept_from_hearing(told, since, at) and at <= until
+        since <= at - RESEND - SLACK - _kept_from_hearing(told, since, at) and at < until
         for since, until in world.sender.spells[alert.name, alert.service]
     )
 
