@@ -101,6 +101,7 @@ class _Receiver:
 def _config(port: int, count: int) -> str:
     address = f"http://127.0.0.1:{port}"
     config: dict[str, Any] = {
+        "hosts": ["bench"],
         "services": [{"name": "host"}],
         "sources": [{"name": "bench", "alertmanager": {}}],
         "notifiers": [{"name": "chat", "webhook": {"url": f"{address}/chat"}}]
