@@ -42,9 +42,10 @@ _COUNTED = (
     )
     .order_by(runs.c.created_at, runs.c.id)
 )
+# All of them: few runs are under way at once, and a list of services would be another statement each time.
 _AT_WORK = (
     select(*_COLUMNS)
-    .where(runs.c.state.in_(UNDER_WAY), runs.c.remedy.is_not(None), runs.c.service.in_(bindparam("of", expanding=True)))
+    .where(or_(*(runs.c.state == state for state in sorted(UNDER_WAY))), runs.c.remedy.is_not(None))
     .order_by(runs.c.created_at, runs.c.id)
 )
 _ANY_WAITING = select(runs.c.id).where(runs.c.state == "waiting").limit(1)
@@ -94,7 +95,7 @@ def counted(conn: Connection, remedy: str, since: int) -> list[Run]:
 
 def at_work(conn: Connection, services: Collection[str]) -> list[Run]:
     """The runs under way of remedies of some services, oldest first."""
-    return [Run(**row._mapping) for row in conn.execute(_AT_WORK, {"of": list(services)})]
+    return [Run(**row._mapping) for row in conn.execute(_AT_WORK) if row.service in services]
 
 
 def put(conn: Connection, run: Run, expected: str | None = None) -> None:
