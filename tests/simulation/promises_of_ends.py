@@ -73,7 +73,7 @@ def _kept_from_hearing(told: Chronicle, since: float, until: float) -> float:
         # One that stood still has to get its watch back before it decides again.
         over = one.until + (BACK_WITHIN if one.until - one.since >= STALL else 0.0)
         if one.what in EARS and one.since < until and over > since:
-            kept += min(over, until) - max(one.since, since)
+            kept += max(0.0, min(over, until) - max(one.since, since))
     return kept
 
 
