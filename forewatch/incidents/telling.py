@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from forewatch.alerting.alert import SEVERITIES, Alert, Severity, worst
-from forewatch.alerting.failures import DOWN, PAST, headline_of
+from forewatch.alerting.failures import DOWN, PAST, Failure, headline_of
 from forewatch.clock import iso, seconds
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter
@@ -255,8 +255,7 @@ def over(
         named = incident.title.startswith(f"{incident.service} ")
         title = f"{incident.service if named else incident.title}: {ended}"
     elif (failure := headline_of(incident.service, incident.title)) is not None:
-        back = "is back" if failure in DOWN else "is back to normal"
-        title = f"{incident.service} {back} after {lasted}{_so_are(others)}"
+        title = f"{incident.service} {_back(failure)} after {lasted}{_so_are(others)}"
     else:
         title = f"{incident.title}: over after {lasted}"
     said = of_incident(incident, title if how == BY_ITSELF or ended != RESOLVED else f"{title}: {how}", how)
@@ -265,24 +264,28 @@ def over(
 
 
 def partly_over(
-    incident: Incident, service: str, title: str, start: int, end: int, others: Sequence[str], *, update: bool
+    incident: Incident, service: str, title: str, lasted: str, others: Sequence[str], *, update: bool
 ) -> Content:
     """Some services of an incident are well again, and it goes on."""
     failure = headline_of(service, title)
-    back = "is back" if failure in DOWN else "is back to normal"
-    headline = f"{service} {back}" if failure is not None else f"{title}: over"
-    said = of_incident(incident, f"{headline} after {span(start, end)}{_so_are(others)}", "")
-    text = f"{incident.id} stays open: {sentence(incident.title)}"
-    about = {"service": service, "text": text, "reason": text, "since": None, "update": update}
-    return {**said, **about} if update else {**said, **about, "ended": RESOLVED}
+    headline = f"{title}: over" if failure is None else f"{service} {_back(failure)}"
+    return _part_of(incident, service, f"{headline} after {lasted}{_so_are(others)}", RESOLVED, update=update)
 
 
 def unwatched(incident: Incident, alert: Alert, *, update: bool) -> Content:
     """An alert of an incident that goes on is over, though what raised it did not say so."""
-    said = of_incident(incident, f"{summary(alert)}: {alert.ended}", "")
+    return _part_of(incident, alert.service, f"{summary(alert)}: {alert.ended}", alert.ended, update=update)
+
+
+def _part_of(incident: Incident, service: str, title: str, ended: str, *, update: bool) -> Content:
+    """The end of a part of an incident; an `update` to who has to do with the rest of it."""
     text = f"{incident.id} stays open: {sentence(incident.title)}"
-    about = {"service": alert.service, "text": text, "reason": text, "since": None, "update": update}
-    return {**said, **about, "alerts": [shown_alert(alert)]} | ({} if update else {"ended": alert.ended})
+    about = {"service": service, "text": text, "reason": text, "since": None, "update": update}
+    return {**of_incident(incident, title, ""), **about} | ({} if update else {"ended": ended})
+
+
+def _back(failure: Failure) -> str:
+    return "is back" if failure in DOWN else "is back to normal"
 
 
 def brought_up_to_date(page: Content, alert: Alert, services: int) -> Content:

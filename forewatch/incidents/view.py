@@ -125,6 +125,9 @@ class View(Protocol):
     def named(self, alert_id: str) -> list[Named]:
         """Which receivers were told of an alert."""
 
+    def named_in(self, incident_id: str) -> list[Named]:
+        """Which receivers were told of which alerts of an incident, the oldest alert first."""
+
     def heard(self, incident_id: str, alert: Alert, since: int = 0) -> dict[str, Heard]:
         """What each receiver was told of an incident at `since` or later, apart from this alert, by notifier."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, select
@@ -15,6 +15,12 @@ from forewatch.store.upsert import upsert
 _RANK = case({severity: rank for rank, severity in enumerate(SEVERITIES)}, value=named.c.severity, else_=0)
 _OF_ALERT = select(named).where(named.c.alert_id == bindparam("of")).order_by(named.c.notifier)
 _IN = alerts.c.incident_id == bindparam("incident")
+_OF_INCIDENT = (
+    select(named)
+    .join(alerts, alerts.c.id == named.c.alert_id)
+    .where(_IN)
+    .order_by(alerts.c.starts_at, alerts.c.id, named.c.notifier)
+)
 _SAME_SERVICE = alerts.c.service == bindparam("service")
 
 
@@ -92,7 +98,15 @@ def put(
 
 
 def of_alert(conn: Connection, alert_id: str) -> list[Named]:
-    rows = conn.execute(_OF_ALERT, {"of": alert_id})
+    return _named(conn.execute(_OF_ALERT, {"of": alert_id}))
+
+
+def of_incident(conn: Connection, incident_id: str) -> list[Named]:
+    """The oldest alert first."""
+    return _named(conn.execute(_OF_INCIDENT, {"incident": incident_id}))
+
+
+def _named(rows: Iterable[Any]) -> list[Named]:
     return [Named(row.alert_id, row.notifier, row.severity, row.paged, row.at, row.notification_id) for row in rows]
 
 

@@ -154,6 +154,9 @@ class StoreView:
     def named(self, alert_id: str) -> list[Named]:
         return naming.of_alert(self._conn, alert_id)
 
+    def named_in(self, incident_id: str) -> list[Named]:
+        return naming.of_incident(self._conn, incident_id)
+
     def heard(self, incident_id: str, alert: Alert, since: int = 0) -> dict[str, Heard]:
         return naming.heard(self._conn, incident_id, alert, since)
 

@@ -10,7 +10,7 @@ from forewatch.incidents.deciding.correlating import of_strangers
 from forewatch.incidents.deciding.draft import FOREWATCH, Draft
 from forewatch.incidents.deciding.paging import tell_of_recovery
 from forewatch.incidents.deciding.partly_over import TELLS_AFTER
-from forewatch.incidents.deciding.placing import MOST_COMPARED, title_of
+from forewatch.incidents.deciding.placing import MOST_COMPARED, Recovered, recovered
 from forewatch.incidents.deciding.withholding import look_again
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers
@@ -47,8 +47,8 @@ def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> 
 
 def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: str, *, actor: str = FOREWATCH) -> None:
     text = telling.sentence(f"{incident.id} is {'resolved' if ended == telling.RESOLVED else 'closed'}: {resolution}")
-    lately = _over_lately(draft, incident)
-    service, title, lasted, others = _what_it_was(draft, incident, lately, recovered=ended == telling.RESOLVED)
+    lately = _over_lately(draft, incident) if ended == telling.RESOLVED else []
+    was = _what_it_was(draft, incident, lately)
     closed = draft.change_incident(
         incident,
         "resolved",
@@ -57,13 +57,13 @@ def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: 
         status="resolved",
         resolved_at=draft.now,
         resolution=resolution,
-        service=service,
-        title=title,
+        service=was.service,
+        title=was.title,
     )
     draft.order(CancelTimers(incident.id, "hold"), CancelTimers(incident.id, "partly-over"))
     draft.because(code, text, incident.id)
-    unwatched = [alert for alert in lately if alert.ended] if ended == telling.RESOLVED else []
-    tell_of_recovery(draft, closed, resolution, ended, lasted, others, unwatched)
+    unwatched = [alert for alert in lately if alert.ended]
+    tell_of_recovery(draft, closed, resolution, ended, was.lasted, was.others, unwatched)
 
 
 def _over_lately(draft: Draft, incident: Incident) -> list[Alert]:
@@ -71,20 +71,11 @@ def _over_lately(draft: Draft, incident: Incident) -> list[Alert]:
     return [draft.alert_now(alert.id) or alert for alert in draft.view.over_lately(incident.id, since, MOST_COMPARED)]
 
 
-def _what_it_was(
-    draft: Draft, incident: Incident, lately: list[Alert], *, recovered: bool
-) -> tuple[str, str, str, list[str]]:
-    """Of what recovered together in the end: the deepest service, its title, how long it was in trouble, and
-    the other services. The last check to notice may be of a service that only stood on the broken one.
-    """
+def _what_it_was(draft: Draft, incident: Incident, lately: list[Alert]) -> Recovered:
+    """Of what recovered together in the end, where that is known; else of the incident as it stands."""
     over = [alert for alert in lately if not alert.ended]  # what nobody looks at any more did not recover
-    found = title_of(draft, over) if recovered and not of_strangers(incident) else None
-    if found is None:
-        return incident.service, incident.title, telling.span(incident.opened_at, draft.now), []
-    service, title = found
-    own = [alert for alert in over if alert.service == service]
-    began, ended = min(alert.starts_at for alert in own), max(alert.ends_at or draft.now for alert in own)
-    return service, title, telling.span(began, ended), sorted({alert.service for alert in over} - {service})
+    found = recovered(draft, over) if not of_strangers(incident) else None
+    return found or Recovered(incident.service, incident.title, telling.span(incident.opened_at, draft.now), [])
 
 
 def _call_off(draft: Draft, runs: list[Run], reason: str) -> None:

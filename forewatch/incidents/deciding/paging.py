@@ -192,8 +192,8 @@ def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, re
 
 def _told_of_service(draft: Draft, incident: Incident, service: str) -> list[str]:
     """Who was told of an alert of this service in the incident; where nobody was, who was told anything of it."""
-    alerts = [alert for alert in draft.view.alerts_of(incident.id) if alert.service == service]
-    told = [one.notifier for alert in alerts for one in draft.view.named(alert.id)]
+    of_service = {alert.id for alert in draft.view.alerts_of(incident.id) if alert.service == service}
+    told = [one.notifier for one in draft.view.named_in(incident.id) if one.alert_id in of_service]
     if told:
         return told
     return draft.view.told_of(incident.id) + [one.notifier for one in draft.view.notifications_of(incident.id)]

@@ -12,7 +12,7 @@ from forewatch.alerting.routing import routes_of
 from forewatch.clock import micros
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.placing import title_of
+from forewatch.incidents.deciding.placing import recovered
 from forewatch.incidents.deciding.sending import Post
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, Letter, SetTimer, Unname
@@ -39,7 +39,8 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
         draft.because("timer-pointless", f"{incident_id} is over: nothing more to say of its services.", incident_id)
         return
     # One that flaps is well for now, and may fail again before anybody has read that it is.
-    flapping = [alert for alert in alerts if flaps(draft.view.flap(alert.fingerprint))]
+    marks = set(draft.view.flapping_in(incident_id))
+    flapping = [alert for alert in alerts if alert.fingerprint in marks]
     ill = {alert.service for alert in (*firing, *flapping)}
     receivers: dict[str, list[Alert]] = {}
     concerned = {
@@ -49,12 +50,13 @@ def tell_what_is_over(draft: Draft, incident_id: str) -> None:
     }
     # What still fires is theirs by its routes, though it may wait for a remedy or a dependency.
     concerned |= {name for alert in firing for route in routes_of(draft.view.config, alert) for name in route.notify}
-    for alert in alerts:
-        for one in draft.view.named(alert.id) if alert.severity != "info" else ():
-            if alert.service in ill:
-                concerned.add(one.notifier)
-            else:
-                receivers.setdefault(one.notifier, []).append(alert)
+    by_id = {alert.id: alert for alert in alerts if alert.severity != "info"}
+    for one in draft.view.named_in(incident_id):
+        alert = by_id.get(one.alert_id)
+        if alert is not None and alert.service in ill:
+            concerned.add(one.notifier)
+        elif alert is not None:
+            receivers.setdefault(one.notifier, []).append(alert)
     for notifier, over in receivers.items():
         well = [alert for alert in over if not alert.ended]
         if well:
@@ -75,26 +77,24 @@ def _is_of_any(notice: Notification, services: set[str], alert_ids: set[str]) ->
 
 def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *, still_concerned: bool) -> None:
     """`still_concerned`: something that fires on is for it as well, so that to it the incident is not over."""
-    found = title_of(draft, over)
-    service, title = found if found is not None else (incident.service, incident.title)
-    own = [alert for alert in over if alert.service == service]
-    begun = min(alert.starts_at for alert in own)
-    ended = max(alert.ends_at or draft.now for alert in own)
-    others = sorted({alert.service for alert in over} - {service})
-    said = telling.partly_over(incident, service, title, begun, ended, others, update=still_concerned)
-    said["alerts"] = [telling.shown_alert(alert) for alert in over[: telling.MOST_SHOWN]]
-    kind = "update" if still_concerned else "resolved"
-    draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
-    for alert in over:
-        draft.change(Unname(alert.id, notifier))
+    was = recovered(draft, over)
+    if was is not None:
+        said = telling.partly_over(incident, was.service, was.title, was.lasted, was.others, update=still_concerned)
+        _post(draft, incident, notifier, said, over)
 
 
 def _tell_unwatched(draft: Draft, incident: Incident, notifier: str, alert: Alert, *, still_concerned: bool) -> None:
     """What fired last and is no longer looked at is not well: its end is told with what ended it."""
-    said = telling.unwatched(incident, alert, update=still_concerned)
-    kind = "update" if still_concerned else "resolved"
+    _post(draft, incident, notifier, telling.unwatched(incident, alert, update=still_concerned), [alert])
+
+
+def _post(draft: Draft, incident: Incident, notifier: str, said: telling.Content, over: list[Alert]) -> None:
+    """Have it sent, and forget that the receiver was told of these alerts: it hears anew if they fail anew."""
+    said["alerts"] = [telling.shown_alert(alert) for alert in over[: telling.MOST_SHOWN]]
+    kind = "update" if said["update"] else "resolved"
     draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
-    draft.change(Unname(alert.id, notifier))
+    for alert in over:
+        draft.change(Unname(alert.id, notifier))
 
 
 def tell_who_knew_it_alone(draft: Draft, incident: Incident, left: Alert, rest: list[Alert]) -> None:

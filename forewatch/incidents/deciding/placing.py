@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from forewatch.alerting.alert import SEVERITIES, Alert, Severity, worst
@@ -85,6 +85,28 @@ def title_of(draft: Draft, firing: Sequence[Alert]) -> tuple[str, str] | None:
 
     top = min(firing, key=rank)
     return top.service, telling.summary(top)
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What alerts that are over were about: the deepest service and its title, how long it was in trouble, as people
+    say it, and the other services."""
+
+    service: str
+    title: str
+    lasted: str
+    others: list[str]
+
+
+def recovered(draft: Draft, over: Sequence[Alert]) -> Recovered | None:
+    """None without any. The last check to notice may be of a service that only stood on the broken one."""
+    found = title_of(draft, over)
+    if found is None:
+        return None
+    service, title = found
+    own = [alert for alert in over if alert.service == service]
+    began, ended = min(alert.starts_at for alert in own), max(alert.ends_at or draft.now for alert in own)
+    return Recovered(service, title, telling.span(began, ended), sorted({alert.service for alert in over} - {service}))
 
 
 def retitle(draft: Draft, incident: Incident, firing: Sequence[Alert]) -> Incident:

@@ -168,6 +168,10 @@ class MemoryView:
     def named(self, alert_id):
         return [one for (of, _), (one, _) in sorted(self.namings.items()) if of == alert_id]
 
+    def named_in(self, incident_id):
+        alerts = sorted(self.alerts_of(incident_id), key=lambda alert: (alert.starts_at, alert.id))
+        return [one for alert in alerts for one in self.named(alert.id)]
+
     def heard(self, incident_id, alert, since=0):
         found = {}
         for (alert_id, notifier), (one, name) in self.namings.items():
