@@ -24,7 +24,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans() -> None:
-    """Become the parent of detached processes below us, in init's stead; Linux alone knows of it.
+    """Become the parent of detached processes below us, instead of init. Only Linux can do this.
 
     An init that takes its time to reap (some containers' do) leaves the victim's pid in use for a second, and a healer
     that goes by the pid would be measured too slow.

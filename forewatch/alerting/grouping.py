@@ -66,7 +66,7 @@ def send_reason(
     if last is None:
         return "first notification" if firing else None
     if not firing <= last.firing:
-        # After a notice that all was over, the notifier knows of nothing.
+        # After a notice that all was over, nothing counts as told to the notifier any more.
         return "new alerts added" if last.firing else "first notification"
     if not firing:
         return "all alerts resolved" if last.firing else None

@@ -208,7 +208,7 @@ class Rule(Model):
 
 
 class Route(Model):
-    """Who is told of alerts that match. Children are tried in order; the first match wins unless it says `continue`.
+    """Who is notified of matching alerts. Children are tried in order; the first match wins unless it says `continue`.
 
     What a child does not say it inherits. Without `group_by` notifications follow the incident: one page each, whatever
     joins it. With `group_by` they follow Alertmanager: one notice a group of labels, on its ticks.

@@ -41,7 +41,7 @@ _NOISE = 1e-9
 
 @dataclass(frozen=True)
 class Speed:
-    """A pace at which spending is told of."""
+    """A pace of spending that raises an alert."""
 
     name: Literal["fast", "slow"]
     factor: float
@@ -52,7 +52,7 @@ class Speed:
     severity: Severity
 
     def threshold(self, window: float) -> float:
-        """The burn rate above which it is told of, for an objective over `window` seconds."""
+        """The burn rate above which it raises an alert, for an objective over `window` seconds."""
         return max(1.0, self.factor * window / _MONTH)
 
 

@@ -18,7 +18,7 @@ class AlertState:
 
 
 def state_of(alert: Alert, withheld: Sequence[Withheld]) -> AlertState:
-    """`withheld`: of which routes nobody is told of it; what holds for all routes is not said again for one."""
+    """`withheld`: the routes on which nobody is notified; what holds for all routes is not said again for one."""
     if alert.status == "resolved":
         return AlertState("resolved")
     said: list[str] = []

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from authority import Authority
 from harness import free_port, wait_for
+from pid_file import WithPidFile
 from postgres import PASSWORD, USER, Cluster
 from scene import HOOK_SECRET
 
@@ -72,21 +73,13 @@ async def clean_uploads(folder: str) -> str:
 
 
 @dataclass
-class Part:
+class Part(WithPidFile):
     """A process of the company, known by its pid file."""
 
     name: str
     argv: Sequence[str]
     folder: Path
     port: int
-
-    @property
-    def pidfile(self) -> Path:
-        return self.folder / "run" / f"{self.name}.pid"
-
-    @property
-    def pid(self) -> int:
-        return int(self.pidfile.read_text(encoding="ascii"))
 
     def start(self) -> None:
         """Returns once it takes connections."""

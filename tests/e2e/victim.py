@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import wait_for
+from pid_file import WithPidFile
 
 from examples.shop.shop import ROOT
 
@@ -20,20 +21,12 @@ PROGRAM = str(ROOT / "examples" / "shop" / "service.py")
 
 
 @dataclass(frozen=True)
-class Victim:
+class Victim(WithPidFile):
     """`folder` is that of the configuration; the pid file lies in `run/` below it."""
 
     name: str
     folder: Path
     port: int
-
-    @property
-    def pidfile(self) -> Path:
-        return self.folder / "run" / f"{self.name}.pid"
-
-    @property
-    def pid(self) -> int:
-        return int(self.pidfile.read_text(encoding="ascii"))
 
     @property
     def argv(self) -> list[str]:

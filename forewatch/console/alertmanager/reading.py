@@ -1,4 +1,4 @@
-"""What the API shows of alerts: which fire, who is told of them, and why somebody is not."""
+"""What the API shows of alerts: which are firing, who is notified, and why somebody is not."""
 
 from __future__ import annotations
 

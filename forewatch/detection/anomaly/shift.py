@@ -18,7 +18,7 @@ _SLACK = 0.5
 """Half the shift it is made for, in standard errors."""
 _LIMIT = 7.5
 _DEAFEST = 40.0
-"""However high the sums have been, more than this is told of."""
+"""Above this a shift is reported, however high the sums have been."""
 _CLIP = 4.0
 """One wild value is no shift."""
 _HALF_LIFE = 14 * 86_400e6

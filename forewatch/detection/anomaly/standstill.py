@@ -13,7 +13,7 @@ from forewatch.detection.grid import Vector
 __all__ = ["Standstill"]
 
 _LIKELY = -math.log(1e-6)
-"""A run is told of where, by the share of rows that repeat, it would come once in a million."""
+"""A run is reported where, by the share of rows that repeat, it would occur once in a million."""
 _SHORTEST = 10
 _MOVED = 50
 """Rows before a run that say whether a series moves at all."""

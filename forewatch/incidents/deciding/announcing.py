@@ -49,7 +49,7 @@ def announce(
 ) -> None:
     """Answer a firing alert. `opens`: it opens the incident; `flapping`: a sentence, where it begins to flap; `afresh`:
     page those too who were told of it in the incident."""
-    # What is told of its flapping now is not kept back because it flaps.
+    # That it is flapping is news now, and no reason to withhold it.
     reasons, flaps = _reasons(draft, None if opens or flapping else incident, alert)
     answer = _answer(draft, alert, reasons, values)
     now_open = _spread(draft, alert, reasons)

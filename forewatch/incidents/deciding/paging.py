@@ -63,7 +63,7 @@ def tell_of_trouble(
             done.add(notifier)
             paging = pages(alert, (lately if again else heard).get(notifier))
             if paging and notifier in heard and is_storm(incident) and incident.status == "acknowledged":
-                # Who works on a storm is told of each new name, but woken once a minute at most.
+                # Whoever works on a storm is notified of each new name, but woken once a minute at most.
                 paging = heard[notifier].paged_at <= draft.now - micros(STORM_PAGES_EVERY)
             kind = "report" if alert.severity == "info" else "page" if paging else "update"
             update = notifier in heard and kind != "report"
