@@ -18,7 +18,7 @@ from scene import HOOK_SECRET, configuration_of
 from sentry_sdk.envelope import Envelope
 from victim import Victim
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(240)]
 
 SECRET = "value-nobody-may-see"
 
