@@ -10,10 +10,10 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from forewatch.errors import ActionRefused, Interrupted, NotFound, RunbookError, StoreError
-from forewatch.execution import Execution, admit, at_work
-from forewatch.orchestration.runs import AWAY
+from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import HEALED, time_to_heal
+from forewatch.runs.execution import Execution, admit, at_work
 from forewatch.runtime import Runtime, runtime
 from forewatch.store import alerts, runs
 from runbooks import find

@@ -18,9 +18,9 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run as current
 
 from forewatch.clock import from_datetime
-from forewatch.orchestration import lifeline
-from forewatch.orchestration.runs import AWAY, server_listens
+from forewatch.orchestration.flow_jobs import AWAY, server_listens
 from forewatch.orchestration.watch import BEAT_EVERY, Duty, Watch, relieve, stand_in
+from forewatch.runs import parent_link
 from forewatch.runtime import Runtime, runtime
 from forewatch.store.shifts import Fence
 from tasks.duties.check_health import CheckHealth
@@ -73,7 +73,7 @@ async def watch(shift: str, instead_of: str) -> None:
 async def _show_life(shift: str) -> None:
     """While a stand-in prepares: to read a large configuration takes time, and nobody else is sent meanwhile."""
     while True:
-        lifeline.tell_beat(shift)
+        parent_link.tell_beat(shift)
         await asyncio.sleep(BEAT_EVERY)
 
 
@@ -99,9 +99,9 @@ async def _stand(context: Runtime, fence: Fence, duty: Duty, flow_run_id: str | 
     watch = Watch(
         context,
         fence,
-        on_beat=lambda: lifeline.tell_beat(fence.shift),
+        on_beat=lambda: parent_link.tell_beat(fence.shift),
         flow_run_id=flow_run_id,
-        stopping=lifeline.asked_to_stop,
+        stopping=parent_link.asked_to_stop,
     )
     return await watch.stand(duty)
 

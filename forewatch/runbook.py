@@ -50,15 +50,15 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from forewatch.errors import ActionRefused, Interrupted, RunbookError, StepFailed
-from forewatch.execution import Execution, admit, at_work, current_run, decide_and_ring, run_under_way
 from forewatch.guard.redact import redact
 from forewatch.incidents.events import RunRequested
 from forewatch.incidents.outcome import PutRun
 from forewatch.remedy.replay import as_json
 from forewatch.remedy.run import UNDER_WAY
-from forewatch.runbook_form import COMMON, Seconds, documented, form_of, problems_with, with_common
+from forewatch.runs.execution import Execution, admit, at_work, current_run, decide_and_ring, run_under_way
+from forewatch.runs.form import COMMON, Seconds, documented, form_of, problems_with, with_common
+from forewatch.runs.steps import Happened, Step, Taken, reason_of
 from forewatch.runtime import runtime
-from forewatch.steps import Happened, Step, Taken, reason_of
 from forewatch.store import runs
 from forewatch.units import format_duration
 

@@ -19,7 +19,7 @@ from forewatch.explaining import incident_story
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.story import as_markdown
 from forewatch.notifying.content import Links
-from forewatch.orchestration.runs import AWAY, server_listens
+from forewatch.orchestration.flow_jobs import AWAY, server_listens
 from forewatch.runtime import Runtime
 from forewatch.store import incidents, runs, stories
 from forewatch.units import format_duration

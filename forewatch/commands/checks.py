@@ -18,7 +18,7 @@ from forewatch.config.loader import load_files, parse
 from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ForewatchError
 from forewatch.orchestration.settings import Settings
-from forewatch.runbook_check import RunbookCheck
+from forewatch.runs.form_check import RunbookCheck
 from forewatch.runtime import open_runtime
 from forewatch.units import format_duration
 

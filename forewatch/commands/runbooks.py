@@ -19,7 +19,7 @@ from forewatch.errors import ActionRefused, ForewatchError, NotFound
 from forewatch.incidents.events import RunRequested
 from forewatch.incidents.outcome import PutRun
 from forewatch.remedy.run import UNDER_WAY
-from forewatch.resuming import turn_automation
+from forewatch.runs.automation import turn_automation
 from forewatch.runtime import Runtime
 from forewatch.store import runs
 from forewatch.units import format_duration

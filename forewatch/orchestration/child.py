@@ -25,10 +25,10 @@ from forewatch.errors import Fenced, ForewatchError
 from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.home import Home
-from forewatch.orchestration import lifeline
+from forewatch.orchestration.flow_jobs import FlowJob, connect, run_flow_job
 from forewatch.orchestration.flow_run_notes import CANCEL
 from forewatch.orchestration.leftovers import forget_child, register_child
-from forewatch.orchestration.runs import FlowJob, connect, run_flow_job
+from forewatch.runs import parent_link
 from forewatch.runtime import runtime
 
 log = logging.getLogger("forewatch.child")
@@ -80,7 +80,7 @@ class Child:
         # From a later worker, which has no pipe to us.
         loop.add_signal_handler(CANCEL, self._cancel)
         await asyncio.to_thread(runtime)
-        lifeline.carry_beats(self._tell_beat)
+        parent_link.carry_beats(self._tell_beat)
         async with contextlib.AsyncExitStack() as stack:
             # Ready before connected: a stand-in needs no server, and a flow run waits for the connection either way.
             self.tell("ready")
@@ -103,8 +103,8 @@ class Child:
             self._pipe.send(message)
 
     def _tell_beat(self, shift: str) -> None:
-        if lifeline.without_worker():
-            ring(self._home, lifeline.beat_bell(shift))
+        if parent_link.without_worker():
+            ring(self._home, parent_link.beat_bell(shift))
         else:
             self.tell("beat", shift)
 
@@ -113,7 +113,7 @@ class Child:
             while self._pipe.poll():
                 message = self._pipe.recv()
                 if message[0] == "stop":
-                    lifeline.stop(message[1])
+                    parent_link.stop(message[1])
                 else:
                     self._commands.put_nowait(message)
         except (EOFError, OSError):
@@ -121,7 +121,7 @@ class Child:
             if self._job is None:
                 self._commands.put_nowait(("end",))
             else:
-                lifeline.worker_gone()
+                parent_link.worker_gone()
 
     def _cancel(self) -> None:
         if self._job is not None and not self._job.done() and not self._cancelled:
@@ -129,7 +129,7 @@ class Child:
             from forewatch.orchestration.prefect_private import mark_cancelled
 
             mark_cancelled()
-            lifeline.stop("cancelled in the Prefect UI")
+            parent_link.stop("cancelled in the Prefect UI")
             self._job.cancel()
 
     def _result(self) -> int:

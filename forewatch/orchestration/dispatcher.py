@@ -26,10 +26,10 @@ from forewatch.deciding import decide
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import RunFailed
 from forewatch.orchestration.deployed import Deployed
+from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.orchestration.flow_run_notes import ended_unseen, runner_of
 from forewatch.orchestration.hands import Hands
 from forewatch.orchestration.patience import Silence, patience
-from forewatch.orchestration.runs import AWAY
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
 from forewatch.store import generations, runs

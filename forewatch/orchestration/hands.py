@@ -12,8 +12,8 @@ from uuid import UUID
 from prefect.client.schemas.objects import FlowRun
 
 from forewatch.orchestration.deployed import Deployed
+from forewatch.orchestration.flow_jobs import FlowJob
 from forewatch.orchestration.holder import holder_name
-from forewatch.orchestration.runs import FlowJob
 from forewatch.orchestration.spares import Child, Spares
 from forewatch.orchestration.stand_in import ShiftGuard
 

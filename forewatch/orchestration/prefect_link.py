@@ -28,12 +28,12 @@ from prefect.states import Cancelled
 from forewatch.errors import StoreUnavailable
 from forewatch.orchestration.books import Books, parent_of
 from forewatch.orchestration.deployed import Deployed, still_there
+from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.orchestration.flow_run_notes import cancel_elsewhere
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.prefect_private import retry_at_once
 from forewatch.orchestration.prefect_settings import WORK_POOL
 from forewatch.orchestration.prefect_worker import PREFETCH_SECONDS, ForewatchWorker
-from forewatch.orchestration.runs import AWAY
 from forewatch.runtime import Runtime
 from forewatch.store import components
 from forewatch.store.components import ComponentState

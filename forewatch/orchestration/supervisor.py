@@ -37,7 +37,7 @@ from forewatch.orchestration.progress import Progress, follow_notifications
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
 from forewatch.orchestration.shift_names import SHIFTS
-from forewatch.runbook_check import RunbookCheck
+from forewatch.runs.form_check import RunbookCheck
 from forewatch.runtime import Runtime, open_runtime
 from forewatch.safe_files import create
 from forewatch.store import ballast, components, generations, shifts, switches

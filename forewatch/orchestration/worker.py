@@ -20,15 +20,15 @@ from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.lateness import Lateness, crowding
 from forewatch.orchestration.dispatcher import Dispatcher
+from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.holder import ended_here
-from forewatch.orchestration.lifeline import beat_bell
 from forewatch.orchestration.prefect_link import PrefectLink
-from forewatch.orchestration.runs import AWAY
 from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.orchestration.spares import Spares
 from forewatch.orchestration.stand_in import ShiftGuard
 from forewatch.orchestration.watch import watch_wanted
+from forewatch.runs.parent_link import beat_bell
 from forewatch.runtime import Runtime, runtime
 from forewatch.store import components, shifts
 from forewatch.store.components import ComponentState

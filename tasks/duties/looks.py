@@ -21,8 +21,8 @@ from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.deciding.dependencies import PROBED_WITHIN
 from forewatch.incidents.events import Event, ShadowRehearsed
-from forewatch.looking import AGAIN_WITHIN, FRESH
 from forewatch.remedy.choose import choose
+from forewatch.runs.look import AGAIN_WITHIN, FRESH
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, looks
 from forewatch.store.looks import Look

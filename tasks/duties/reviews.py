@@ -14,7 +14,7 @@ from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.deciding.looking import keys_for
 from forewatch.incidents.events import TimerDue
-from forewatch.looking import Seen, look
+from forewatch.runs.look import Seen, look
 from forewatch.runtime import Runtime
 from forewatch.store import alerts
 from forewatch.store.looks import Key

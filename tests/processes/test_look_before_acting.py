@@ -15,12 +15,12 @@ from forewatch.clock import SystemClock
 from forewatch.config.defaults import effective
 from forewatch.config.models import Config
 from forewatch.errors import ActionRefused
-from forewatch.execution import admit
 from forewatch.home import Home
 from forewatch.incidents.events import AutomationResumed
-from forewatch.looking import look, look_ordered
 from forewatch.orchestration.watch import stand_in
-from forewatch.resuming import turn_automation
+from forewatch.runs.automation import turn_automation
+from forewatch.runs.execution import admit
+from forewatch.runs.look import look, look_ordered
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, looks, observations, outbox, runs, timers
 from forewatch.store.engine import Store

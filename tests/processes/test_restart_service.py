@@ -17,9 +17,9 @@ import pytest
 from forewatch.clock import SystemClock
 from forewatch.config.models import Config
 from forewatch.errors import StepFailed
-from forewatch.execution import admit, at_work
 from forewatch.home import Home
 from forewatch.remedy.run import Run
+from forewatch.runs.execution import admit, at_work
 from forewatch.runtime import Runtime
 from forewatch.store import receipts, runs
 from forewatch.store.engine import Store

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from simulated_world import World
 
-from forewatch import resuming
 from forewatch.alerting.matchers import Matcher
 from forewatch.alerting.silence import Silence, silence_as_json, state_of
 from forewatch.clock import micros
@@ -22,6 +21,7 @@ from forewatch.incidents.events import (
     SilenceExpired,
     SilenceSet,
 )
+from forewatch.runs import automation
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, incidents, silences
 
@@ -67,7 +67,7 @@ async def turn_automation(world: World, state: Any) -> None:
     runtime = world.runtime()
 
     try:
-        await runtime.store.run(resuming.turn_automation, runtime, state, actor="ana", reason="")
+        await runtime.store.run(automation.turn_automation, runtime, state, actor="ana", reason="")
     except ForewatchError as error:
         world.tell(f"is told: {error}")
 

@@ -17,14 +17,14 @@ from simulated_store import peek
 from simulated_world import SimulatedBell, World
 
 import forewatch.deciding
-import forewatch.execution
 import forewatch.intake.drain
 import forewatch.intake.writer
 import forewatch.lateness
-import forewatch.looking
 import forewatch.orchestration.dispatcher
 import forewatch.orchestration.watch
-import forewatch.resuming
+import forewatch.runs.automation
+import forewatch.runs.execution
+import forewatch.runs.look
 import tasks.delivery
 import tasks.duties.check_health
 import tasks.duties.decider
@@ -36,12 +36,12 @@ import tasks.probes.engine
 import tasks.probes.memory
 from forewatch.checks import ProbeResult
 from forewatch.errors import ForewatchError
-from forewatch.execution import admit, at_work
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.watch import Watch, relieve, stand_in
 from forewatch.remedy.run import UNDER_WAY
+from forewatch.runs.execution import admit, at_work
+from forewatch.runs.steps import Step
 from forewatch.runtime import Runtime
-from forewatch.steps import Step
 from forewatch.store import components, runs
 from forewatch.store.points import Point
 from tasks.act.rehearsing import Rehearsed
@@ -100,10 +100,10 @@ def with_other_hands(world: World) -> Iterator[None]:
                 stack.enter_context(mock.patch.object(module, name, other))
 
         put(forewatch.deciding, ring=world.ring)
-        put(forewatch.execution, ring=world.ring, BEAT=LOOK_EVERY)
-        put(forewatch.looking, ring=world.ring, POLL=0.25)
-        put(forewatch.resuming, ring=world.ring)
-        put(forewatch.execution.sentry, report=world.report)
+        put(forewatch.runs.execution, ring=world.ring, BEAT=LOOK_EVERY)
+        put(forewatch.runs.look, ring=world.ring, POLL=0.25)
+        put(forewatch.runs.automation, ring=world.ring)
+        put(forewatch.runs.execution.sentry, report=world.report)
         put(
             forewatch.orchestration.dispatcher,
             ring=world.ring,

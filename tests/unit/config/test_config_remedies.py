@@ -15,7 +15,7 @@ from forewatch.config.follow import Changed, Configuration, ConfigWatcher, Refus
 from forewatch.config.loader import in_force, load_files, parse
 from forewatch.errors import ConfigError
 from forewatch.replaying import stored_configurations
-from forewatch.runbook_form import Seconds, form_of, problems_at, with_common
+from forewatch.runs.form import Seconds, form_of, problems_at, with_common
 from forewatch.store import config_versions
 
 pytestmark = pytest.mark.unit

@@ -13,9 +13,10 @@ import pytest
 
 from forewatch.bell import Bell
 from forewatch.home import Home
-from forewatch.orchestration import child, lifeline
+from forewatch.orchestration import child
 from forewatch.orchestration.hands import Hands
 from forewatch.orchestration.stand_in import ShiftGuard
+from forewatch.runs import parent_link
 
 pytestmark = pytest.mark.unit
 
@@ -106,12 +107,12 @@ async def test_a_holder_rings_with_its_beats_once_the_worker_that_started_it_is_
     home.create()
     ours, theirs = Pipe()
     holder = child.Child(theirs, home)
-    bell = Bell(home, lifeline.beat_bell(SHIFT))
+    bell = Bell(home, parent_link.beat_bell(SHIFT))
     try:
         holder._tell_beat(SHIFT)
         assert ours.recv() == ("beat", SHIFT)
         assert not await bell.wait(0.01)
-        monkeypatch.setattr(lifeline, "_worker_gone", True)
+        monkeypatch.setattr(parent_link, "_worker_gone", True)
         holder._tell_beat(SHIFT)
         assert await bell.wait(1.0)
         assert not ours.poll()

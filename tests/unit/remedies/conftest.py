@@ -11,10 +11,10 @@ import pytest
 
 from forewatch.clock import FakeClock
 from forewatch.config.models import Config
-from forewatch.execution import Execution, admit, at_work
 from forewatch.home import Home
-from forewatch.orchestration import lifeline
 from forewatch.remedy.run import Run
+from forewatch.runs import parent_link
+from forewatch.runs.execution import Execution, admit, at_work
 from forewatch.runtime import Runtime
 from forewatch.store import runs
 from forewatch.store.engine import Store
@@ -54,8 +54,8 @@ def a_run(run_id: str = "RUN-1", **fields: Any) -> Run:
 
 @pytest.fixture
 def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    monkeypatch.setattr(lifeline, "_reason", None)
-    monkeypatch.setattr(lifeline, "_worker_gone", False)
+    monkeypatch.setattr(parent_link, "_reason", None)
+    monkeypatch.setattr(parent_link, "_worker_gone", False)
     home = Home(tmp_path / "state")
     home.create()
     store = Store.open(home, migrate=True)

@@ -10,9 +10,9 @@ import contextlib
 import pytest
 
 from forewatch.errors import ActionRefused, Interrupted, RunbookError, SequenceChanged, StepFailed, StepUnknown
-from forewatch.execution import admit
-from forewatch.orchestration import lifeline
 from forewatch.runbook import Happened, attach, current_run, note, step, still_allowed
+from forewatch.runs import parent_link
+from forewatch.runs.execution import admit
 from forewatch.store import attachments, receipts, runs, switches
 from runbooks import collect_diagnostics
 
@@ -258,7 +258,7 @@ async def test_a_run_whose_worker_is_gone_is_put_back_for_another(runtime, run_a
     with pytest.raises(Interrupted, match="RUN-1 stops before step 2: the worker that ran it is gone"):
         async with run_at_work():
             await act("first")
-            lifeline.worker_gone()
+            parent_link.worker_gone()
             await act("second")
     assert stored_run().state == "waiting"
     assert done == ["first"]
@@ -348,7 +348,7 @@ async def test_still_allowed_says_so_between_steps(runtime, run_at_work):
 
 
 async def test_a_run_at_work_beats(runtime, run_at_work, monkeypatch):
-    monkeypatch.setattr("forewatch.execution.BEAT", 0.01)
+    monkeypatch.setattr("forewatch.runs.execution.BEAT", 0.01)
     async with run_at_work():
         await asyncio.sleep(0.2)
         with runtime.store.read() as conn:

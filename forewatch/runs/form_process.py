@@ -1,4 +1,4 @@
-"""The forms of runbooks, for judging the `with:` of remedies; a process of its own, started by `runbook_check`.
+"""The forms of runbooks, for judging the `with:` of remedies; a process of its own, started by `form_check`.
 
 Loading Prefect takes seconds and tens of megabytes, and a runbook file may do anything when it is imported, so neither
 happens in the process that asks. Nor is Prefect needed for a form: files are imported with a stand-in for
@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from forewatch import registry
 from forewatch.config.runbook_names import files_of, names_in, packaged
 from forewatch.errors import RunbookError, StepFailed
-from forewatch.runbook_form import Seconds, form_of, problems_at, with_common
+from forewatch.runs.form import Seconds, form_of, problems_at, with_common
 
 AUTHORS_MODULE = "forewatch.runbook"
 WITH_PREFECT = "--with-prefect"

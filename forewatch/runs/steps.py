@@ -25,13 +25,13 @@ from forewatch.errors import (
 )
 from forewatch.guard import sentry
 from forewatch.guard.redact import redact
-from forewatch.orchestration import lifeline
 from forewatch.remedy import replay
 from forewatch.remedy.replay import Kind
+from forewatch.runs import parent_link
 from forewatch.runtime import Runtime
 from forewatch.store import receipts, runs, switches
 
-log = logging.getLogger("forewatch.steps")
+log = logging.getLogger("forewatch.runs.steps")
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ class Steps:
         return task.result()
 
     def _stop_if_asked(self) -> None:
-        if (reason := lifeline.runbook_should_stop()) is not None:
+        if (reason := parent_link.runbook_should_stop()) is not None:
             raise Interrupted(f"{self._run_id} stops before step {self._taken}: {reason}")
 
     def _check_allowed(self) -> None:

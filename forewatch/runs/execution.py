@@ -21,14 +21,14 @@ from forewatch.guard import sentry
 from forewatch.guard.redact import redact
 from forewatch.incidents.events import Event, RunActed, RunFailed, RunStarting
 from forewatch.incidents.outcome import Outcome
-from forewatch.looking import look_ordered
-from forewatch.orchestration import lifeline
 from forewatch.remedy.run import Run
+from forewatch.runs import parent_link
+from forewatch.runs.look import look_ordered
+from forewatch.runs.steps import Step, Steps, reason_of
 from forewatch.runtime import Runtime
-from forewatch.steps import Step, Steps, reason_of
 from forewatch.store import attachments, receipts, runs, timeline
 
-log = logging.getLogger("forewatch.execution")
+log = logging.getLogger("forewatch.runs.execution")
 
 BEAT = 0.5
 """Seconds between two signs of life of a run."""
@@ -110,11 +110,11 @@ async def at_work(execution: Execution) -> AsyncIterator[None]:
         raise
     except BaseException as error:
         # Prefect's engine makes a signal of its own of a cancellation, on the way out of a subflow.
-        cancelled = isinstance(error, asyncio.CancelledError) or lifeline.asked_to_stop() is not None
+        cancelled = isinstance(error, asyncio.CancelledError) or parent_link.asked_to_stop() is not None
         # No awaiting here: whoever cancelled may be about to close the loop.
         if cancelled and execution.ended is None:
             execution.ended = "failed"
-            reason = lifeline.runbook_should_stop() or "it was cancelled"
+            reason = parent_link.runbook_should_stop() or "it was cancelled"
             _failed(runtime, RunFailed(run_id, reason, runtime.clock.now(), True, execution.flow_run_id))
         raise
     else:

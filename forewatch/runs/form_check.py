@@ -12,7 +12,7 @@ from typing import Any
 from forewatch.config.crosscheck_remedies import Asked, Verdicts
 from forewatch.config.files import fingerprint_of
 from forewatch.config.runbook_names import files_of
-from forewatch.runbook_forms import WITH_PREFECT
+from forewatch.runs.form_process import WITH_PREFECT
 
 TIMEOUT = 30.0
 """Seconds one look at the runbooks may take: a second, with Prefect five, much longer on a busy machine. `forewatch up`
@@ -49,7 +49,7 @@ class RunbookCheck:
     def _ask(self, question: str, *options: str) -> Verdicts:
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "forewatch.runbook_forms", *options],
+                [sys.executable, "-m", "forewatch.runs.form_process", *options],
                 input=question,
                 capture_output=True,
                 text=True,

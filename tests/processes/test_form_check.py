@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import forewatch.runbook
-from forewatch import runbook_check
-from forewatch.runbook_check import RunbookCheck
-from forewatch.runbook_forms import Forms, answer, as_the_worker_does, stand_in
+from forewatch.runs import form_check
+from forewatch.runs.form_check import RunbookCheck
+from forewatch.runs.form_process import Forms, answer, as_the_worker_does, stand_in
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -69,7 +69,7 @@ def test_inputs_are_judged_without_loading_prefect(tmp_path):
         [],
     ]
     program = (
-        "import sys; from forewatch.runbook_forms import light; forms = light(sys.argv[1:]);"
+        "import sys; from forewatch.runs.form_process import light; forms = light(sys.argv[1:]);"
         "assert not forms.problems, forms.problems; assert 'free-disk-space' in forms.by_name;"
         "assert 'prefect' not in sys.modules"
     )
@@ -80,7 +80,7 @@ def test_the_forms_are_those_the_worker_has(tmp_path):
     folders = own(tmp_path, free_disk_space=FREE)
     real = as_the_worker_does(folders)
     program = (
-        "import json, sys; from forewatch.runbook_forms import light;"
+        "import json, sys; from forewatch.runs.form_process import light;"
         "print(json.dumps({n: f.model_json_schema() for n, f in light(sys.argv[1:]).by_name.items()}))"
     )
     done = subprocess.run(
@@ -113,7 +113,7 @@ def test_a_file_that_ends_its_process_or_never_ends_leaves_remedies_unjudged_and
     ends = RunbookCheck()(own(tmp_path, ends="import os\nos._exit(3)\n"), [("restart-service", {})])
     assert ends.of == []
     assert ends.trouble.startswith("loading the runbooks ended with exit code 3")
-    monkeypatch.setattr(runbook_check, "TIMEOUT", 5.0)
+    monkeypatch.setattr(form_check, "TIMEOUT", 5.0)
     hangs = RunbookCheck()(own(tmp_path, ends="import time\ntime.sleep(60)\n"), [("restart-service", {})])
     assert hangs.trouble == "the runbooks were not loaded within 5 s"
 

@@ -1,0 +1,1 @@
+"""A runbook run at work: admitted, beating, its steps and their receipts."""
