@@ -24,7 +24,7 @@ from benchmarks._figures import HEAD, line, summary
 from benchmarks._forewatch import VERSIONS, idle, standing, until
 from benchmarks._linking import RESTART_STEP, Records, missing
 from benchmarks._victim import Healed, Victim, adopt_orphans
-from forewatch.explaining import why
+from forewatch.reports.explanation import why
 from forewatch.runtime import Runtime
 from forewatch.store import check_states, decision_log, incidents, observations, receipts, runs, timeline
 from tests.e2e.harness import Forewatch

@@ -101,7 +101,7 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
 
 async def publish(context: Runtime, watched: list[Watched], changed: list[Changed], left: int) -> None:
     """Leave the page behind."""
-    from forewatch.maintaining import maintenance_list, markdown
+    from forewatch.reports.upkeep import maintenance_list, markdown
     from tasks.forecast_page import Report, page
     from tasks.forecast_report import gathered, trends
 

@@ -10,7 +10,7 @@ from forewatch.clock import iso, seconds
 from forewatch.detection.band import NotYet
 from forewatch.detection.horizons import HORIZONS
 from forewatch.detection.quantity import show
-from forewatch.foreseen import Foreseen
+from forewatch.reports.forecasts import Foreseen
 from forewatch.units import format_duration
 from tasks.forecast_capacity import Watched
 from tasks.forecast_scores import Changed

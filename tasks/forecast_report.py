@@ -8,7 +8,7 @@ from forewatch.clock import micros
 from forewatch.detection.counters import is_counter, to_rates
 from forewatch.detection.quantity import unit_of
 from forewatch.detection.trend import LONGEST, trend
-from forewatch.foreseen import Foreseen, foreseen
+from forewatch.reports.forecasts import Foreseen, foreseen
 from forewatch.store import changes, points, series
 from forewatch.store.engine import Store
 

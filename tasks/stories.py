@@ -15,11 +15,11 @@ from prefect.artifacts import acreate_markdown_artifact
 
 from forewatch.clock import iso, micros, seconds
 from forewatch.errors import NotFound, StoreUnavailable
-from forewatch.explaining import incident_story
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.story import as_markdown
 from forewatch.notifying.content import Links
 from forewatch.orchestration.flow_jobs import AWAY, server_listens
+from forewatch.reports.explanation import incident_story
 from forewatch.runtime import Runtime
 from forewatch.store import incidents, runs, stories
 from forewatch.units import format_duration

@@ -13,7 +13,7 @@ from forewatch.detection.oddity import Oddity, happened, shown
 from forewatch.errors import ForewatchError, NotFound
 from forewatch.looked_at import chosen
 from forewatch.notifying.content import Links
-from forewatch.oddities import learning, oddities_of
+from forewatch.reports.anomalies import learning, oddities_of
 from forewatch.runtime import Runtime
 from forewatch.store import anomalies, audit, detectors, series
 

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _of_incident(incident: str, home: Path | None) -> Ranking:
-    from forewatch.causing import causes_of
+    from forewatch.reports.causes import causes_of
 
     with opened(home) as runtime:
         return causes_of(runtime, incident)

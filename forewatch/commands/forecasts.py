@@ -10,7 +10,7 @@ from forewatch.clock import micros, seconds
 from forewatch.commands.common import HomeOption, local, opened, out, table
 from forewatch.detection.horizons import HORIZONS, Reach
 from forewatch.detection.quantity import show
-from forewatch.foreseen import Foreseen, find_series, foreseen, horizon_of, name_of
+from forewatch.reports.forecasts import Foreseen, find_series, foreseen, horizon_of, name_of
 from forewatch.store import series
 from forewatch.store.forecasts import Forecast
 from forewatch.units import format_duration

@@ -50,8 +50,8 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def show(incident: IncidentArgument, home: HomeOption = None) -> None:
         """One incident: its alerts, with why somebody is not notified of them, and its timeline."""
-        from forewatch.explaining import incident_story
         from forewatch.incidents import telling
+        from forewatch.reports.explanation import incident_story
 
         with opened(home) as runtime, runtime.store.read() as conn:
             story = incident_story(conn, incident)
@@ -148,7 +148,7 @@ def register(app: typer.Typer) -> None:
         home: HomeOption = None,
     ) -> None:
         """Why it happened, or did not: the chain of decisions in plain sentences, from stored rows."""
-        from forewatch.explaining import why as explain
+        from forewatch.reports.explanation import why as explain
 
         with opened(home) as runtime, runtime.store.read() as conn:
             for line in explain(conn, subject):

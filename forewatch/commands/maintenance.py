@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from forewatch import silencing
 from forewatch.alerting.matchers import Matcher
 from forewatch.alerting.silence import Silence, state_of
 from forewatch.alerting.times import next_change, within
@@ -29,6 +28,8 @@ from forewatch.deciding import decide_in
 from forewatch.errors import NotFound
 from forewatch.incidents.deciding.withholding import times_of
 from forewatch.incidents.events import SilenceExpired
+from forewatch.reports.silences import preview
+from forewatch.silence_edit import set_silence
 from forewatch.store import alerts, silences
 
 ServiceArgument = Annotated[str, typer.Argument(help="The service people work on.")]
@@ -58,8 +59,8 @@ def register(app: typer.Typer) -> None:
                 under_way = next((one for one in _by_hand(conn, service, now) if state_of(one, now) == "active"), None)
                 if under_way is not None and not begins:
                     silence = replace(silence, id=under_way.id, starts_at=under_way.starts_at)
-                hidden = silencing.preview(conn, silence.matchers)
-                silencing.put(conn, silence, config=config, now=runtime.clock.now())
+                hidden = preview(conn, silence.matchers)
+                set_silence(conn, silence, config=config, now=runtime.clock.now())
             ring_all(runtime)
         begin = f" from {local(silence.starts_at)}" if silence.starts_at > now else ""
         was = f" (until {local(under_way.ends_at)} before)" if silence.id and under_way is not None else ""

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from forewatch import silencing
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.matchers import Matcher, parse_matchers
 from forewatch.alerting.silence import Silence, SilenceKind, state_of, validate
@@ -18,7 +17,8 @@ from forewatch.deciding import wake
 from forewatch.errors import ForewatchError
 from forewatch.incidents import telling
 from forewatch.incidents.events import SilenceExpired
-from forewatch.silencing import Used
+from forewatch.reports.silences import REVIEWED, Used, review
+from forewatch.silence_edit import set_silence
 from forewatch.store import silences, withheld
 from forewatch.units import format_duration, parse_duration
 
@@ -84,9 +84,9 @@ def register(app: typer.Typer) -> None:
                 matchers_of(matcher), length, begins, comment, author, "maintenance" if maintenance else "silence", now
             )
             with runtime.store.decide() as conn:
-                hidden = silencing.preview(conn, silence.matchers)
+                hidden = preview(conn, silence.matchers)
                 config = runtime.configuration.current()
-                silence_id, outcome = silencing.put(conn, silence, config=config, now=runtime.clock.now())
+                silence_id, outcome = set_silence(conn, silence, config=config, now=runtime.clock.now())
             wake(runtime.home, outcome)
             ring_all(runtime)
         begin = f"from {local(silence.starts_at)} " if silence.starts_at > now else ""
@@ -100,7 +100,7 @@ def register(app: typer.Typer) -> None:
         """What a silence with these matchers would hide now. Nothing is set."""
         matchers = matchers_of(matcher)
         with opened(home) as runtime, runtime.store.read() as conn:
-            hidden = silencing.preview(conn, matchers)
+            hidden = preview(conn, matchers)
         show_hidden(hidden, "It would hide")
 
     @group.command()
@@ -125,12 +125,12 @@ def register(app: typer.Typer) -> None:
         """Of the last 30 days: silences that hid an incident, those that matched nothing, and those about to end."""
         with opened(home) as runtime, runtime.store.read() as conn:
             now = runtime.clock.now()
-            kept = min(silencing.REVIEWED, runtime.configuration.current()[1].retention.decisions)
-            found = silencing.review(conn, now - micros(kept), now)
+            kept = min(REVIEWED, runtime.configuration.current()[1].retention.decisions)
+            found = review(conn, now - micros(kept), now)
         out.print(f"Silences of the last {format_duration(kept)}.\n", markup=False)
         _show_used("They hid incidents:", found.hid, now, "None hid an incident.")
         _show_used("They matched nothing:", found.unused, now, "None went unused.")
-        soon = format_duration(silencing.ENDS_SOON)
+        soon = format_duration(silences.ENDS_SOON)
         _show_used(f"They end within {soon}:", found.ending, now, f"None ends within {soon}.")
 
 

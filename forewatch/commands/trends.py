@@ -19,7 +19,7 @@ from forewatch.store import changes
 from forewatch.units import parse_duration
 
 if TYPE_CHECKING:
-    from forewatch.trending import Trend
+    from forewatch.reports.trends import Trend
 
 _LOOKED_BACK = 90 * 86_400.0
 
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
         home: HomeOption = None,
     ) -> None:
         """Median and p95 week by week and at each deployment, and whether a change is more than chance."""
-        from forewatch.trending import adjusted, chosen, trend_of
+        from forewatch.reports.trends import adjusted, chosen, trend_of
 
         with opened(home) as runtime:
             now = runtime.clock.now()

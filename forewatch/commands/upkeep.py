@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """What wears out, leaks or drifts: the maintenance list, most urgent first, with dates and reasons."""
         # Imported here: numpy need not stay in the memory of `forewatch up`, which is this same program.
-        from forewatch.maintaining import maintenance_list
+        from forewatch.reports.upkeep import maintenance_list
 
         with opened(home) as runtime:
             found = maintenance_list(runtime.store, runtime.clock.now())

@@ -12,7 +12,7 @@ from forewatch.detection.band import Forecast
 from forewatch.detection.oddity import Oddity
 from forewatch.detection.picture import forecast_svg
 from forewatch.detection.quantity import unit_of
-from forewatch.oddities import oddities_of
+from forewatch.reports.anomalies import oddities_of
 from forewatch.runtime import Runtime
 from forewatch.stepped import finished, read, step_for
 from forewatch.store import anomalies, detectors, series

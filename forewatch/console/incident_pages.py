@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader
 
 from forewatch.clock import iso, seconds
 from forewatch.console.likely_causes import LikelyCauses
-from forewatch.explaining import incident_story
 from forewatch.incidents.telling import summary
 from forewatch.orchestration.settings import Settings
+from forewatch.reports.explanation import incident_story
 from forewatch.runtime import Runtime
 from forewatch.store import attachments, incidents
 from forewatch.units import format_duration

@@ -37,7 +37,7 @@ class LikelyCauses:
     def _made(self, incident_id: str) -> Ranking:
         try:
             # Loads numpy, which nothing else in this process needs.
-            from forewatch.causing import causes_of
+            from forewatch.reports.causes import causes_of
 
             found = causes_of(self._runtime, incident_id)
             # The page begins with what is known; a guess would only push the timeline down.

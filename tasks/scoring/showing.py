@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from forewatch.clock import iso, micros
 from forewatch.detection.oddity import happened
-from forewatch.oddities import learning, oddities_of
+from forewatch.reports.anomalies import learning, oddities_of
 from forewatch.store import anomalies, detectors
 from forewatch.store.engine import Store
 from forewatch.store.series import Series

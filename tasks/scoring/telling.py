@@ -17,7 +17,7 @@ from forewatch.detection.oddity import Oddity, family
 from forewatch.detection.rules import HOST
 from forewatch.detection.starter import all_rules
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.oddities import oddities_of
+from forewatch.reports.anomalies import oddities_of
 from forewatch.store import alerts, anomalies
 from forewatch.store.engine import Store
 from forewatch.store.series import Series

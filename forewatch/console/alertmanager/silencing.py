@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from forewatch import silencing
 from forewatch.alerting.matchers import Matcher, matches
 from forewatch.alerting.silence import Silence, state_of, validate
 from forewatch.clock import iso
@@ -18,6 +17,7 @@ from forewatch.errors import NotFound
 from forewatch.incidents.events import SilenceExpired
 from forewatch.incidents.outcome import Outcome
 from forewatch.intake.posted import instant
+from forewatch.silence_edit import set_silence
 from forewatch.store import silences
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -69,9 +69,9 @@ def read(body: Any, now: int) -> Silence:
 
 
 def put(conn: Connection, silence: Silence, config: tuple[int, Config], now: int) -> tuple[str, Outcome]:
-    """`silencing.put` with Alertmanager's own refusal: 404 for an id that is not known."""
+    """`set_silence` with Alertmanager's own refusal: 404 for an id that is not known."""
     try:
-        return silencing.put(conn, silence, config=config, now=now)
+        return set_silence(conn, silence, config=config, now=now)
     except NotFound:
         raise Refusal(404, "silence not found") from None
 

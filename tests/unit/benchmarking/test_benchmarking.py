@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 from shop_with_benchmark import CONFIG, config_of
 
-from forewatch import benchmarking, silencing
+from forewatch import benchmarking
 from forewatch.alerting.matchers import parse_matchers
 from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.errors import NotFound, SecretError, TransitionRefused
 from forewatch.incidents.events import AlertCleared, AlertRaised, ChangeReported
 from forewatch.loading.histogram import Histogram
+from forewatch.silence_edit import set_silence
 from forewatch.store import benchmark_runs, housekeeping, points, series
 
 pytestmark = pytest.mark.unit
@@ -175,7 +176,7 @@ def test_no_load_in_maintenance_begun_by_hand_but_under_a_plain_silence(shop, ki
     now = shop.clock.now()
     silence = Silence("", parse_matchers(["service=shop"]), now, now + micros(3600), "ana", "work", now, kind)
     with shop.store.decide() as conn:
-        silencing.put(conn, silence, config=(1, shop.config), now=now)
+        set_silence(conn, silence, config=(1, shop.config), now=now)
     reason = why_not(shop)
     assert (reason == "shop is in maintenance until 2026-01-01T13:00:00.000Z") is keeps
     assert (reason is None) is not keeps

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from forewatch.store import silences, withheld
+from forewatch.store import withheld
 
 pytestmark = pytest.mark.unit
 
@@ -172,18 +172,18 @@ def test_a_report_forgets_what_ended_more_than_30_days_ago(typed):
 def test_an_edit_that_tells_another_story_ends_the_old_silence(typed):
     from dataclasses import replace
 
-    from forewatch import silencing
     from forewatch.alerting.matchers import Matcher
     from forewatch.alerting.silence import state_of
+    from forewatch.silence_edit import set_silence
 
     silence_id = add(typed, "service=storefront")
     typed.clock.advance(60)
     now = typed.clock.now()
     with typed.runtime.store.decide() as conn:
         old = silences.get(conn, silence_id)
-        same, _ = silencing.put(conn, replace(old, comment="still deploying"), config=typed.config, now=now)
+        same, _ = set_silence(conn, replace(old, comment="still deploying"), config=typed.config, now=now)
         other = replace(old, matchers=(Matcher("service", "=", "mail"),))
-        new, _ = silencing.put(conn, other, config=typed.config, now=now)
+        new, _ = set_silence(conn, other, config=typed.config, now=now)
         assert same == silence_id
         assert new != silence_id
         assert [state_of(silences.get(conn, one), now) for one in (silence_id, new)] == ["expired", "active"]

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from forewatch.cli import app
 from forewatch.clock import SystemClock, micros
 from forewatch.home import Home
-from forewatch.maintaining import maintenance_list, markdown
 from forewatch.remedy.run import Run
+from forewatch.reports.upkeep import maintenance_list, markdown
 from forewatch.store import points, runs
 from forewatch.store.engine import Store
 

@@ -13,7 +13,7 @@ from forewatch.clock import FakeClock, micros
 from forewatch.config.follow import Configuration
 from forewatch.config.models import Config
 from forewatch.detection.trust import Trust
-from forewatch.foreseen import Foreseen
+from forewatch.reports.forecasts import Foreseen
 from forewatch.store import alerts, models, points, series
 from forewatch.store.points import Point
 from tasks.forecast_capacity import exhausted

@@ -7,7 +7,7 @@ import pytest
 
 from forewatch.config.models import Config
 from forewatch.looked_at import Expected, chosen
-from forewatch.oddities import learning
+from forewatch.reports.anomalies import learning
 from forewatch.store.series import Series
 
 pytestmark = pytest.mark.unit

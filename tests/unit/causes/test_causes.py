@@ -2,8 +2,8 @@
 
 import pytest
 
-from forewatch.causing import causes_of
 from forewatch.errors import NotFound
+from forewatch.reports.causes import causes_of
 from forewatch.store import incidents
 
 pytestmark = pytest.mark.unit

@@ -11,7 +11,6 @@ from forewatch.clock import FakeClock, micros
 from forewatch.config.models import Config
 from forewatch.deciding import decide
 from forewatch.errors import NotFound
-from forewatch.explaining import incident_story, why
 from forewatch.home import Home
 from forewatch.incidents.events import (
     AlertAcknowledged,
@@ -30,6 +29,7 @@ from forewatch.incidents.events import (
 )
 from forewatch.incidents.story import as_markdown
 from forewatch.incidents.why import happening
+from forewatch.reports.explanation import incident_story, why
 from forewatch.store import alerts, outbox, receipts, switches
 from forewatch.store.engine import Store
 

@@ -6,10 +6,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from forewatch import causing
 from forewatch.console import incident_pages, likely_causes
 from forewatch.console.likely_causes import LikelyCauses
 from forewatch.incidents.causes.ranking import Cause, Ranking
+from forewatch.reports import causes
 
 pytestmark = pytest.mark.unit
 
@@ -43,7 +43,7 @@ async def test_the_page_opens_whatever_ranking_does(shop, monkeypatch, caplog):
         raise ZeroDivisionError("planted")
 
     shop.alert("web")
-    monkeypatch.setattr(causing, "causes_of", break_)
+    monkeypatch.setattr(causes, "causes_of", break_)
     with caplog.at_level(logging.ERROR):
         answer = await page(shop)
     assert answer.status_code == 200
@@ -58,7 +58,7 @@ def test_a_ranking_is_made_once_a_minute_and_incident(shop, monkeypatch):
         made.append(incident)
         return Ranking((Cause("web", 1.0, "because"),), "")
 
-    monkeypatch.setattr(causing, "causes_of", count)
+    monkeypatch.setattr(causes, "causes_of", count)
     likely = LikelyCauses(shop.runtime)
     for _ in range(3):
         assert likely.of("INC-1").causes[0].service == "web"
@@ -70,7 +70,7 @@ def test_a_ranking_is_made_once_a_minute_and_incident(shop, monkeypatch):
 
 
 def test_not_all_rankings_are_kept(shop, monkeypatch):
-    monkeypatch.setattr(causing, "causes_of", lambda runtime, incident: Ranking((), incident))
+    monkeypatch.setattr(causes, "causes_of", lambda runtime, incident: Ranking((), incident))
     monkeypatch.setattr(likely_causes, "KEPT", 2)
     likely = LikelyCauses(shop.runtime)
     for number in range(5):
