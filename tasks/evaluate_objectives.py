@@ -29,8 +29,8 @@ from forewatch.detection.objectives import (
 )
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.promises import Counted, Promise, promises
 from forewatch.reports.objectives import Figures, figures
+from forewatch.series.objective_answers import Counted, Promise, promises
 from forewatch.store import alerts, points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from forewatch.clock import micros
 from forewatch.detection.objectives import in_time
 from forewatch.detection.statistics import Sample
-from forewatch.promises import DURATION, IN_TIME, UP, Promise, label_of
+from forewatch.series.objective_answers import DURATION, IN_TIME, UP, Promise, label_of
 from forewatch.store import points, series, totals
 from forewatch.store.engine import Store
 from forewatch.store.points import Point

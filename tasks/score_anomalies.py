@@ -14,7 +14,7 @@ from forewatch.clock import micros, seconds
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.runtime import Runtime
-from forewatch.stepped import GRACE
+from forewatch.series.step_means import GRACE
 from forewatch.store.slices import BREATH
 from tasks.duties.decider import Decider
 from tasks.scoring.showing import anomaly_rows

@@ -11,10 +11,10 @@ from forewatch.commands.common import HomeOption, local, opened, out, person, ta
 from forewatch.detection.episode import Episode, Verdict
 from forewatch.detection.oddity import Oddity, happened, shown
 from forewatch.errors import ForewatchError, NotFound
-from forewatch.looked_at import chosen
 from forewatch.notifying.content import Links
 from forewatch.reports.anomalies import learning, oddities_of
 from forewatch.runtime import Runtime
+from forewatch.series.anomaly_series import chosen
 from forewatch.store import anomalies, audit, detectors, series
 
 AnomalyArgument = Annotated[str, typer.Argument(metavar="ID", help="AN-n, as `forewatch anomalies list` shows it.")]

@@ -9,8 +9,8 @@ import typer
 
 from forewatch.commands.common import HomeOption, opened, table
 from forewatch.errors import NotFound
-from forewatch.promises import promises
 from forewatch.reports.objectives import COLUMNS, figures
+from forewatch.series.objective_answers import promises
 
 EMPTY = "No service has objectives; docs/operations/objectives.md shows how to write one."
 

@@ -17,7 +17,8 @@ from forewatch.deciding import wake
 from forewatch.errors import ForewatchError
 from forewatch.incidents import telling
 from forewatch.incidents.events import SilenceExpired
-from forewatch.reports.silences import REVIEWED, Used, review
+from forewatch.reports import silences as reported
+from forewatch.reports.silences import Used
 from forewatch.silence_edit import set_silence
 from forewatch.store import silences, withheld
 from forewatch.units import format_duration, parse_duration
@@ -84,7 +85,7 @@ def register(app: typer.Typer) -> None:
                 matchers_of(matcher), length, begins, comment, author, "maintenance" if maintenance else "silence", now
             )
             with runtime.store.decide() as conn:
-                hidden = preview(conn, silence.matchers)
+                hidden = reported.preview(conn, silence.matchers)
                 config = runtime.configuration.current()
                 silence_id, outcome = set_silence(conn, silence, config=config, now=runtime.clock.now())
             wake(runtime.home, outcome)
@@ -100,7 +101,7 @@ def register(app: typer.Typer) -> None:
         """What a silence with these matchers would hide now. Nothing is set."""
         matchers = matchers_of(matcher)
         with opened(home) as runtime, runtime.store.read() as conn:
-            hidden = preview(conn, matchers)
+            hidden = reported.preview(conn, matchers)
         show_hidden(hidden, "It would hide")
 
     @group.command()
@@ -125,12 +126,12 @@ def register(app: typer.Typer) -> None:
         """Of the last 30 days: silences that hid an incident, those that matched nothing, and those about to end."""
         with opened(home) as runtime, runtime.store.read() as conn:
             now = runtime.clock.now()
-            kept = min(REVIEWED, runtime.configuration.current()[1].retention.decisions)
-            found = review(conn, now - micros(kept), now)
+            kept = min(reported.REVIEWED, runtime.configuration.current()[1].retention.decisions)
+            found = reported.review(conn, now - micros(kept), now)
         out.print(f"Silences of the last {format_duration(kept)}.\n", markup=False)
         _show_used("They hid incidents:", found.hid, now, "None hid an incident.")
         _show_used("They matched nothing:", found.unused, now, "None went unused.")
-        soon = format_duration(silences.ENDS_SOON)
+        soon = format_duration(reported.ENDS_SOON)
         _show_used(f"They end within {soon}:", found.ending, now, f"None ends within {soon}.")
 
 

@@ -14,7 +14,7 @@ from forewatch.detection.picture import forecast_svg
 from forewatch.detection.quantity import unit_of
 from forewatch.reports.anomalies import oddities_of
 from forewatch.runtime import Runtime
-from forewatch.stepped import finished, read, step_for
+from forewatch.series.step_means import finished, read, step_for
 from forewatch.store import anomalies, detectors, series
 from forewatch.store.points import Mean
 

@@ -23,8 +23,8 @@ from forewatch.incidents.causes.graph import Graph
 from forewatch.incidents.causes.ranking import Alarm, Kind, Ranking
 from forewatch.incidents.causes.telemetry import Telemetry
 from forewatch.incidents.rootcause import Ranker, rank_by_alerts
-from forewatch.measuring import measured
 from forewatch.runtime import Runtime
+from forewatch.series.matrices import measured
 from forewatch.store import alerts, incidents
 
 FINE, COARSE = 60.0, 300.0

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from forewatch.clock import iso, micros, seconds
 from forewatch.detection.error_budget import Budget, Pace, UsedUp, budget, outlook, pace, used_up
 from forewatch.detection.objectives import FAST, SPEEDS, Tally, burn_rate, percent, tally, times
-from forewatch.promises import Counted, Promise, tally_of
+from forewatch.series.objective_answers import Counted, Promise, tally_of
 from forewatch.store import buckets, totals
 from forewatch.units import format_duration
 

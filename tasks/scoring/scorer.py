@@ -19,8 +19,8 @@ from forewatch.clock import micros
 from forewatch.config.models import Config
 from forewatch.detection.anomaly import Score
 from forewatch.detection.episode import MEDIUM, Episode, Level, follow
-from forewatch.looked_at import Expected, chosen
-from forewatch.stepped import finished, read
+from forewatch.series.anomaly_series import Expected, chosen
+from forewatch.series.step_means import finished, read
 from forewatch.store import anomalies, detectors, series
 from forewatch.store.engine import Store
 from forewatch.store.points import Mean

@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from forewatch.clock import micros
 from forewatch.detection.anomaly import silent
 from forewatch.detection.episode import STUCK, Episode, fall_silent
-from forewatch.looked_at import Expected
-from forewatch.stepped import finished
+from forewatch.series.anomaly_series import Expected
+from forewatch.series.step_means import finished
 from forewatch.store import points, series
 from tasks.scoring.watched import Watched
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from forewatch.clock import micros, seconds
 from forewatch.detection.anomaly import Detector
 from forewatch.detection.episode import Episode, Level
-from forewatch.stepped import finished, step_for
+from forewatch.series.step_means import finished, step_for
 from forewatch.store import detectors, points
 from forewatch.store.points import Mean
 from forewatch.store.series import Series

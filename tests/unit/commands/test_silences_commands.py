@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from forewatch.store import withheld
+from forewatch.store import silences, withheld
 
 pytestmark = pytest.mark.unit
 

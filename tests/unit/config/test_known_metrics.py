@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from forewatch import benchmarking, promises
+from forewatch import benchmarking
 from forewatch.config import known_metrics
 from forewatch.config.known_metrics import METRICS, Writers, needs
 from forewatch.config.models import Config
 from forewatch.detection.resources import BUILT_IN
 from forewatch.detection.starter import HOST_RULES, OWN_RULES
+from forewatch.series import objective_answers
 from tasks.probes import memory
 
 pytestmark = pytest.mark.unit
@@ -27,7 +28,7 @@ def test_every_metric_that_a_collector_adds_is_known_and_no_other():
         added |= set(re.findall(r'\("(forewatch\.[a-z.]+age)",', path.read_text(encoding="utf-8")))
     added -= {"system.cpu.load_average.{minutes}m", "system.disk.smart.{name}"}
     added |= {f"system.cpu.load_average.{minutes}m" for minutes in (1, 5, 15)}
-    added |= {memory.UP, memory.DURATION, memory.CERTIFICATE, promises.IN_TIME, "objective.budget.left"}
+    added |= {memory.UP, memory.DURATION, memory.CERTIFICATE, objective_answers.IN_TIME, "objective.budget.left"}
     added |= {benchmarking.DURATION, benchmarking.THROUGHPUT, benchmarking.ERRORS}
     assert added == set(METRICS)
 

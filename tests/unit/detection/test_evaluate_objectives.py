@@ -16,8 +16,8 @@ from forewatch.deciding import decide
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.promises import DURATION, UP, promises
 from forewatch.reports.objectives import Figures, figures
+from forewatch.series.objective_answers import DURATION, UP, promises
 from forewatch.store import alerts, incidents, marks, points, rollups, schema, series
 from forewatch.store.engine import Store
 from forewatch.store.points import Point

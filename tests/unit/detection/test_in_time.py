@@ -6,7 +6,7 @@ import pytest
 
 from forewatch.clock import MICROSECONDS, micros
 from forewatch.config.models import Config
-from forewatch.promises import DURATION, IN_TIME, UP, promises
+from forewatch.series.objective_answers import DURATION, IN_TIME, UP, promises
 from forewatch.store import points, series
 from forewatch.store.points import Point
 from tasks.in_time import InTime

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from forewatch.config.models import Config
-from forewatch.looked_at import Expected, chosen
 from forewatch.reports.anomalies import learning
+from forewatch.series.anomaly_series import Expected, chosen
 from forewatch.store.series import Series
 
 pytestmark = pytest.mark.unit
