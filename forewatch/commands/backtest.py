@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from forewatch.backtesting.report import Report
 from forewatch.commands.bars import bar
 from forewatch.commands.common import HomeOption, opened, out, table
 from forewatch.commands.replay import moment, read_config
 from forewatch.commands.routes import labels_of
 from forewatch.errors import ForewatchError
 from forewatch.store.series import Series
+from forewatch.trials.backtest.report import Report
 from forewatch.units import parse_duration
 
 
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Replay what is stored through a rule or the anomaly detector: exit 0, or 1 where there is no data."""
         # Loads statsmodels, which no other command should wait for.
-        from forewatch.backtesting.backtest import backtest as run
+        from forewatch.trials.backtest.backtest import backtest as run
 
         other = read_config(config) if config is not None else None
         deadline = time.monotonic() + _span("--at-most", at_most)

@@ -57,13 +57,13 @@ def _of_incident(incident: str, home: Path | None) -> Ranking:
 
 
 def _of_case(folder: Path, baseline: str | None) -> Ranking:
-    from forewatch.incident_cases import Case, Reader
+    from forewatch.trials.files.incident_cases import Case, Reader
 
     return Reader(baseline).rank(Case.at(folder))
 
 
 def _rank_all(root: Path, to: Path, baseline: str | None) -> None:
-    from forewatch.incident_cases import Case, Reader, cases_below
+    from forewatch.trials.files.incident_cases import Case, Reader, cases_below
 
     reader = Reader(baseline, root)
     found: dict[str, list[dict[str, Any]]] = {}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from forewatch.detecting import Scored
+    from forewatch.trials.files.anomaly_scores import Scored
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
 
 def _file(source: Path, target: Path, warmup: int | None, compact: bool, false_alarms: float, png: Path | None) -> None:
     # Loads numpy, which no other command should wait for.
-    from forewatch.detecting import detect_file
+    from forewatch.trials.files.anomaly_scores import detect_file
 
     if source.exists() and target.exists() and source.samefile(target):
         raise ForewatchError(f"{target}: is the series itself: write the scores somewhere else")
@@ -80,7 +80,7 @@ def _file(source: Path, target: Path, warmup: int | None, compact: bool, false_a
 
 
 def _folder(source: Path, target: Path, warmup: int | None, compact: bool, jobs: int | None) -> None:
-    from forewatch.detecting import detect_folder, files_of
+    from forewatch.trials.files.anomaly_scores import detect_folder, files_of
 
     names = files_of(source, target)
     failed = rows = 0
@@ -102,7 +102,7 @@ def _note(sentences: Iterable[str]) -> None:
 
 
 def _draw(path: Path, title: str, scored: Scored, odd: NDArray[np.bool_]) -> None:
-    from forewatch.plotting import Picture, draw
+    from forewatch.trials.files.plot import Picture, draw
 
     rows = scored.rows
     picture = Picture(

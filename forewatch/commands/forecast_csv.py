@@ -30,9 +30,9 @@ def register(app: typer.Typer) -> None:
         """Forecast a series with a 95 % band, and when it reaches a limit."""
         # Loads numpy, which no other command should wait for.
         from forewatch.detection.grid import LARGEST
-        from forewatch.forecasting import foresee, limit_sentence, write_forecast
-        from forewatch.plotting import Picture, draw
-        from forewatch.series_csv import read_series
+        from forewatch.trials.files.forecast import foresee, limit_sentence, write_forecast
+        from forewatch.trials.files.plot import Picture, draw
+        from forewatch.trials.files.series_csv import read_series
 
         span = _horizon(horizon)
         if limit is not None and not math.isfinite(limit):
@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _horizon(text: str) -> float:
-    from forewatch.forecasting import LONGEST_HORIZON
+    from forewatch.trials.files.forecast import LONGEST_HORIZON
 
     try:
         span = parse_duration(text)

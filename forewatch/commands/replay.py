@@ -19,10 +19,10 @@ from forewatch.config.loader import load_files, parse
 from forewatch.config.models import Config
 from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ForewatchError
-from forewatch.replaying import Report, replay_history
 from forewatch.runtime import Runtime
+from forewatch.trials.replay.replay import Report, replay_history
+from forewatch.trials.whatif.supposing import suppose
 from forewatch.units import parse_duration
-from forewatch.whatif.supposing import suppose
 
 
 def register(app: typer.Typer) -> None:

@@ -17,10 +17,10 @@ from forewatch.commands.replay import read_config
 from forewatch.config.models import Config
 from forewatch.errors import ForewatchError
 from forewatch.orchestration.settings import Settings
-from forewatch.routes_check import check_routes
 from forewatch.store import alerts
 from forewatch.store.memory import in_memory
-from forewatch.who_is_told import told_lines, tree_lines, who_is_told
+from forewatch.trials.routing.routes_check import check_routes
+from forewatch.trials.routing.who_is_told import told_lines, tree_lines, who_is_told
 
 ConfigOption = Annotated[Path | None, typer.Option(help="The configuration; default the running one's.")]
 

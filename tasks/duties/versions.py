@@ -11,10 +11,10 @@ from forewatch.config.models import Config
 from forewatch.errors import ForewatchError
 from forewatch.incidents.events import Event, RemediesChanged, RoutesChanged
 from forewatch.remedy.changed import changed_remedies
-from forewatch.replaying import stored_configurations
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, ids
 from forewatch.store.shifts import Fence, check_fence
+from forewatch.trials.replay.replay import stored_configurations
 
 MARK = "remedies.version"
 """The newest configuration that was settled with what fired when it came into force. Named so when that was all."""

@@ -18,7 +18,6 @@ import forewatch.incidents.deciding.alerts
 import forewatch.incidents.deciding.withholding
 import forewatch.intake.drain
 import forewatch.intake.waiting
-import forewatch.replaying
 import forewatch.store.alerts
 import forewatch.store.inbox
 import forewatch.store.outbox
@@ -27,6 +26,7 @@ import forewatch.store.runs
 import forewatch.store.shifts
 import forewatch.store.timers
 import forewatch.store.withheld
+import forewatch.trials.replay.replay
 from forewatch.alerting.silence import SilenceIndex
 from forewatch.alerting.suppression import Suppression
 from forewatch.incidents.outcome import Outcome, SetTimer
@@ -320,6 +320,6 @@ def _impure() -> Iterator[None]:
 
     with (
         mock.patch.object(forewatch.deciding.incidents_decide, "decide", decide),
-        mock.patch.object(forewatch.replaying, "decide", decide),
+        mock.patch.object(forewatch.trials.replay.replay, "decide", decide),
     ):
         yield

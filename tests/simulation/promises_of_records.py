@@ -12,8 +12,8 @@ from simulated_world import World
 
 from forewatch.config.defaults import effective
 from forewatch.config.models import Config
-from forewatch.replaying import compared, replay, stored_configurations
 from forewatch.store import history
+from forewatch.trials.replay.replay import compared, replay, stored_configurations
 
 _OUTSIDE = {"state", "attempts", "flow_run_id", "started_at", "acted_at"}
 

@@ -14,9 +14,9 @@ from forewatch.config.crosscheck_remedies import Verdicts
 from forewatch.config.follow import Changed, Configuration, ConfigWatcher, Refused
 from forewatch.config.loader import in_force, load_files, parse
 from forewatch.errors import ConfigError
-from forewatch.replaying import stored_configurations
 from forewatch.runs.form import Seconds, form_of, problems_at, with_common
 from forewatch.store import config_versions
+from forewatch.trials.replay.replay import stored_configurations
 
 pytestmark = pytest.mark.unit
 

@@ -9,11 +9,11 @@ from forewatch.config.models import Config
 from forewatch.deciding import decide
 from forewatch.home import Home
 from forewatch.incidents.events import AlertRaised, RoutesChanged
-from forewatch.replaying import stored_configurations
 from forewatch.runtime import Runtime
 from forewatch.store import config_versions
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence, take
+from forewatch.trials.replay.replay import stored_configurations
 from tasks.duties import versions
 
 pytestmark = pytest.mark.unit

@@ -14,10 +14,10 @@ from forewatch.config.loader import parse
 from forewatch.errors import DeliveryFailed, StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.replaying import replay_history
 from forewatch.store import config_versions, incidents, outbox, shifts
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence
+from forewatch.trials.replay.replay import replay_history
 from tasks.duties import decider as module
 from tasks.duties.decider import Decider
 

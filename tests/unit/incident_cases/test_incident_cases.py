@@ -5,7 +5,7 @@ import json
 import pytest
 
 from forewatch.errors import ForewatchError
-from forewatch.incident_cases import Case, Reader, cases_below, read_alarm, read_graph, read_metrics
+from forewatch.trials.files.incident_cases import Case, Reader, cases_below, read_alarm, read_graph, read_metrics
 
 pytestmark = pytest.mark.unit
 

@@ -12,10 +12,10 @@ from forewatch.intake import drain as module
 from forewatch.intake import waiting
 from forewatch.intake.lanes import parts_of_events
 from forewatch.intake.posted import check
-from forewatch.replaying import compared, replay
 from forewatch.store import history, inbox, lanes, schema
 from forewatch.store.inbox import Mark
 from forewatch.store.migrate import upgrade
+from forewatch.trials.replay.replay import compared, replay
 
 pytestmark = pytest.mark.unit
 

@@ -12,9 +12,9 @@ from sqlalchemy import delete, select, text
 
 from forewatch.errors import ForewatchError, NotFound
 from forewatch.incidents.events import Acknowledged
-from forewatch.replaying import Report, compared, replay, replay_history, stored_configurations
 from forewatch.store import history as stored_history
 from forewatch.store import schema
+from forewatch.trials.replay.replay import Report, compared, replay, replay_history, stored_configurations
 
 pytestmark = pytest.mark.unit
 

@@ -16,8 +16,8 @@ from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.incidents.events import Acknowledged, AlertCleared, AlertRaised, RunActed, RunStarting
 from forewatch.store import points, rollups, schema
-from forewatch.whatif.difference import Difference
-from forewatch.whatif.supposing import suppose
+from forewatch.trials.whatif.difference import Difference
+from forewatch.trials.whatif.supposing import suppose
 
 pytestmark = pytest.mark.unit
 

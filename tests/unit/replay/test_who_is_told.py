@@ -21,10 +21,10 @@ from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.errors import ConfigError, ForewatchError
 from forewatch.incidents.events import SilenceSet
-from forewatch.routes_check import check_routes
 from forewatch.store.memory import in_memory
+from forewatch.trials.routing.routes_check import check_routes
+from forewatch.trials.routing.who_is_told import told_lines, tree_lines, who_is_told
 from forewatch.units import format_duration
-from forewatch.who_is_told import told_lines, tree_lines, who_is_told
 
 pytestmark = pytest.mark.unit
 

@@ -11,8 +11,8 @@ from forewatch.errors import HomeNotOurs, StepFailed, StoreUnavailable
 from forewatch.home import Home
 from forewatch.orchestration.supervisor import write_starter
 from forewatch.safe_files import append, create, only_ours
-from forewatch.series_csv import write_csv
 from forewatch.store.engine import Store
+from forewatch.trials.files.series_csv import write_csv
 from tasks.act import pidfiles
 from tasks.act.records import write_whole
 from tasks.act.starting import start_detached

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from forewatch.backtesting import replayed
-from forewatch.backtesting.replayed import raised_by, variants
-from forewatch.backtesting.verdict import Alert, Known, Verdict, best, hold_against
 from forewatch.clock import micros
 from forewatch.config.models import Rule
+from forewatch.trials.backtest import replayed
+from forewatch.trials.backtest.replayed import raised_by, variants
+from forewatch.trials.backtest.verdict import Alert, Known, Verdict, best, hold_against
 
 pytestmark = pytest.mark.unit
 

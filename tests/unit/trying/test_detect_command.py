@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from forewatch.cli import app
-from forewatch.detecting import HEAD, SPACING_ROWS
 from forewatch.errors import ForewatchError
+from forewatch.trials.files.anomaly_scores import HEAD, SPACING_ROWS
 
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forewatch.series_csv import SeriesError, read_series, write_csv
+from forewatch.trials.files.series_csv import SeriesError, read_series, write_csv
 
 pytestmark = [pytest.mark.unit, pytest.mark.filterwarnings("error")]
 

@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks import _degraded as degraded
 from benchmarks._simulated import World, scenes
-from forewatch.incident_cases import Case, Reader, cases_below
 from forewatch.incidents.causes.ranking import Alarm
 from forewatch.incidents.rootcause import Ranker
+from forewatch.trials.files.incident_cases import Case, Reader, cases_below
 
 pytestmark = pytest.mark.unit
 

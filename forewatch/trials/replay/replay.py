@@ -22,7 +22,6 @@ from forewatch.errors import ConfigError, ForewatchError, NotFound
 from forewatch.incidents.decide import decide
 from forewatch.incidents.events import Event, TimerDue
 from forewatch.incidents.outcome import Outcome
-from forewatch.replay_differences import Judge
 from forewatch.store import config_versions, history, timers
 from forewatch.store.decision_log import DecisionRecord
 from forewatch.store.engine import Store
@@ -30,6 +29,7 @@ from forewatch.store.facts import PlaybackView
 from forewatch.store.memory import in_memory
 from forewatch.store.observations import Observation
 from forewatch.store.view import StoreView
+from forewatch.trials.replay.differences import Judge
 
 Configurations = Callable[[int], Config]
 """The configuration of a version."""

@@ -13,8 +13,8 @@ from forewatch.config.models import Config
 from forewatch.incidents import telling
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import HEALED, NOT_HEALED
+from forewatch.trials.whatif.pairs import Pairs, Side, Told
 from forewatch.units import format_duration
-from forewatch.whatif.pairs import Pairs, Side, Told
 
 NOTICEABLE = 1.0
 """Seconds by which a notification must be earlier or later to be worth a line."""

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from forewatch.backtesting.replayed import OutOfTime
 from forewatch.clock import micros
 from forewatch.detection.anomaly import Detector, Scores
 from forewatch.detection.episode import CALM, Episode, follow
 from forewatch.detection.grid import Vector
+from forewatch.trials.backtest.replayed import OutOfTime
 
 WARM_UP = 2 * 86_400.0
 """Seconds a series is learned from before anything is said of it."""

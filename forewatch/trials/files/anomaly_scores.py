@@ -24,7 +24,7 @@ from forewatch.clock import micros, seconds
 from forewatch.detection.anomaly import Detector
 from forewatch.detection.grid import Vector
 from forewatch.errors import ForewatchError
-from forewatch.series_csv import Rows, SeriesError, read_series, write_csv
+from forewatch.trials.files.series_csv import Rows, SeriesError, read_series, write_csv
 
 HEAD = ("timestamp", "value", "anomaly_score", "expected", "lower", "upper")
 WARMUP_SPAN = 2 * 86400.0

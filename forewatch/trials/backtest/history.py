@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, select
 
-from forewatch.backtesting.unusual import WARM_UP
-from forewatch.backtesting.verdict import Known
 from forewatch.clock import iso, micros, seconds
 from forewatch.config.models import Rule
 from forewatch.detection.counters import is_counter, to_rates
@@ -21,6 +19,8 @@ from forewatch.store.points import RESOLUTIONS
 from forewatch.store.schema import points as point_rows
 from forewatch.store.schema import rollups as rollup_rows
 from forewatch.store.series import Series
+from forewatch.trials.backtest.unusual import WARM_UP
+from forewatch.trials.backtest.verdict import Known
 from forewatch.units import format_duration
 
 _FINE, _COARSE = RESOLUTIONS

@@ -30,7 +30,7 @@ from forewatch.config.problems import from_pydantic
 from forewatch.config.spots import Spot
 from forewatch.errors import ConfigError
 from forewatch.store.memory import in_memory
-from forewatch.who_is_told import Told, who_is_told
+from forewatch.trials.routing.who_is_told import Told, who_is_told
 
 BY_CALENDAR: tuple[SuppressionKind, ...] = ("mute_time_interval", "active_time_interval", "maintenance")
 

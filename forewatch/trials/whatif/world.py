@@ -25,12 +25,12 @@ from forewatch.incidents.events import (
     TimerDue,
 )
 from forewatch.incidents.outcome import Outcome
-from forewatch.replaying import decided_upon
 from forewatch.store import facts, outbox, runs, timers
 from forewatch.store.observations import Observation
 from forewatch.store.timers import Timer
 from forewatch.store.view import StoreView
-from forewatch.whatif.pairs import Pairs, Side
+from forewatch.trials.replay.replay import decided_upon
+from forewatch.trials.whatif.pairs import Pairs, Side
 
 MOST_TIMERS = 10_000
 """Timers that may come due between two observations before we say that they would never end."""

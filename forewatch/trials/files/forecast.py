@@ -13,7 +13,7 @@ from forewatch.detection.exhaustion import exhaustion
 from forewatch.detection.grid import LARGEST
 from forewatch.detection.quantity import Range
 from forewatch.detection.statistics import Samples
-from forewatch.series_csv import Rows, SeriesError, write_csv
+from forewatch.trials.files.series_csv import Rows, SeriesError, write_csv
 from forewatch.units import format_duration
 
 HEAD = ("timestamp", "mean", "lower", "upper")

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from forewatch.config.models import Config, Rule
 from forewatch.detection.starter import all_rules
-from forewatch.replaying import Configurations, decided_again, stored_configurations
 from forewatch.store import config_versions, history
 from forewatch.store.engine import Store
 from forewatch.store.memory import in_memory
-from forewatch.whatif.difference import Difference, difference
-from forewatch.whatif.measured import Moment, judged
-from forewatch.whatif.origins import Origins, measures_the_same, new_checks
-from forewatch.whatif.pairs import Pairs, Side
-from forewatch.whatif.world import World
+from forewatch.trials.replay.replay import Configurations, decided_again, stored_configurations
+from forewatch.trials.whatif.difference import Difference, difference
+from forewatch.trials.whatif.measured import Moment, judged
+from forewatch.trials.whatif.origins import Origins, measures_the_same, new_checks
+from forewatch.trials.whatif.pairs import Pairs, Side
+from forewatch.trials.whatif.world import World
 
 Span = tuple[int, int]
 

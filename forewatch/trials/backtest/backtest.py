@@ -7,12 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from sqlalchemy import Connection
 
 from forewatch.alerting.matchers import matches, parse_matchers
-from forewatch.backtesting.held import Held
-from forewatch.backtesting.history import Even, for_detector, for_rule, honest, known_incidents, per_of
-from forewatch.backtesting.replayed import OutOfTime, raised_by, variants
-from forewatch.backtesting.report import Report, Trial
-from forewatch.backtesting.unusual import as_heard, episodes_of, told_at, warmup_rows
-from forewatch.backtesting.verdict import Alert, hold_against
 from forewatch.clock import iso, micros, seconds
 from forewatch.config.models import Config, Rule
 from forewatch.detection.band import Forecast
@@ -25,6 +19,12 @@ from forewatch.errors import NotFound
 from forewatch.store import forecasts, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
+from forewatch.trials.backtest.held import Held
+from forewatch.trials.backtest.history import Even, for_detector, for_rule, honest, known_incidents, per_of
+from forewatch.trials.backtest.replayed import OutOfTime, raised_by, variants
+from forewatch.trials.backtest.report import Report, Trial
+from forewatch.trials.backtest.unusual import as_heard, episodes_of, told_at, warmup_rows
+from forewatch.trials.backtest.verdict import Alert, hold_against
 from forewatch.units import format_duration
 
 BUDGETS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)

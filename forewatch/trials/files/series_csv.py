@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from forewatch.detection.grid import Vector
 from forewatch.errors import ForewatchError
-from forewatch.instants import Instants, shown
 from forewatch.safe_files import create, part_beside
+from forewatch.trials.files.instants import Instants, shown
 
 LARGEST = 1e300
 """No metric is larger, and sums of what is smaller can still be counted with."""

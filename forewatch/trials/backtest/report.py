@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from forewatch.backtesting.verdict import SHORTEST, Alert, Known, Verdict, best
 from forewatch.clock import iso
 from forewatch.detection.quantity import Unit, show
+from forewatch.trials.backtest.verdict import SHORTEST, Alert, Known, Verdict, best
 from forewatch.units import format_duration
 
 _SHOWN = 40  # alerts listed for people; machines get all

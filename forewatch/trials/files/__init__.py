@@ -1,0 +1,1 @@
+"""Series and incidents in files, and what the product makes of them."""
