@@ -20,7 +20,7 @@ import uvloop
 
 from benchmarks import _blackbox
 from benchmarks._target import addresses, target
-from forewatch.checks import CheckResult
+from forewatch.checking.results import CheckResult
 from forewatch.config.models import Config
 from forewatch.home import Home
 from forewatch.store.engine import Store

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from forewatch.alerting.matchers import Matcher, parse_matchers
-from forewatch.checks import ADDRESS
+from forewatch.checking.results import ADDRESS
 from forewatch.config.base import Matchers
 from forewatch.config.crosscheck_matchers import contradictions, doubtful_severities
 from forewatch.config.crosscheck_remedies import Bound, Place, remedies

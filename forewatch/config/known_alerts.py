@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forewatch.checks import ALERT_NAME
+from forewatch.checking.results import ALERT_NAME
 from forewatch.config.defaults import ANOMALOUS, REGRESSION
 from forewatch.config.known_metrics import Writers
 from forewatch.config.models import Config, Rule, Service

@@ -15,12 +15,21 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
+from forewatch.checking.heartbeats import (
+    Heartbeat,
+    Ping,
+    certain_a_minute,
+    clipped,
+    key_of,
+    last_words,
+    matters,
+    receive,
+)
 from forewatch.config.models import Config
 from forewatch.config.secrets import reveal
 from forewatch.config.targets import HeartbeatTarget, is_token
 from forewatch.errors import SecretError, StoreUnavailable
 from forewatch.guard.redact import redact
-from forewatch.heartbeats import Heartbeat, Ping, certain_a_minute, clipped, key_of, last_words, matters, receive
 from forewatch.runtime import Runtime
 from forewatch.store import pings
 

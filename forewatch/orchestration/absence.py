@@ -10,11 +10,11 @@ import logging
 
 from sqlalchemy import Connection
 
+from forewatch.checking.heartbeats import key_of
 from forewatch.clock import micros, seconds
 from forewatch.config.models import Config
 from forewatch.config.secrets import reveal
 from forewatch.errors import SecretError
-from forewatch.heartbeats import key_of
 from forewatch.store import pings, shifts
 from forewatch.units import format_duration
 

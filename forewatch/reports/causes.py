@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from forewatch.alerting.alert import Alert
-from forewatch.checks import ALERT_NAME
+from forewatch.checking.results import ALERT_NAME
 from forewatch.clock import micros
 from forewatch.config.defaults import IMPLICIT_SERVICES
 from forewatch.config.models import Config

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from forewatch.alerting.matchers import matches, parse_matchers
-from forewatch.checks import monitors
+from forewatch.checking.results import monitors
 from forewatch.config.models import Config
 from forewatch.detection.episode import Level
 from forewatch.detection.starter import all_rules

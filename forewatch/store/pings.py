@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
+from forewatch.checking.heartbeats import Heartbeat, Ping, excused
 from forewatch.clock import micros
 from forewatch.config.targets import HeartbeatTarget
-from forewatch.heartbeats import Heartbeat, Ping, excused
 from forewatch.store.schema import heartbeats, pings
 from forewatch.store.upsert import upsert
 
@@ -29,7 +29,7 @@ class Call:
 
 
 def get(conn: Connection, key: str) -> Heartbeat | None:
-    """What is known of a job; `key` is `forewatch.heartbeats.key_of` its token."""
+    """What is known of a job; `key` is `forewatch.checking.heartbeats.key_of` its token."""
     row = conn.execute(select(heartbeats).where(heartbeats.c.key == key)).one_or_none()
     return None if row is None else _heartbeat(row)
 

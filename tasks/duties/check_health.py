@@ -7,13 +7,13 @@ import logging
 from pathlib import Path
 
 from forewatch.alerting.alert import Labels
-from forewatch.checks import ALERT_NAME, CheckKey, CheckResult, CheckState, monitors
+from forewatch.checking.overload import NAME as OVERLOADED
+from forewatch.checking.results import ALERT_NAME, CheckKey, CheckResult, CheckState, monitors
 from forewatch.clock import iso
 from forewatch.config.models import Config
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.events import Event
-from forewatch.overload import NAME as OVERLOADED
 from forewatch.runtime import Runtime
 from forewatch.store import alerts
 from forewatch.store.shifts import Fence

@@ -16,7 +16,7 @@ from typing import Any
 
 from forewatch.alerting.alert import Alert
 from forewatch.bell import Bell
-from forewatch.checks import CheckKey, CheckResult
+from forewatch.checking.results import CheckKey, CheckResult
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.deciding.dependencies import PROBED_WITHIN

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from forewatch.checks import ProbeResult
+from forewatch.checking.results import ProbeResult
 from forewatch.config.models import Check, Instance
 from forewatch.errors import SecretError
 from tasks.probes import command, dns, heartbeat, http, process, sql, systemd, tcp, tls

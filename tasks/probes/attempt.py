@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from forewatch.checks import ADDRESS
+from forewatch.checking.results import ADDRESS
 from forewatch.config.models import Check, Instance
 from tasks.probes.context import ProbeContext
 

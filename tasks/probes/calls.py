@@ -6,11 +6,11 @@ import asyncio
 import logging
 from dataclasses import replace
 
+from forewatch.checking.heartbeats import Heartbeat, Verdict, clipped, judge, key_of
 from forewatch.clock import Clock
 from forewatch.config.secrets import reveal
 from forewatch.config.targets import HeartbeatTarget
 from forewatch.errors import StoreUnavailable
-from forewatch.heartbeats import Heartbeat, Verdict, clipped, judge, key_of
 from forewatch.store import pings
 from forewatch.store.engine import Store
 

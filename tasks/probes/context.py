@@ -12,8 +12,8 @@ from typing import Self
 import aiohttp
 
 from forewatch import __version__
+from forewatch.checking.heartbeats import Verdict
 from forewatch.config.targets import HeartbeatTarget
-from forewatch.heartbeats import Verdict
 from forewatch.lateness import Lateness
 from tasks.collect.patience import Patience
 from tasks.probes.certificate import CertifiedResponse

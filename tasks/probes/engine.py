@@ -5,7 +5,7 @@
 * A check's moments lie on a fixed grid of the monotonic clock (`anchor + n * every`). Rounds that could not be held
   (a long probe, a suspended machine) are left out, never made up for in a burst.
 * A time-out that our own loop may be to blame for is no verdict: the check is late, not failing. Where too many rounds
-  go by without one, that is an alert of its own (`forewatch.overload`).
+  go by without one, that is an alert of its own (`forewatch.checking.overload`).
 * Somebody who is about to act may ask for a check's next result at once (`soon`): its own round is brought forward, and
   counts as any other. There are never two rounds of one check.
 * A transition is handed over at once, results follow in batches. The state moves on only when the transition has been
@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forewatch.alerting.alert import Labels
-from forewatch.checks import (
+from forewatch.checking.results import (
     CheckKey,
     CheckResult,
     CheckState,

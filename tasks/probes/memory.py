@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
-from forewatch.checks import CheckKey, CheckResult, CheckState, Monitor
+from forewatch.checking.results import CheckKey, CheckResult, CheckState, Monitor
 from forewatch.clock import micros
 from forewatch.store import check_states, points
 

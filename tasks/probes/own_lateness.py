@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from forewatch.alerting.alert import Labels
-from forewatch.checks import CheckKey
+from forewatch.checking.overload import NAME, Overload
+from forewatch.checking.results import CheckKey
 from forewatch.clock import Clock
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.lateness import Lateness
-from forewatch.overload import NAME, Overload
 
 RAN_LATE = 1.0
 """Seconds by which our own loop was late in the last minute, from which on no machine is to act on a time-out."""

@@ -7,7 +7,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from forewatch.checks import Monitor, ProbeResult, monitors
+from forewatch.checking.results import Monitor, ProbeResult, monitors
 from forewatch.config.models import Config
 from forewatch.errors import NotFound
 from forewatch.runtime import Runtime

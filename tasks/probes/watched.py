@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 
-from forewatch.checks import CheckResult, CheckState, Monitor
-from forewatch.overload import late_after
+from forewatch.checking.overload import late_after
+from forewatch.checking.results import CheckResult, CheckState, Monitor
 
 
 class Watched:

@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from forewatch.checking.heartbeats import key_of
 from forewatch.clock import SystemClock
 from forewatch.config.follow import ConfigWatcher
-from forewatch.heartbeats import key_of
 from forewatch.home import Home
 from forewatch.orchestration.settings import Settings
 from forewatch.store import pings

@@ -15,7 +15,7 @@ from promises_of_records import changes_without_reason, replays_differently
 from promises_of_telling import doubled, told_without_reason, untold
 from simulated_world import World
 
-from forewatch.checks import ALERT_NAME, monitors
+from forewatch.checking.results import ALERT_NAME, monitors
 from forewatch.clock import micros
 
 Promise = Callable[[World, Ledger, Chronicle], Iterable[str]]

@@ -10,7 +10,7 @@ from promises_of_naming import depends_on
 from simulated_world import World
 
 from forewatch.alerting.alert import Alert, at_least
-from forewatch.checks import ALERT_NAME
+from forewatch.checking.results import ALERT_NAME
 from forewatch.clock import micros
 from forewatch.incidents.deciding.dependencies import SPREADS
 from forewatch.remedy.choose import choose

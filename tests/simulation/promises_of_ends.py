@@ -9,7 +9,7 @@ from simulated_sender import RESEND
 from simulated_world import STALL, World
 
 from forewatch.alerting.alert import Alert
-from forewatch.checks import ALERT_NAME
+from forewatch.checking.results import ALERT_NAME
 
 FAILING_FOR = 6.0
 """Seconds of nothing but failures after which a check says that its service is down, whatever it needs for that."""

@@ -34,7 +34,7 @@ import tasks.duties.page_people
 import tasks.duties.reviews
 import tasks.probes.engine
 import tasks.probes.memory
-from forewatch.checks import ProbeResult
+from forewatch.checking.results import ProbeResult
 from forewatch.errors import ForewatchError
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.watch import Watch, relieve, stand_in

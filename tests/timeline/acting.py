@@ -6,7 +6,7 @@
     assert evening.restarted == []
 
 A service fails while it is broken itself or one it needs is. Checks are held at their own cadence with the real state
-machine, looks are answered at once from the same checks, a run starts 0.4 s after its dispatch and acts 1 s later: its
+machine, looks are answered at once from the same results, a run starts 0.4 s after its dispatch and acts 1 s later: its
 service is down for `away` seconds then, and well again afterwards unless the remedy is `in_vain`.
 """
 
@@ -17,8 +17,8 @@ from typing import Any
 
 from playing import NINE_O_CLOCK, STEP
 
-from forewatch import checks
-from forewatch.checks import CheckKey, CheckState, ProbeResult
+from forewatch.checking import results
+from forewatch.checking.results import CheckKey, CheckState, ProbeResult
 from forewatch.clock import micros, seconds
 from forewatch.config.defaults import effective
 from forewatch.config.models import Config
@@ -71,8 +71,8 @@ class Evening:
         self._now = NINE_O_CLOCK
 
     @property
-    def _monitors(self) -> list[checks.Monitor]:
-        return checks.monitors(self.config)
+    def _monitors(self) -> list[results.Monitor]:
+        return results.monitors(self.config)
 
     @property
     def _at(self) -> float:
@@ -115,14 +115,14 @@ class Evening:
                 self._due[monitor.key] += monitor.check.every
                 self._probe(monitor)
 
-    def _probe(self, monitor: checks.Monitor) -> None:
+    def _probe(self, monitor: results.Monitor) -> None:
         ok = not self._is_down(monitor.key.service)
         result = ProbeResult(ok, 0.001, "200" if ok else "connection refused")
         before = self._states.get(monitor.key, CheckState())
-        state, transition = checks.advance(before, result, monitor.check, self._now)
+        state, transition = results.advance(before, result, monitor.check, self._now)
         self._states[monitor.key] = state
         if transition is not None:
-            event = (checks.raised if transition == "failing" else checks.cleared)(monitor, state, result, self._now)
+            event = (results.raised if transition == "failing" else results.cleared)(monitor, state, result, self._now)
             self._decide(event)
 
     def _look(self, keys: Iterable[Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.suppression import Suppression
-from forewatch.checks import ALERT_NAME
+from forewatch.checking.results import ALERT_NAME
 from forewatch.incidents import telling
 from forewatch.incidents.deciding.draft import Draft
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.compiled import Compiled
-from forewatch.checks import ALERT_NAME, CheckKey, monitors
+from forewatch.checking.results import ALERT_NAME, CheckKey, monitors
 from forewatch.config.models import Check, Config
 from forewatch.incidents.deciding.correlating import graph_of
 

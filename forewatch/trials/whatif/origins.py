@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from forewatch.alerting.alert import Labels
-from forewatch.checks import ALERT_NAME, CheckKey, Monitor, monitors
+from forewatch.checking.results import ALERT_NAME, CheckKey, Monitor, monitors
 from forewatch.config.models import Check, Config, Rule
 from forewatch.detection.rules import alert_labels
 from forewatch.detection.starter import all_rules

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from servers import saying, serving
 
-from forewatch.checks import ProbeResult
+from forewatch.checking.results import ProbeResult
 from forewatch.config.models import Config
 from forewatch.errors import NotFound
 from tasks.probes import report

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forewatch.checks import CheckState, ProbeResult, advance
+from forewatch.checking.results import CheckState, ProbeResult, advance
 from forewatch.config.models import Check
 
 pytestmark = pytest.mark.unit

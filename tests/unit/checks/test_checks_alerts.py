@@ -2,7 +2,7 @@
 
 import pytest
 
-from forewatch.checks import (
+from forewatch.checking.results import (
     CheckKey,
     CheckState,
     ProbeResult,

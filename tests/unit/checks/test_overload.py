@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from forewatch.checks import CheckKey
+from forewatch.checking.overload import CALM, Overload, late_after
+from forewatch.checking.results import CheckKey
 from forewatch.config.models import Check
 from forewatch.incidents.events import AlertCleared, AlertRaised, from_json
-from forewatch.overload import CALM, Overload, late_after
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from forewatch.checks import monitors
+from forewatch.checking.results import monitors
 from forewatch.config.models import CHECK_KINDS, Check
 from forewatch.config.targets import name_server
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from heartbeat_jobs import TOKEN
 
+from forewatch.checking.heartbeats import Heartbeat, Ping, key_of, receive
 from forewatch.clock import micros
 from forewatch.config.models import Check, Retention
 from forewatch.errors import StoreUnavailable
-from forewatch.heartbeats import Heartbeat, Ping, key_of, receive
 from forewatch.store import pings
 from forewatch.store.housekeeping import retain_decisions
 from tasks.probes import ProbeContext, probe

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from heartbeat_jobs import TOKEN
 
+from forewatch.checking.heartbeats import Heartbeat, Ping, judge, key_of, receive
 from forewatch.clock import FakeClock
 from forewatch.config.models import Config
 from forewatch.config.secrets import Secret
-from forewatch.heartbeats import Heartbeat, Ping, judge, key_of, receive
 from forewatch.home import Home
 from forewatch.orchestration.absence import SHORT, excuse_jobs
 from forewatch.store import backup, pings, shifts

@@ -9,9 +9,7 @@ from heartbeat_jobs import TOKEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewatch.clock import from_datetime, micros
-from forewatch.config.targets import HeartbeatTarget
-from forewatch.heartbeats import (
+from forewatch.checking.heartbeats import (
     Heartbeat,
     Kind,
     Ping,
@@ -24,6 +22,8 @@ from forewatch.heartbeats import (
     matters,
     receive,
 )
+from forewatch.clock import from_datetime, micros
+from forewatch.config.targets import HeartbeatTarget
 from forewatch.units import parse_duration
 
 pytestmark = pytest.mark.unit

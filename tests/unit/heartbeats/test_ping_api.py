@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from heartbeat_jobs import TOKEN
 
+from forewatch.checking.heartbeats import key_of
 from forewatch.config.secrets import Secret
 from forewatch.errors import StoreUnavailable
-from forewatch.heartbeats import key_of
 from forewatch.store import pings
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,7 @@ import pytest
 from virtual_loop import run
 
 import tasks.probes
-from forewatch.checks import ProbeResult
+from forewatch.checking.results import ProbeResult
 from forewatch.config.models import Check
 from tasks.probes import ASLEEP, MOST_LOST, ProbeContext, probe
 from tasks.probes.attempt import Answer, Failing

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from virtual_loop import LoopClock, run
 
-from forewatch.checks import CheckKey, CheckState, ProbeResult, monitors
+from forewatch.checking.results import CheckKey, CheckState, ProbeResult, monitors
 from forewatch.config.models import Config
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from tasks.probes.engine import BATCH, CheckEngine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forewatch.checks import CheckKey, CheckResult, CheckState, ProbeResult
+from forewatch.checking.results import CheckKey, CheckResult, CheckState, ProbeResult
 from forewatch.home import Home
 from forewatch.store import points, series
 from forewatch.store.engine import Store

@@ -8,7 +8,7 @@ import pytest
 from test_probe_engine import Watch, config, http
 from virtual_loop import run
 
-from forewatch.checks import CheckKey
+from forewatch.checking.results import CheckKey
 from forewatch.config.models import Config
 from tasks.duties.looks import Looks
 

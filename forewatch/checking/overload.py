@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from forewatch.checks import CheckKey
+from forewatch.checking.results import CheckKey
 from forewatch.config.models import Check
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.units import format_duration

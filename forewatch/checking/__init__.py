@@ -1,0 +1,1 @@
+"""What a check's results and a job's calls mean. Pure; `tasks` probes."""
