@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from benchmarks._target import addresses, target
 from forewatch.clock import SystemClock
 from forewatch.detection.regression import Run, judge
-from forewatch.loading.load import Load
-from forewatch.loading.runner import run as put_load
+from forewatch.load_tests.load import Load
+from forewatch.load_tests.runner import run as put_load
 
 NAME = "load"
 RATES = (100, 200, 400, 600, 800, 1000, 1200, 1500, 2000)

@@ -37,7 +37,7 @@ class Row:
 async def benchmark() -> str:
     """Puts the configured loads on services, one at a time, and says where one has become slower."""
     # Imported here: numpy would weigh on every process forked for other work (preload.py).
-    from forewatch.benchmarking import due, one_at_a_time, unwatched
+    from forewatch.load_tests.benchmarks import due, one_at_a_time, unwatched
 
     context = runtime()
     _, config = context.configuration.current()
@@ -58,7 +58,7 @@ async def benchmark() -> str:
 
 async def run_all(waiting: list[tuple[str, Benchmark]]) -> list[Row]:
     """One after the other, as long as the budget lasts; what has a reason not to run now is skipped, with it."""
-    from forewatch.benchmarking import why_not
+    from forewatch.load_tests.benchmarks import why_not
 
     context = runtime()
     begun, rows = context.clock.monotonic(), []
@@ -83,8 +83,8 @@ async def run_all(waiting: list[tuple[str, Benchmark]]) -> list[Row]:
 @task(name="load", task_run_name="load {service}/{one.name}", cache_policy=NO_CACHE, persist_result=False)
 async def put_load(service: str, one: Benchmark) -> Row:
     """Put one load on, store what came of it, and process what it says."""
-    from forewatch.benchmarking import load_of, record
-    from forewatch.loading.runner import run
+    from forewatch.load_tests.benchmarks import load_of, record
+    from forewatch.load_tests.runner import run
 
     context = runtime()
     measured = await run(load_of(one), context.clock)

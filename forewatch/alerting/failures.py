@@ -16,7 +16,7 @@ _KINDS: tuple[tuple[Failure, re.Pattern[str]], ...] = (
     ("time-out", re.compile(r"^no (answer|connection|response|reply|headers?|body|[a-z ]+) (within|to|from)\b")),
     ("process", re.compile(r"^pid file |^process |^no process ")),
     ("body", re.compile(r"^(body|json|header) ")),
-    # What `forewatch.checking.heartbeats` says of a job whose call is late or missing; one that says it failed has failed.
+    # What `checking.heartbeats` says of a job whose call is late or missing; one that says it failed has failed.
     ("overdue", re.compile(r"^(last|has never) called in\b|^started .* and has not finished|^did not .* in time;")),
 )
 

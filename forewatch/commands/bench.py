@@ -19,8 +19,8 @@ from forewatch.errors import ForewatchError
 from forewatch.units import format_bytes, format_duration, parse_duration
 
 if TYPE_CHECKING:
-    from forewatch.loading.load import Load
-    from forewatch.loading.measured import Measured
+    from forewatch.load_tests.load import Load
+    from forewatch.load_tests.measured import Measured
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="All figures, as JSON.")] = False,
     ) -> None:
         """Put a load on a service and measure it: requests are sent on time whether or not it answers."""
-        from forewatch.loading.load import Load, check, check_owner
+        from forewatch.load_tests.load import Load, check, check_owner
 
         load = Load(
             url=url,
@@ -80,7 +80,7 @@ def put(load: Load) -> Measured:
 
 
 async def _put(load: Load) -> Measured:
-    from forewatch.loading.runner import run
+    from forewatch.load_tests.runner import run
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -131,7 +131,7 @@ def show(measured: Mapping[str, Any]) -> None:
 
 def _remarks(measured: Mapping[str, Any]) -> list[str]:
     """What a reader must know lest the figures mislead."""
-    from forewatch.loading.measured import TIMEOUT, UNSENT
+    from forewatch.load_tests.measured import TIMEOUT, UNSENT
 
     found, errors = [], measured["errors"]
     generator = measured["generator"]

@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
         home: HomeOption = None,
     ) -> None:
         """The last runs of a benchmark, newest first, and what was said of each."""
-        from forewatch.benchmarking import find
+        from forewatch.load_tests.benchmarks import find
 
         with opened(home) as runtime:
             benchmark = find(runtime.configuration.current()[1], service, name)
@@ -81,22 +81,22 @@ def register(app: typer.Typer) -> None:
         home: HomeOption = None,
     ) -> None:
         """Run a benchmark now, in this terminal, and compare it as any run of it."""
-        from forewatch import benchmarking
         from forewatch.commands import bench
+        from forewatch.load_tests import benchmarks
 
-        with opened(home) as runtime, benchmarking.one_at_a_time(runtime.home) as free:
+        with opened(home) as runtime, benchmarks.one_at_a_time(runtime.home) as free:
             store, config = runtime.store, runtime.configuration.current()[1]
-            benchmark = benchmarking.find(config, service, name)
+            benchmark = benchmarks.find(config, service, name)
             if not free:
                 raise ActionRefused("another load is under way on this machine; both would measure each other")
-            reason = benchmarking.why_not(store, config, service, runtime.clock.now())
+            reason = benchmarks.why_not(store, config, service, runtime.clock.now())
             if reason is not None and not anyway:
                 raise ActionRefused(
                     f"{service}/{benchmark.name} is not run now: {reason} (--anyway runs it all the same)"
                 )
-            measured = bench.put(benchmarking.load_of(benchmark))
+            measured = bench.put(benchmarks.load_of(benchmark))
             now = runtime.clock.now()
-            ran = benchmarking.record(store, config, service, benchmark, measured, now)
+            ran = benchmarks.record(store, config, service, benchmark, measured, now)
             event = ran.event
             if event is not None:
                 carry_out(runtime, lambda _: event)
@@ -106,11 +106,11 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def accept(service: ServiceArgument, name: NameArgument = None, home: HomeOption = None) -> None:
         """Say that a service is meant to be as slow as it is now: later runs are compared with this."""
-        from forewatch import benchmarking
+        from forewatch.load_tests import benchmarks
 
         with opened(home) as runtime:
-            benchmark = benchmarking.find(runtime.configuration.current()[1], service, name)
-            end = benchmarking.accept(runtime.store, service, benchmark.name, person(), runtime.clock.now())
+            benchmark = benchmarks.find(runtime.configuration.current()[1], service, name)
+            end = benchmarks.accept(runtime.store, service, benchmark.name, person(), runtime.clock.now())
             if end is not None:
                 carry_out(runtime, lambda _: end)
         out.print(f"{service}/{benchmark.name} is compared with how it is now from here on.", markup=False)

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from forewatch.clock import SystemClock
-from forewatch.loading.load import Load, LoadRefused
-from forewatch.loading.measured import Measured
-from forewatch.loading.runner import run
+from forewatch.load_tests.load import Load, LoadRefused
+from forewatch.load_tests.measured import Measured
+from forewatch.load_tests.runner import run
 
 pytestmark = pytest.mark.alone
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from forewatch import benchmarking
-from forewatch.benchmarking import Ran
 from forewatch.clock import FakeClock
 from forewatch.config.detection import Benchmark
 from forewatch.config.files import ConfigFiles
@@ -13,8 +11,10 @@ from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.deciding import decide
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event
-from forewatch.loading.histogram import Histogram
-from forewatch.loading.measured import Measured, Second
+from forewatch.load_tests import benchmarks
+from forewatch.load_tests.benchmarks import Ran
+from forewatch.load_tests.histogram import Histogram
+from forewatch.load_tests.measured import Measured, Second
 from forewatch.store import alerts
 from forewatch.store.engine import Store
 
@@ -50,7 +50,7 @@ class Shop:
 
     @property
     def benchmark(self) -> Benchmark:
-        return benchmarking.find(self.config, "shop")
+        return benchmarks.find(self.config, "shop")
 
     def measured(self, slower: float = 1.0, errors: int = 0, late: float = 0.001) -> Measured:
         mood = float(np.exp(self._rng.normal(0, 0.02)))
@@ -65,7 +65,7 @@ class Shop:
     def run(self, slower: float = 1.0, every: float = 86_400.0, errors: int = 0, late: float = 0.001) -> Ran:
         measured = self.measured(slower, errors, late)
         self.clock.advance(30)
-        ran = benchmarking.record(self.store, self.config, "shop", self.benchmark, measured, self.clock.now())
+        ran = benchmarks.record(self.store, self.config, "shop", self.benchmark, measured, self.clock.now())
         if ran.event is not None:
             self.decide(ran.event)
         self.clock.advance(every - 30)
@@ -87,6 +87,4 @@ class Shop:
 
     def firing(self) -> list[str]:
         with self.store.read() as conn:
-            return [
-                alert.annotations["summary"] for alert in alerts.all_firing(conn) if alert.name == benchmarking.ALERT
-            ]
+            return [alert.annotations["summary"] for alert in alerts.all_firing(conn) if alert.name == benchmarks.ALERT]

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pytest
 from shop_with_benchmark import CONFIG, config_of
 
-from forewatch import benchmarking
-from forewatch.loading import runner
+from forewatch.load_tests import benchmarks, runner
 from forewatch.store import benchmark_runs
 
 pytestmark = pytest.mark.unit
@@ -64,7 +63,7 @@ async def test_a_service_in_trouble_is_skipped_with_the_reason_and_stays_due(flo
     assert await flow.run() == "2 of 3 due benchmarks run"
     assert "| shop/front | skipped | INC-1 of stock is open |" in flow.pages[0]
     assert "http://127.0.0.1:8080/" not in flow.loads
-    assert [service for service, _ in benchmarking.due(shop.store, shop.config, shop.clock.now())] == ["shop"]
+    assert [service for service, _ in benchmarks.due(shop.store, shop.config, shop.clock.now())] == ["shop"]
 
 
 async def test_one_that_cannot_be_run_does_not_keep_the_others(flow, shop, monkeypatch):
@@ -75,7 +74,7 @@ async def test_one_that_cannot_be_run_does_not_keep_the_others(flow, shop, monke
 
 
 async def test_while_another_process_puts_a_load_on_it_leaves_at_once(flow, shop):
-    with benchmarking.one_at_a_time(shop.store.home):
+    with benchmarks.one_at_a_time(shop.store.home):
         assert await flow.run() == "not needed: another load is under way"
     assert flow.loads == []
 

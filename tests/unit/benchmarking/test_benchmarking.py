@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from shop_with_benchmark import CONFIG, config_of
 
-from forewatch import benchmarking
 from forewatch.alerting.matchers import parse_matchers
 from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.errors import NotFound, SecretError, TransitionRefused
 from forewatch.incidents.events import AlertCleared, AlertRaised, ChangeReported
-from forewatch.loading.histogram import Histogram
+from forewatch.load_tests import benchmarks
+from forewatch.load_tests.histogram import Histogram
 from forewatch.silence_edit import set_silence
 from forewatch.store import benchmark_runs, housekeeping, points, series
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.unit
 
 
 def waiting(shop):
-    found = benchmarking.due(shop.store, shop.config, shop.clock.now())
+    found = benchmarks.due(shop.store, shop.config, shop.clock.now())
     return [f"{service}/{one.name}" for service, one in found]
 
 
 def why_not(shop, service="shop"):
-    return benchmarking.why_not(shop.store, shop.config, service, shop.clock.now())
+    return benchmarks.why_not(shop.store, shop.config, service, shop.clock.now())
 
 
 def test_what_never_ran_is_due_and_what_ran_waits_for_its_time(shop):
@@ -102,7 +102,7 @@ def test_the_alert_ends_once_two_runs_are_back(shop):
 def test_a_person_accepts_how_slow_it_is_and_later_runs_are_compared_with_that(shop):
     shop.runs(15)
     shop.runs(4, slower=1.4)
-    end = benchmarking.accept(shop.store, "shop", "front", "ana", shop.clock.now())
+    end = benchmarks.accept(shop.store, "shop", "front", "ana", shop.clock.now())
     assert end is not None
     assert end.values["reason"] == "ana says that this is how it is now"
     shop.decide(end)
@@ -112,7 +112,7 @@ def test_a_person_accepts_how_slow_it_is_and_later_runs_are_compared_with_that(s
     shop.runs(8, slower=1.4)
     assert shop.run(slower=1.4).judgement.state == "steady"
     with pytest.raises(TransitionRefused, match="shop/front is not slower than it was: there is nothing to accept"):
-        benchmarking.accept(shop.store, "shop", "front", "ana", shop.clock.now())
+        benchmarks.accept(shop.store, "shop", "front", "ana", shop.clock.now())
 
 
 def test_a_run_of_a_generator_that_was_late_is_kept_and_not_compared(shop):
@@ -139,9 +139,9 @@ def test_runs_of_another_load_are_not_compared_with(shop):
 def test_a_benchmark_that_is_no_longer_configured_ends_its_alert(shop):
     shop.runs(15)
     shop.runs(3, slower=1.4)
-    assert benchmarking.unwatched(shop.store, shop.config, shop.clock.now()) == []
+    assert benchmarks.unwatched(shop.store, shop.config, shop.clock.now()) == []
     shop.config = config_of(CONFIG.replace("name: front", "name: door"))
-    [end] = benchmarking.unwatched(shop.store, shop.config, shop.clock.now())
+    [end] = benchmarks.unwatched(shop.store, shop.config, shop.clock.now())
     assert end.unwatched
     shop.decide(end)
     assert shop.firing() == []
@@ -183,8 +183,8 @@ def test_no_load_in_maintenance_begun_by_hand_but_under_a_plain_silence(shop, ki
 
 
 def test_benchmarks_are_found_by_name(shop):
-    assert benchmarking.find(shop.config, "shop").name == "front"
-    assert benchmarking.find(shop.config, "mail", "read").name == "read"
+    assert benchmarks.find(shop.config, "shop").name == "front"
+    assert benchmarks.find(shop.config, "mail", "read").name == "read"
     for service, name, why in (
         ("nobody", None, "there is no service nobody"),
         ("stock", None, "stock has no benchmarks"),
@@ -192,16 +192,16 @@ def test_benchmarks_are_found_by_name(shop):
         ("mail", "burn", "mail has no such benchmark: name one of send, read"),
     ):
         with pytest.raises(NotFound, match=why):
-            benchmarking.find(shop.config, service, name)
+            benchmarks.find(shop.config, service, name)
 
 
 def test_secrets_are_read_when_the_load_is_put_on(shop, monkeypatch):
     shop.config = config_of(CONFIG.replace('url: "http://127.0.0.1:8080/"', "url: !secret env:SHOP_URL"))
     monkeypatch.delenv("SHOP_URL", raising=False)
     with pytest.raises(SecretError, match="SHOP_URL is not set"):
-        benchmarking.load_of(shop.benchmark)
+        benchmarks.load_of(shop.benchmark)
     monkeypatch.setenv("SHOP_URL", "http://127.0.0.1:1/x?token=abc")
-    assert benchmarking.load_of(shop.benchmark).url == "http://127.0.0.1:1/x?token=abc"
+    assert benchmarks.load_of(shop.benchmark).url == "http://127.0.0.1:1/x?token=abc"
     shop.run()
     with shop.store.read_metrics() as conn:
         [run] = benchmark_runs.newest(conn, "shop", "front", 1)
@@ -209,11 +209,11 @@ def test_secrets_are_read_when_the_load_is_put_on(shop, monkeypatch):
 
 
 def test_only_one_load_at_a_time_on_a_machine(shop):
-    with benchmarking.one_at_a_time(shop.store.home) as free:
+    with benchmarks.one_at_a_time(shop.store.home) as free:
         assert free
-        with benchmarking.one_at_a_time(shop.store.home) as also:
+        with benchmarks.one_at_a_time(shop.store.home) as also:
             assert not also
-    with benchmarking.one_at_a_time(shop.store.home) as again:
+    with benchmarks.one_at_a_time(shop.store.home) as again:
         assert again
 
 
@@ -228,5 +228,5 @@ def test_housekeeping_lets_go_of_old_runs(shop):
 
 def test_a_stopped_run_says_so(shop):
     measured = replace(shop.measured(), stopped=True)
-    ran = benchmarking.record(shop.store, shop.config, "shop", shop.benchmark, measured, shop.clock.now())
+    ran = benchmarks.record(shop.store, shop.config, "shop", shop.benchmark, measured, shop.clock.now())
     assert ran.text == "stopped before its end, and so not compared"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from forewatch import benchmarking
 from forewatch.config import known_metrics
 from forewatch.config.known_metrics import METRICS, Writers, needs
 from forewatch.config.models import Config
 from forewatch.detection.resources import BUILT_IN
 from forewatch.detection.starter import HOST_RULES, OWN_RULES
+from forewatch.load_tests import benchmarks
 from forewatch.series import objective_answers
 from tasks.probes import memory
 
@@ -29,7 +29,7 @@ def test_every_metric_that_a_collector_adds_is_known_and_no_other():
     added -= {"system.cpu.load_average.{minutes}m", "system.disk.smart.{name}"}
     added |= {f"system.cpu.load_average.{minutes}m" for minutes in (1, 5, 15)}
     added |= {memory.UP, memory.DURATION, memory.CERTIFICATE, objective_answers.IN_TIME, "objective.budget.left"}
-    added |= {benchmarking.DURATION, benchmarking.THROUGHPUT, benchmarking.ERRORS}
+    added |= {benchmarks.DURATION, benchmarks.THROUGHPUT, benchmarks.ERRORS}
     assert added == set(METRICS)
 
 

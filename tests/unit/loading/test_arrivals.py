@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from forewatch.loading.arrivals import arrivals
+from forewatch.load_tests.arrivals import arrivals
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forewatch.loading.histogram import ERROR, Histogram
+from forewatch.load_tests.histogram import ERROR, Histogram
 
 pytestmark = pytest.mark.unit
 

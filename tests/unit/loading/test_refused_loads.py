@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from forewatch.loading import load as loading
-from forewatch.loading.load import Load, LoadRefused, check, check_owner
+from forewatch.load_tests import load as loading
+from forewatch.load_tests.load import Load, LoadRefused, check, check_owner
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from forewatch.loading.histogram import Histogram
+from forewatch.load_tests.histogram import Histogram
 
 UNSENT = "unsent"
 """Kind of error: no connection was free within the time-out, so it never left."""

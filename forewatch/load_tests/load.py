@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from forewatch.errors import ForewatchError
-from forewatch.loading.arrivals import Arrivals
+from forewatch.load_tests.arrivals import Arrivals
 
 FASTEST = 10_000.0
 """Requests a second at most."""

@@ -20,10 +20,10 @@ from collections.abc import Callable
 import httpx
 
 from forewatch.clock import Clock
-from forewatch.loading.arrivals import arrivals
-from forewatch.loading.lanes import Lanes
-from forewatch.loading.load import Load, LoadRefused, check
-from forewatch.loading.measured import TIMEOUT, UNSENT, Measured, Second
+from forewatch.load_tests.arrivals import arrivals
+from forewatch.load_tests.lanes import Lanes
+from forewatch.load_tests.load import Load, LoadRefused, check
+from forewatch.load_tests.measured import TIMEOUT, UNSENT, Measured, Second
 
 Told = Callable[[Measured], None]
 _TELLS_EVERY = 0.2
