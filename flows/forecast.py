@@ -70,7 +70,7 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
 
     `used_up`: when what runs out is, series -> instant.
     """
-    from forewatch.days_off import calendar_of
+    from forewatch.detection.holidays import calendar_of
     from tasks.forecast_pool import MANY, fit_in_processes
     from tasks.forecast_series import due, fit_anew, go_on
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from forewatch.clock import micros, seconds, to_datetime
+from forewatch.config.cron import next_after, zone_of
 from forewatch.config.targets import HeartbeatTarget
-from forewatch.cron import next_after, zone_of
 from forewatch.units import format_duration
 
 Kind = Literal["success", "start", "fail", "log"]

@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
     def doctor(home: HomeOption = None) -> None:
         """Examine the installation: versions, ports, stores, Prefect, clock, permissions, notifiers, sources."""
         # Imported here: httpx need not stay in the memory of `forewatch up`, which is this same program.
-        from forewatch.doctor import examine
+        from forewatch.commands.doctor import examine
 
         findings = examine(home_of(home))
         table(

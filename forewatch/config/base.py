@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
 
-from forewatch.authority import authority
+from forewatch.config.authority import authority
 from forewatch.guard.redact import redact
 from forewatch.units import parse_duration, parse_quantity
 

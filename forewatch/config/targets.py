@@ -10,8 +10,8 @@ from uuid import UUID
 from pydantic import Field, field_validator, model_validator
 
 from forewatch.config.base import Duration, Model
+from forewatch.config.cron import validate, zone_of
 from forewatch.config.secrets import Secret
-from forewatch.cron import validate, zone_of
 
 DNS_PORT = 53
 

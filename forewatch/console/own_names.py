@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from forewatch.authority import DEFAULT_PORTS, Authority, authority, is_address, of_url, one_spelling
+from forewatch.config.authority import DEFAULT_PORTS, Authority, authority, is_address, of_url, one_spelling
 from forewatch.config.models import Config
 from forewatch.runtime import Runtime
 

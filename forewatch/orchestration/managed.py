@@ -10,9 +10,9 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from forewatch.guard.safe_files import append
 from forewatch.home import Home
 from forewatch.orchestration import leftovers
-from forewatch.safe_files import append
 
 log = logging.getLogger("forewatch.supervisor")
 

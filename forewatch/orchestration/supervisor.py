@@ -26,6 +26,7 @@ from forewatch.config import open_sources
 from forewatch.config.follow import Changed, ConfigWatcher
 from forewatch.config.starter import STARTER
 from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
+from forewatch.guard.safe_files import create
 from forewatch.guard.sentry import report
 from forewatch.home import Home, make_private
 from forewatch.orchestration import damage, leftovers
@@ -39,7 +40,6 @@ from forewatch.orchestration.settings import Settings
 from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.runs.form_check import RunbookCheck
 from forewatch.runtime import Runtime, open_runtime
-from forewatch.safe_files import create
 from forewatch.store import ballast, components, generations, shifts, switches
 from forewatch.store.engine import Store
 

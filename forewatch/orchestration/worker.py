@@ -18,11 +18,11 @@ from forewatch.bell import Bell
 from forewatch.errors import StoreUnavailable
 from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
-from forewatch.lateness import Lateness, crowding
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.holder import ended_here
+from forewatch.orchestration.lateness import Lateness, crowding
 from forewatch.orchestration.prefect_link import PrefectLink
 from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.orchestration.spares import Spares

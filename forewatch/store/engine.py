@@ -30,8 +30,8 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from forewatch.errors import StoreBusy, StoreError, StoreTooNew, StoreUnavailable
+from forewatch.guard.safe_files import create
 from forewatch.home import Home
-from forewatch.safe_files import create
 from forewatch.store.quick import quicken
 from forewatch.store.revisions import REVISIONS, File
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from forewatch.errors import StepFailed
-from forewatch.safe_files import create, part_beside
+from forewatch.guard.safe_files import create, part_beside
 from tasks.act.processes import Identity, identify, start_time
 
 _SLACK = 2.0

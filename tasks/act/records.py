@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from forewatch.safe_files import create, part_beside
+from forewatch.guard.safe_files import create, part_beside
 from tasks.act.processes import Identity, alive, session_members
 
 

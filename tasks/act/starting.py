@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from forewatch.errors import StepFailed
-from forewatch.safe_files import append
+from forewatch.guard.safe_files import append
 from tasks.act.processes import Identity, identify, identify_child, shown
 
 ALWAYS_PASSED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")

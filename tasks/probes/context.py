@@ -14,7 +14,7 @@ import aiohttp
 from forewatch import __version__
 from forewatch.checking.heartbeats import Verdict
 from forewatch.config.targets import HeartbeatTarget
-from forewatch.lateness import Lateness
+from forewatch.orchestration.lateness import Lateness
 from tasks.collect.patience import Patience
 from tasks.probes.certificate import CertifiedResponse
 from tasks.probes.names import Names

@@ -10,7 +10,7 @@ from forewatch.checking.overload import NAME, Overload
 from forewatch.checking.results import CheckKey
 from forewatch.clock import Clock
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.lateness import Lateness
+from forewatch.orchestration.lateness import Lateness
 
 RAN_LATE = 1.0
 """Seconds by which our own loop was late in the last minute, from which on no machine is to act on a time-out."""

@@ -19,8 +19,8 @@ from simulated_world import SimulatedBell, World
 import forewatch.deciding
 import forewatch.intake.drain
 import forewatch.intake.writer
-import forewatch.lateness
 import forewatch.orchestration.dispatcher
+import forewatch.orchestration.lateness
 import forewatch.orchestration.watch
 import forewatch.runs.automation
 import forewatch.runs.execution
@@ -132,7 +132,7 @@ def with_other_hands(world: World) -> Iterator[None]:
         put(tasks.duties.check_health, CheckEngine=check_engine(world), FOLLOW_EVERY=2.0, report=world.report)
         put(tasks.duties.looks, Bell=bell, rehearse=lambda *_: Rehearsed([], []), report=world.report)
         put(tasks.probes.engine, BATCH=10.0)
-        put(forewatch.lateness, EVERY=10.0)
+        put(forewatch.orchestration.lateness, EVERY=10.0)
         put(tasks.probes.memory, points=NoPoints)
         yield
 

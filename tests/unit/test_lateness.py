@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from forewatch.lateness import WINDOW, Lateness, crowding
+from forewatch.orchestration.lateness import WINDOW, Lateness, crowding
 
 pytestmark = pytest.mark.unit
 

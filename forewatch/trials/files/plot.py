@@ -19,7 +19,7 @@ from forewatch.clock import to_datetime
 from forewatch.detection.band import Forecast
 from forewatch.detection.grid import LARGEST, Vector
 from forewatch.errors import ForewatchError
-from forewatch.safe_files import create, part_beside
+from forewatch.guard.safe_files import create, part_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

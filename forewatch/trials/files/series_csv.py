@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from forewatch.detection.grid import Vector
 from forewatch.errors import ForewatchError
-from forewatch.safe_files import create, part_beside
+from forewatch.guard.safe_files import create, part_beside
 from forewatch.trials.files.instants import Instants, shown
 
 LARGEST = 1e300

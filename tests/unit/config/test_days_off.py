@@ -9,7 +9,7 @@ import pytest
 from forewatch.clock import from_datetime, to_datetime
 from forewatch.config.days_off import days_of
 from forewatch.config.detection import Holidays
-from forewatch.days_off import calendar_of
+from forewatch.detection.holidays import calendar_of
 
 pytestmark = pytest.mark.unit
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from forewatch.authority import Authority, authority, of_url, one_spelling
 from forewatch.config import open_sources
+from forewatch.config.authority import Authority, authority, of_url, one_spelling
 from forewatch.config.models import Config
 
 pytestmark = pytest.mark.unit

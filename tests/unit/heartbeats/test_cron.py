@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from forewatch.clock import from_datetime, to_datetime
-from forewatch.cron import next_after, validate, zone_of
+from forewatch.config.cron import next_after, validate, zone_of
 
 pytestmark = pytest.mark.unit
 

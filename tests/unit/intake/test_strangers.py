@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from forewatch import doctor
 from forewatch.clock import iso, micros
+from forewatch.commands import doctor
 from forewatch.config.models import Config
 from forewatch.console.app import make_app, with_fast_path
 from forewatch.console.refusals import TELL_EVERY

@@ -8,9 +8,9 @@ import pytest
 
 from forewatch import home as homes
 from forewatch.errors import HomeNotOurs, StepFailed, StoreUnavailable
+from forewatch.guard.safe_files import append, create, only_ours
 from forewatch.home import Home
 from forewatch.orchestration.supervisor import write_starter
-from forewatch.safe_files import append, create, only_ours
 from forewatch.store.engine import Store
 from forewatch.trials.files.series_csv import write_csv
 from tasks.act import pidfiles
