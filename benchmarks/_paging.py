@@ -10,7 +10,7 @@ from pathlib import Path
 from forewatch.home import Home
 from forewatch.runtime import open_runtime
 from forewatch.store import shifts
-from tasks.duties.page_people import PagePeople
+from tasks.shifts.page_people import PagePeople
 
 
 async def _page(home: Home) -> None:

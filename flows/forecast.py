@@ -17,9 +17,9 @@ from forewatch.notifying.content import Links
 from forewatch.runtime import Runtime, runtime
 
 if TYPE_CHECKING:
-    from tasks.forecast_capacity import Watched
-    from tasks.forecast_scores import Changed
-    from tasks.forecast_series import Row
+    from tasks.forecasting.capacity import Watched
+    from tasks.forecasting.scores import Changed
+    from tasks.forecasting.series import Row
 
 BUDGET = 200.0
 """Seconds a run works at most; what it does not reach is first in the next one."""
@@ -35,8 +35,8 @@ FIT_BATCH = 20
 @flow(name="forecast", flow_run_name="forecast")
 async def forecast() -> str:
     """Forecasts every series as far as its history allows, scores what came due, and warns of what will be used up."""
-    from tasks.forecast_capacity import exhausted
-    from tasks.forecast_scores import score_due
+    from tasks.forecasting.capacity import exhausted
+    from tasks.forecasting.scores import score_due
 
     context = runtime()
     store = context.store
@@ -49,7 +49,7 @@ async def forecast() -> str:
 
 async def look_at_capacities(context: Runtime) -> list[Watched]:
     """See when everything that can run out does, and process the alerts that follow from it."""
-    from tasks.forecast_capacity import BATCH, all_watches, events, look_at
+    from tasks.forecasting.capacity import BATCH, all_watches, events, look_at
 
     version, config = context.configuration.current()
     store, begun = context.store, context.clock.monotonic()
@@ -71,8 +71,8 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
     `used_up`: when what runs out is, series -> instant.
     """
     from forewatch.detection.holidays import calendar_of
-    from tasks.forecast_pool import MANY, fit_in_processes
-    from tasks.forecast_series import due, fit_anew, go_on
+    from tasks.forecasting.pool import MANY, fit_in_processes
+    from tasks.forecasting.series import due, fit_anew, go_on
 
     context = runtime()
     _, config = context.configuration.current()
@@ -102,8 +102,8 @@ async def forecast_series(used_up: dict[int, int]) -> tuple[int, int]:
 async def publish(context: Runtime, watched: list[Watched], changed: list[Changed], left: int) -> None:
     """Leave the page behind."""
     from forewatch.reports.upkeep import maintenance_list, markdown
-    from tasks.forecast_page import Report, page
-    from tasks.forecast_report import gathered, trends
+    from tasks.forecasting.page import Report, page
+    from tasks.forecasting.report import gathered, trends
 
     _, config = context.configuration.current()
     now = context.clock.now()

@@ -23,9 +23,9 @@ from forewatch.orchestration.watch import BEAT_EVERY, Duty, Watch, relieve, stan
 from forewatch.runs import parent_link
 from forewatch.runtime import Runtime, runtime
 from forewatch.store.shifts import Fence
-from tasks.duties.check_health import CheckHealth
-from tasks.duties.collect_metrics import CollectMetrics
-from tasks.duties.page_people import PagePeople
+from tasks.shifts.check_health import CheckHealth
+from tasks.shifts.collect_metrics import CollectMetrics
+from tasks.shifts.page_people import PagePeople
 
 log = logging.getLogger("forewatch.shifts")
 

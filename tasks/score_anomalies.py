@@ -16,9 +16,9 @@ from forewatch.guard.sentry import report
 from forewatch.runtime import Runtime
 from forewatch.series.step_means import GRACE
 from forewatch.store.slices import BREATH
-from tasks.duties.decider import Decider
 from tasks.scoring.showing import anomaly_rows
 from tasks.scoring.telling import anything_told, tell
+from tasks.shifts.decider import Decider
 
 if TYPE_CHECKING:
     from tasks.scoring.scorer import Scorer

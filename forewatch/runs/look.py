@@ -1,6 +1,6 @@
 """Asking for a look, and waiting for its answer: a row, a bell, and never longer than two seconds and a bit.
 
-Whoever is about to act asks; `check-health` probes and answers (`tasks/duties/looks.py`). No answer is unknown.
+Whoever is about to act asks; `check-health` probes and answers (`tasks/shifts/looks.py`). No answer is unknown.
 """
 
 from __future__ import annotations

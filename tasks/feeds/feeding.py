@@ -23,9 +23,9 @@ from forewatch.intake.issue_changes import Look, Seen, changes
 from forewatch.intake.issues import identity_of, issue_cleared
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, feeds
-from tasks.duties.decider import Decider
 from tasks.feeds import bugsink, sentry
 from tasks.feeds.client import FeedTrouble
+from tasks.shifts.decider import Decider
 
 log = logging.getLogger("forewatch.feeds")
 

@@ -12,8 +12,8 @@ from forewatch.home import Home
 from forewatch.store import alerts, shifts
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence
-from tasks.duties.decider import Decider
 from tasks.feeds import Feeds
+from tasks.shifts.decider import Decider
 
 SHIFT = "collect-metrics"
 

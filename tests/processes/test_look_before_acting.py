@@ -24,8 +24,8 @@ from forewatch.runs.look import look, look_ordered
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, looks, observations, outbox, runs, timers
 from forewatch.store.engine import Store
-from tasks.duties.check_health import CheckHealth
-from tasks.duties.page_people import PagePeople
+from tasks.shifts.check_health import CheckHealth
+from tasks.shifts.page_people import PagePeople
 
 KEY = ("shop", "tcp", "default")
 

@@ -26,14 +26,14 @@ import forewatch.runs.automation
 import forewatch.runs.execution
 import forewatch.runs.look
 import tasks.delivery
-import tasks.duties.check_health
-import tasks.duties.decider
-import tasks.duties.inbox
-import tasks.duties.looks
-import tasks.duties.page_people
-import tasks.duties.reviews
 import tasks.probes.engine
 import tasks.probes.memory
+import tasks.shifts.check_health
+import tasks.shifts.decider
+import tasks.shifts.inbox
+import tasks.shifts.looks
+import tasks.shifts.page_people
+import tasks.shifts.reviews
 from forewatch.checking.results import ProbeResult
 from forewatch.errors import ForewatchError
 from forewatch.orchestration.dispatcher import Dispatcher
@@ -45,9 +45,9 @@ from forewatch.runtime import Runtime
 from forewatch.store import components, runs
 from forewatch.store.points import Point
 from tasks.act.rehearsing import Rehearsed
-from tasks.duties.check_health import CheckHealth
-from tasks.duties.page_people import PagePeople
 from tasks.probes.engine import CheckEngine
+from tasks.shifts.check_health import CheckHealth
+from tasks.shifts.page_people import PagePeople
 
 HANGS = 0.5
 """The share of silent runs that cannot be killed."""
@@ -124,13 +124,13 @@ def with_other_hands(world: World) -> Iterator[None]:
         no_real_time = SimpleNamespace(monotonic=world.clock.monotonic, thread_time=world.clock.monotonic)
         put(forewatch.intake.drain, AT_ONCE=3, time=no_real_time)
         put(forewatch.intake.writer, ring=world.ring, time=no_real_time, LOOK_EVERY=10.0)
-        put(tasks.duties.inbox, report=world.report, LOOK_EVERY=20.0)
+        put(tasks.shifts.inbox, report=world.report, LOOK_EVERY=20.0)
         put(tasks.delivery, _send=world.send, report=world.report)
-        put(tasks.duties.decider, Audit=Nothing, report=world.report)
-        put(tasks.duties.page_people, Audit=Nothing, Stories=NoStories, report=world.report, Bell=bell)
-        put(tasks.duties.reviews, report=world.report)
-        put(tasks.duties.check_health, CheckEngine=check_engine(world), FOLLOW_EVERY=2.0, report=world.report)
-        put(tasks.duties.looks, Bell=bell, rehearse=lambda *_: Rehearsed([], []), report=world.report)
+        put(tasks.shifts.decider, Audit=Nothing, report=world.report)
+        put(tasks.shifts.page_people, Audit=Nothing, Stories=NoStories, report=world.report, Bell=bell)
+        put(tasks.shifts.reviews, report=world.report)
+        put(tasks.shifts.check_health, CheckEngine=check_engine(world), FOLLOW_EVERY=2.0, report=world.report)
+        put(tasks.shifts.looks, Bell=bell, rehearse=lambda *_: Rehearsed([], []), report=world.report)
         put(tasks.probes.engine, BATCH=10.0)
         put(forewatch.orchestration.lateness, EVERY=10.0)
         put(tasks.probes.memory, points=NoPoints)

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_every_metric_that_a_collector_adds_is_known_and_no_other():
     added = set()
-    for path in [*(ROOT / "tasks/collect").glob("*.py"), ROOT / "tasks/duties/collect_metrics.py"]:
+    for path in [*(ROOT / "tasks/collect").glob("*.py"), ROOT / "tasks/shifts/collect_metrics.py"]:
         added |= set(re.findall(r'(?:add|Point)\(\s*f?"([a-z_.{}]+)"', path.read_text(encoding="utf-8")))
         added |= set(re.findall(r'\("(forewatch\.[a-z.]+age)",', path.read_text(encoding="utf-8")))
     added -= {"system.cpu.load_average.{minutes}m", "system.disk.smart.{name}"}

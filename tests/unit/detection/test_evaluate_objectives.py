@@ -21,7 +21,7 @@ from forewatch.series.objective_answers import DURATION, UP, promises
 from forewatch.store import alerts, incidents, marks, points, rollups, schema, series
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
-from tasks.evaluate_objectives import LEFT, ObjectiveEngine
+from tasks.rules.evaluate_objectives import LEFT, ObjectiveEngine
 
 pytestmark = pytest.mark.unit
 
@@ -276,7 +276,7 @@ def test_what_is_left_is_kept_as_a_series(burning):
 
 
 def test_many_objectives_take_turns(store, monkeypatch):
-    monkeypatch.setattr("tasks.evaluate_objectives.AT_ONCE", 2)
+    monkeypatch.setattr("tasks.rules.evaluate_objectives.AT_ONCE", 2)
     world = World(store, *({"name": f"o{n}", "availability": "99%"} for n in range(5)))
     world.answers(range(0, HOUR, EVERY))
     for turn, known in enumerate((2, 4, 5, 5)):
@@ -317,7 +317,7 @@ def test_a_fault_in_the_middle_of_judging_loses_no_alert(burning, monkeypatch):
         raise RuntimeError("a fault of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr("tasks.evaluate_objectives.figures", break_off)
+        patched.setattr("tasks.rules.evaluate_objectives.figures", break_off)
         with pytest.raises(RuntimeError):
             burning.tick(END)
     assert len(burning.tick(END + 15)) == 2

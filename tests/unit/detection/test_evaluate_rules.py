@@ -9,7 +9,7 @@ from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.store import alerts, check_states, forecasts, points, rule_states, series
 from forewatch.store.points import Point
-from tasks.evaluate_rules import RuleEngine
+from tasks.rules.evaluate_rules import RuleEngine
 
 pytestmark = pytest.mark.unit
 

@@ -16,10 +16,10 @@ from forewatch.detection.trust import Trust
 from forewatch.reports.forecasts import Foreseen
 from forewatch.store import alerts, models, points, series
 from forewatch.store.points import Point
-from tasks.forecast_capacity import exhausted
-from tasks.forecast_page import Report, page
-from tasks.forecast_report import gathered, trends
-from tasks.forecast_scores import Changed
+from tasks.forecasting.capacity import exhausted
+from tasks.forecasting.page import Report, page
+from tasks.forecasting.report import gathered, trends
+from tasks.forecasting.scores import Changed
 
 pytestmark = pytest.mark.unit
 

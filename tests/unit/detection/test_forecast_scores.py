@@ -10,7 +10,7 @@ from forewatch.detection.trust import judge
 from forewatch.store import forecasts, models, points, series
 from forewatch.store.forecasts import Forecast
 from forewatch.store.points import Point
-from tasks.forecast_scores import score_due
+from tasks.forecasting.scores import score_due
 
 pytestmark = pytest.mark.unit
 

@@ -10,10 +10,10 @@ from forewatch.detection.band import Forecast, NotYet
 from forewatch.detection.models import Model
 from forewatch.store import forecasts, models, points, series
 from forewatch.store.points import Point
-from tasks import forecast_models
-from tasks.forecast_models import Job, fit_all
-from tasks.forecast_pool import fit_in_processes
-from tasks.forecast_series import Row, due, fit_anew, go_on
+from tasks.forecasting import models as fitting
+from tasks.forecasting.models import Job, fit_all
+from tasks.forecasting.pool import fit_in_processes
+from tasks.forecasting.series import Row, due, fit_anew, go_on
 
 pytestmark = pytest.mark.unit
 
@@ -172,14 +172,14 @@ def test_one_series_that_cannot_be_fitted_costs_none_of_the_others(monkeypatch):
     from forewatch.detection.grid import Grid
     from forewatch.detection.quantity import Range
 
-    real = forecast_models.fit_many
+    real = fitting.fit_many
 
     def fit_many(grids, **others):
         if any(grid.start == 0 for grid in grids):
             raise np.linalg.LinAlgError("singular")
         return real(grids, **others)
 
-    monkeypatch.setattr(forecast_models, "fit_many", fit_many)
+    monkeypatch.setattr(fitting, "fit_many", fit_many)
     good, bad = (Grid(start, 60.0, noise(60)) for start in (T0, 0))
     jobs = [Job(grid, Range(0.0), grid.end, HOUR) for grid in (good, bad, good)]
     first, second, third = fit_all(jobs, None)

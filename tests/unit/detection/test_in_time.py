@@ -9,7 +9,7 @@ from forewatch.config.models import Config
 from forewatch.series.objective_answers import DURATION, IN_TIME, UP, promises
 from forewatch.store import points, series
 from forewatch.store.points import Point
-from tasks.in_time import InTime
+from tasks.rules.in_time import InTime
 
 pytestmark = pytest.mark.unit
 
@@ -70,7 +70,7 @@ def test_the_next_watch_goes_on_where_this_one_stopped(store):
 
 
 def test_the_past_is_counted_slice_by_slice_as_time_allows(store, monkeypatch):
-    monkeypatch.setattr("tasks.in_time._SLICE", 10)
+    monkeypatch.setattr("tasks.rules.in_time._SLICE", 10)
     labels = {"check": "http", "instance": "default"}
     with store.measure() as conn:
         for metric in (UP, DURATION):

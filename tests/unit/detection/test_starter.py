@@ -39,7 +39,7 @@ def test_every_http_check_gets_an_error_ratio_and_a_latency_rule_and_no_other_ch
 
 def test_every_metric_they_name_is_one_that_is_collected():
     root = Path(__file__).parents[3]
-    folders = (root / "tasks" / name for name in ("collect", "duties", "probes"))
+    folders = (root / "tasks" / name for name in ("collect", "shifts", "probes"))
     sources = "".join(file.read_text() for folder in folders for file in folder.glob("*.py"))
     collected = sources.replace("{minutes}", "1")
     for rule in starter_rules(Config.model_validate(SHOP)):

@@ -8,7 +8,7 @@ from forewatch.errors import StoreUnavailable
 from forewatch.intake import waiting
 from forewatch.store import inbox
 from forewatch.store.engine import Store
-from tasks.duties.inbox import Inbox
+from tasks.shifts.inbox import Inbox
 
 pytestmark = pytest.mark.unit
 

@@ -16,7 +16,7 @@ from forewatch.incidents import telling
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.store import anomalies, forecasts, points, series
 from forewatch.store.points import Point
-from tasks.evaluate_rules import RuleEngine
+from tasks.rules.evaluate_rules import RuleEngine
 
 pytestmark = pytest.mark.unit
 
@@ -188,7 +188,7 @@ def test_what_a_person_called_noise_is_over(store):
 
 def test_what_rests_on_forecasts_that_have_failed_is_a_ticket(store, monkeypatch):
     from forewatch.detection.trust import Trust
-    from tasks import evaluate_rules
+    from tasks.rules import evaluate_rules
 
     world = World(store, {"alert": "Slow", "metric": "check.duration", "above": "forecast"})
     flat = [0.1] * 60

@@ -15,7 +15,7 @@ LOADED = f"import sys; print([name for name in {HEAVY} if name in sys.modules])"
 
 @pytest.mark.parametrize(
     "imports",
-    [("forewatch.cli",), ("forewatch.console.serve",), (*MODULES, "tasks.duties.collect_metrics")],
+    [("forewatch.cli",), ("forewatch.console.serve",), (*MODULES, "tasks.shifts.collect_metrics")],
     ids=["the command line", "serve", "children"],
 )
 def test_no_process_carries_what_only_forecasting_needs(imports: tuple[str, ...]) -> None:

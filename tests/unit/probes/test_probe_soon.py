@@ -10,7 +10,7 @@ from virtual_loop import run
 
 from forewatch.checking.results import CheckKey
 from forewatch.config.models import Config
-from tasks.duties.looks import Looks
+from tasks.shifts.looks import Looks
 
 pytestmark = pytest.mark.unit
 

@@ -12,8 +12,8 @@ from forewatch.detection.horizons import HORIZONS
 from forewatch.detection.quantity import show
 from forewatch.reports.forecasts import Foreseen
 from forewatch.units import format_duration
-from tasks.forecast_capacity import Watched
-from tasks.forecast_scores import Changed
+from tasks.forecasting.capacity import Watched
+from tasks.forecasting.scores import Changed
 
 PICTURES = 6
 """Pictures that are shown; every other series has a link to its own."""

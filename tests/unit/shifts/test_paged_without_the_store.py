@@ -18,8 +18,8 @@ from forewatch.store import config_versions, incidents, outbox, shifts
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence
 from forewatch.trials.replay.replay import replay_history
-from tasks.duties import decider as module
-from tasks.duties.decider import Decider
+from tasks.shifts import decider as module
+from tasks.shifts.decider import Decider
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,8 @@ from forewatch.errors import Fenced, StoreBusy, StoreUnavailable, TransitionRefu
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.incidents.outcome import Outcome
 from forewatch.store.shifts import Fence
-from tasks.duties import decider as module
-from tasks.duties.decider import Decider
+from tasks.shifts import decider as module
+from tasks.shifts.decider import Decider
 
 pytestmark = pytest.mark.unit
 

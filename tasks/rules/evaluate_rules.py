@@ -34,7 +34,7 @@ from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.store import alerts, anomalies, check_states, forecasts, models, points, rule_states
 from forewatch.store.engine import Store
 from forewatch.units import format_duration
-from tasks.rule_targets import Target, Targets, alert_of
+from tasks.rules.rule_targets import Target, Targets, alert_of
 
 log = logging.getLogger("forewatch.rules")
 

@@ -17,8 +17,8 @@ from forewatch.store import timers
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence
 from tasks.delivery import AT_ONCE
-from tasks.duties import decider
-from tasks.duties.page_people import AGAIN_AFTER, PagePeople
+from tasks.shifts import decider
+from tasks.shifts.page_people import AGAIN_AFTER, PagePeople
 
 pytestmark = pytest.mark.unit
 

@@ -18,9 +18,9 @@ from forewatch.store.timers import Timer
 from tasks import heartbeat
 from tasks.audit import Audit
 from tasks.delivery import AT_ONCE, Delivery
-from tasks.duties.decider import Decider
-from tasks.duties.inbox import Inbox
-from tasks.duties.reviews import Reviews
+from tasks.shifts.decider import Decider
+from tasks.shifts.inbox import Inbox
+from tasks.shifts.reviews import Reviews
 from tasks.stories import Stories
 
 log = logging.getLogger("forewatch.page_people")

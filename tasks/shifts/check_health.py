@@ -17,12 +17,12 @@ from forewatch.incidents.events import Event
 from forewatch.runtime import Runtime
 from forewatch.store import alerts
 from forewatch.store.shifts import Fence
-from tasks.duties.decider import Decider
-from tasks.duties.looks import Looks
-from tasks.duties.versions import settle
 from tasks.probes import memory
 from tasks.probes.calls import Calls
 from tasks.probes.engine import CheckEngine
+from tasks.shifts.decider import Decider
+from tasks.shifts.looks import Looks
+from tasks.shifts.versions import settle
 
 log = logging.getLogger("forewatch.check_health")
 

@@ -35,7 +35,7 @@ from forewatch.store import alerts, points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
 from forewatch.units import format_duration
-from tasks.in_time import InTime
+from tasks.rules.in_time import InTime
 
 log = logging.getLogger("forewatch.objectives")
 

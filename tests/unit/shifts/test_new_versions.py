@@ -14,7 +14,7 @@ from forewatch.store import config_versions
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence, take
 from forewatch.trials.replay.replay import stored_configurations
-from tasks.duties import versions
+from tasks.shifts import versions
 
 pytestmark = pytest.mark.unit
 

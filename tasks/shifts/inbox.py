@@ -17,7 +17,7 @@ from forewatch.intake.drain import Drain, SetAside, Slice
 from forewatch.runtime import Runtime
 from forewatch.store import ballast
 from forewatch.store.shifts import Fence
-from tasks.duties.decider import Decider
+from tasks.shifts.decider import Decider
 
 log = logging.getLogger("forewatch.page_people")
 

@@ -16,7 +16,7 @@ from forewatch.detection.trust import Trust, judge
 from forewatch.store import forecasts, models, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
-from tasks.forecast_series import measured
+from tasks.forecasting.series import measured
 
 log = logging.getLogger("forewatch.forecast")
 

@@ -12,7 +12,7 @@ from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.store.engine import Store
 from forewatch.store.shifts import Fence
-from tasks.duties.check_health import CheckHealth
+from tasks.shifts.check_health import CheckHealth
 
 pytestmark = pytest.mark.unit
 

@@ -19,7 +19,7 @@ from forewatch.detection.seasons import Calendar
 from forewatch.errors import StoreError
 from forewatch.home import Home
 from forewatch.store.engine import Store
-from tasks.forecast_series import Due, Row, fit_anew
+from tasks.forecasting.series import Due, Row, fit_anew
 
 log = logging.getLogger("forewatch.forecast")
 

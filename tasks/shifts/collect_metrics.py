@@ -15,11 +15,11 @@ from forewatch.store import points, rollups
 from forewatch.store.points import Point
 from forewatch.store.shifts import Fence
 from tasks.collect import Collector
-from tasks.duties.decider import Decider
-from tasks.evaluate_objectives import ObjectiveEngine
-from tasks.evaluate_rules import RuleEngine
 from tasks.feeds import Feeds
+from tasks.rules.evaluate_objectives import ObjectiveEngine
+from tasks.rules.evaluate_rules import RuleEngine
 from tasks.score_anomalies import AnomalyScoring
+from tasks.shifts.decider import Decider
 
 log = logging.getLogger("forewatch.collect_metrics")
 

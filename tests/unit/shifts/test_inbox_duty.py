@@ -10,8 +10,8 @@ from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.incidents.outcome import Dispatch, Outcome
 from forewatch.intake.drain import SetAside, Slice
 from forewatch.store.shifts import Fence
-from tasks.duties import inbox as module
-from tasks.duties.inbox import Inbox
+from tasks.shifts import inbox as module
+from tasks.shifts.inbox import Inbox
 
 pytestmark = pytest.mark.unit
 

@@ -27,7 +27,7 @@ from forewatch.store import forecasts, models, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
 from forewatch.units import format_duration
-from tasks.forecast_models import Job, fit_all
+from tasks.forecasting.models import Job, fit_all
 
 _DAY = 86400.0
 _MINUTE = 60.0

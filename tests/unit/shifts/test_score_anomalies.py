@@ -20,9 +20,9 @@ from forewatch.store import anomalies, detectors, points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
 from forewatch.store.shifts import Fence
-from tasks.duties.decider import Decider
 from tasks.score_anomalies import AnomalyScoring
 from tasks.scoring.telling import Told
+from tasks.shifts.decider import Decider
 
 pytestmark = pytest.mark.unit
 
