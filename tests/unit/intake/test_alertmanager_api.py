@@ -212,6 +212,13 @@ async def test_alerts_are_filtered_by_matchers(client, post):
     assert sorted(await names(client, filter='team!="db"')) == ["B", "C"]
 
 
+async def test_a_filter_is_read_as_alertmanager_reads_it(client, post):
+    await post(alert("bar baz", instance="10.0.0.17"))
+    assert await names(client, filter="alertname=bar baz") == ["bar baz"]
+    assert await names(client, filter=r'instance=~"10\.0\.0\.\d+"') == ["bar baz"]
+    assert await names(client, filter=r'instance=~"10\.0\.1\.\d+"') == []
+
+
 @pytest.mark.parametrize("query", [{"filter": "{foo"}, {"filter": "foo=~("}, {"receiver": "("}])
 async def test_a_bad_filter_is_a_400_with_a_text(client, query):
     for path in (ALERTS, f"{ALERTS}/groups"):
