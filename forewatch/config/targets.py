@@ -81,6 +81,9 @@ class HeartbeatTarget(Model):
     cron: str | None = None
     zone: str = "UTC"
     grace: Annotated[Duration, Field(gt=0)] = 300.0
+    early: Annotated[Duration, Field(ge=0)] = 60.0
+    """With `cron`: how long before it is due a call counts as the one expected, of a job whose clock is ahead; at most
+    half the time since the one before."""
 
     @field_validator("cron")
     @classmethod
