@@ -23,6 +23,7 @@ PROCESSES = (
 )  # fmt: skip
 CHECKS = ("check.duration", "check.up")
 CERTIFICATES = ("check.certificate.left",)
+UNITS = ("check.unit.restarts",)
 IN_TIME = ("check.in_time.ratio",)
 OBJECTIVES = ("objective.budget.left",)
 BENCHMARKS = ("benchmark.duration", "benchmark.errors.ratio", "benchmark.throughput")
@@ -38,6 +39,7 @@ _NEEDS: Mapping[str, str] = {
     **dict.fromkeys(PROCESSES, "processes:"),
     **dict.fromkeys(CHECKS, "checks:"),
     **dict.fromkeys(CERTIFICATES, "a tls check or one of https"),
+    **dict.fromkeys(UNITS, "a systemd check"),
     **dict.fromkeys(IN_TIME, "an objective of latency"),
     **dict.fromkeys(OBJECTIVES, "objectives:"),
     **dict.fromkeys(BENCHMARKS, "benchmarks:"),
@@ -92,6 +94,8 @@ def _writes(service: Service, metric: str) -> bool:
         return bool(service.checks)
     if metric in CERTIFICATES:
         return any(check.tls is not None or (check.http or "").startswith("https:") for check in service.checks)
+    if metric in UNITS:
+        return any(check.systemd is not None for check in service.checks)
     if metric in IN_TIME:
         return any(objective.latency is not None for objective in service.objectives)
     if metric in OBJECTIVES:

@@ -63,6 +63,8 @@ class SystemdTarget(Model):
 
     unit: str
     user: bool = False
+    restarts_per_hour: Annotated[int, Field(ge=1)] | None = 5
+    """As often as systemd may not restart it within an hour; None: as often as it likes."""
 
     @field_validator("unit")
     @classmethod

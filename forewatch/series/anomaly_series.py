@@ -24,6 +24,7 @@ LEFT_OUT = (
     "*.uptime",
     "*.limit",
     "check.certificate.*",
+    "check.unit.restarts",
 )
 """Metrics that are not looked at unless a rule asks for their anomalies."""
 

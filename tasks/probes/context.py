@@ -13,6 +13,7 @@ import aiohttp
 
 from forewatch import __version__
 from forewatch.checking.heartbeats import Verdict
+from forewatch.checking.restarts import Restarts
 from forewatch.config.targets import HeartbeatTarget
 from forewatch.orchestration.lateness import Lateness
 from tasks.collect.patience import Patience
@@ -39,6 +40,8 @@ class ProbeContext:
         self.names = Names()
         self.processes = ProcessTable()
         self.patience = Patience()
+        self.restarts = Restarts()
+        """How often systemd restarted units of late."""
         self.lateness = Lateness()
         """How late this loop runs; known where somebody measures it."""
         self._session: aiohttp.ClientSession | None = None

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
+from forewatch.checking.restarts import SPAN
 from forewatch.checking.results import CheckKey, CheckResult, CheckState, Monitor
-from forewatch.clock import micros
-from forewatch.store import check_states, points
+from forewatch.clock import micros, seconds
+from forewatch.store import check_states, points, series
 
 UP = "check.up"
 """1.0 for a pass, 0.0 for a failure."""
@@ -18,14 +19,23 @@ CERTIFICATE = "check.certificate.left"
 """Seconds until the certificate a server showed expires; negative once it has."""
 CERTIFICATE_EVERY = 600.0
 """Seconds between two points of a certificate: it ages at a rate everybody knows."""
+RESTARTS = "check.unit.restarts"
+"""systemd's count of a unit's restarts, as each watch sees it first and whenever it changes."""
 
 
-def write(conn: Connection, results: Sequence[CheckResult], certificates: dict[CheckKey, int] | None = None) -> None:
+def write(
+    conn: Connection,
+    results: Sequence[CheckResult],
+    certificates: dict[CheckKey, int] | None = None,
+    restarts: dict[CheckKey, str] | None = None,
+) -> None:
     """Store a batch of results: all their points, and the last state of each check.
 
-    `certificates` is kept by the caller from batch to batch: when each check's was written last.
+    The caller keeps two things from batch to batch: when each check's certificate was written last, and what was
+    written of its unit's restarts.
     """
     written = {} if certificates is None else certificates
+    counted = {} if restarts is None else restarts
     batch: list[points.Point] = []
     last: dict[CheckKey, CheckResult] = {}
     for one in results:
@@ -41,6 +51,10 @@ def write(conn: Connection, results: Sequence[CheckResult], certificates: dict[C
         if left is not None and (before is None or not 0 <= one.at - before < micros(CERTIFICATE_EVERY)):
             batch.append(points.Point(CERTIFICATE, labels, service, one.at, float(left)))
             written[one.key] = one.at
+        count = one.result.details.get("restarts")
+        if count is not None and counted.get(one.key) != count:
+            batch.append(points.Point(RESTARTS, labels, service, one.at, float(count)))
+            counted[one.key] = count
     points.write(conn, batch)
     check_states.put_many(conn, [_row(one) for one in last.values()])
 
@@ -51,6 +65,22 @@ def load(conn: Connection) -> dict[CheckKey, CheckState]:
         CheckKey(*row.key): CheckState(row.status, row.failures, row.successes, row.since, row.at, row.reason)
         for row in check_states.get_all(conn)
     }
+
+
+def restarted(
+    conn: Connection, watched: Iterable[Monitor], now: int
+) -> dict[tuple[str, bool], list[tuple[float, int]]]:
+    """What earlier watches saw of units' restarts within the hour: by unit, seconds ago (as negative) and count."""
+    keys = {monitor.key: monitor.check.systemd for monitor in watched if monitor.check.systemd is not None}
+    if not keys:
+        return {}
+    known = {one.id: CheckKey(**one.labels) for one in series.find(conn, RESTARTS)}
+    found = points.window(conn, [number for number, key in known.items() if key in keys], now - micros(SPAN), now)
+    seen: dict[tuple[str, bool], list[tuple[float, int]]] = {}
+    for number, values in found.items():
+        unit = keys[known[number]]
+        seen[unit.unit, unit.user] = [(seconds(at - now), int(value)) for at, value in values]
+    return seen
 
 
 def forget_others(conn: Connection, watched: Iterable[Monitor]) -> None:
