@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
 from tasks.collect import host
+from tasks.collect.cgroups import Groups
 from tasks.collect.gathering import Gathering
 
 pytestmark = pytest.mark.unit
@@ -25,7 +27,7 @@ def values(collect: Any) -> dict[tuple[str, ...], float]:
 
 
 def rounds(monkeypatch: pytest.MonkeyPatch, *times: Times) -> list[float | None]:
-    cpu, given = host.Cpu(), iter(times)
+    cpu, given = host.Cpu(Groups(Path("/nowhere"), Path("/nowhere"))), iter(times)
     monkeypatch.setattr(psutil, "cpu_times", lambda: next(given))
     return [values(cpu).get(("system.cpu.utilization",)) for _ in times]
 
