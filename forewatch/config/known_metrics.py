@@ -10,7 +10,8 @@ from forewatch.config.models import Config, Service
 HOST = (
     "system.cpu.load_average.15m", "system.cpu.load_average.1m", "system.cpu.load_average.5m",
     "system.cpu.logical.count", "system.cpu.utilization", "system.disk.io", "system.disk.operations",
-    "system.filesystem.inodes.utilization", "system.filesystem.usage", "system.filesystem.utilization",
+    "system.filesystem.inodes.utilization", "system.filesystem.readonly", "system.filesystem.usage",
+    "system.filesystem.utilization",
     "system.memory.limit", "system.memory.usage", "system.memory.utilization", "system.network.dropped",
     "system.network.errors", "system.network.io", "system.network.packets", "system.open_file_descriptors",
     "system.open_file_descriptors.limit", "system.paging.usage", "system.paging.utilization", "system.process.count",

@@ -17,6 +17,7 @@ LEFT_OUT = (
     "forewatch.*",
     # Judged already, and better: by the check itself, by the objective, by the benchmark's own test.
     "check.up",
+    "system.filesystem.readonly",
     "check.in_time.ratio",
     "objective.*",
     "benchmark.*",

@@ -9,6 +9,7 @@ In a container, memory, swap and CPU are the smaller of its limit and the machin
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -80,10 +81,21 @@ def memory(into: Gathering, groups: Groups | None = None) -> None:
         into.add("system.paging.usage", swap_used, state="used")
 
 
+_OF_CONTAINERS = re.compile(
+    r"(veth|cali|cilium|lxc|lxd|azv|fwbr|fwln|fwpr|ifb|tap|vnet|flannel|cni|kube-|nodelocaldns|dummy|docker|podman|virbr)"
+    r".*|br-[0-9a-f]{12}"
+)
+"""Interfaces that engines make for each container and machine anew; what goes through them leaves by another one."""
+
+
 def disks(into: Gathering) -> None:
-    """Traffic of whole devices that have had any; their partitions would count it twice."""
+    """Traffic of whole devices that have had any; partitions, and images mounted as devices, would count it twice."""
     for device, count in (psutil.disk_io_counters(perdisk=True, nowrap=False) or {}).items():
-        if not _is_whole(device) or not count.read_count + count.write_count:
+        if (
+            device.startswith(("loop", "ram", "zram"))
+            or not _is_whole(device)
+            or not count.read_count + count.write_count
+        ):
             continue
         for direction in ("read", "write"):
             labels = {"device": device, "direction": direction}
@@ -97,9 +109,9 @@ def _is_whole(device: str) -> bool:
 
 
 def network(into: Gathering) -> None:
-    """Traffic of interfaces that have had any, loopback left out."""
+    """Traffic of interfaces that have had any; loopback and those of containers are left out."""
     for device, count in psutil.net_io_counters(pernic=True, nowrap=False).items():
-        if device.startswith("lo") or not count.packets_recv + count.packets_sent:
+        if device.startswith("lo") or _OF_CONTAINERS.fullmatch(device) or not count.packets_recv + count.packets_sent:
             continue
         receive = (count.bytes_recv, count.packets_recv, count.errin, count.dropin)
         transmit = (count.bytes_sent, count.packets_sent, count.errout, count.dropout)

@@ -60,6 +60,22 @@ def test_network_traffic_by_direction_without_loopback_and_idle_interfaces(monke
     assert {device for _, device, _ in found} == {"eth0"}
 
 
+@pytest.mark.parametrize(
+    "device", ["veth1a2b3c4", "br-0123456789ab", "docker0", "cali12ab", "cni0", "vnet3", "flannel.1", "lxc1f", "virbr0"]
+)
+def test_interfaces_of_containers_are_left_out(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    counters = {device: Net(*[9] * 8), "br-lan": Net(*[9] * 8), "wg0": Net(*[9] * 8), "bond0": Net(*[9] * 8)}
+    monkeypatch.setattr(psutil, "net_io_counters", lambda **_: counters)
+    assert {device for _, device, _ in values(host.network)} == {"br-lan", "wg0", "bond0"}
+
+
+def test_images_mounted_as_devices_are_no_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    counters = {name: Disk(1, 2, 3, 4) for name in ("sda", "loop0", "zram0", "ram1")}
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda **_: counters)
+    monkeypatch.setattr(host, "_is_whole", lambda device: True)
+    assert {device for _, device, _ in values(host.disks)} == {"sda"}
+
+
 def test_disk_traffic_of_whole_devices_only(monkeypatch: pytest.MonkeyPatch) -> None:
     counters = {"sda": Disk(1, 2, 3, 4), "sda1": Disk(1, 2, 3, 4), "loop0": Disk(0, 0, 0, 0)}
     monkeypatch.setattr(psutil, "disk_io_counters", lambda **_: counters)
