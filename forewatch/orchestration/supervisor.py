@@ -240,7 +240,7 @@ class Supervisor:
             await asyncio.sleep(0.5)
 
     def _remark(self, remarks: Sequence[str]) -> None:
-        """Say what is off or odd in the configuration, each once while it stays so."""
+        """Say what is off or questionable in the configuration, each once while it stays so."""
         new = [remark for remark in remarks if remark not in self._remarked]
         for remark in new[:REMARKS]:
             self._say(f"  {remark}")
