@@ -40,7 +40,7 @@ HOST = "host"
 _ROUNDING = 1e-9
 _SHORTEST_GAP = 60.0
 _LASTS = 1.5
-"""A rule that foresees exhaustion is calm once it is so many times as far away as it tells of."""
+"""A rule that forecasts exhaustion is calm once it is so many times as far away as it tells of."""
 
 
 @dataclass(frozen=True)
