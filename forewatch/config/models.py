@@ -352,6 +352,8 @@ class Config(Model):
     """Folders of own runbooks, beside the ones that come with Forewatch."""
     metrics: Metrics = Metrics()
     anomalies: Anomalies = Anomalies()
+    counters: dict[str, bool] = Field(default_factory=dict)
+    """Whether metrics count up from zero, by name; `*` stands for anything. Of others their name and values tell."""
     capacities: list[Capacity] = Field(default_factory=list)
     holidays: Holidays = Holidays()
     retention: Retention = Retention()

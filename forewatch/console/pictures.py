@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Response
 
 from forewatch.clock import micros
 from forewatch.detection.band import Forecast
-from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.counters import to_rates
 from forewatch.detection.horizons import BY_NAME, Reach
 from forewatch.detection.picture import forecast_svg
 from forewatch.detection.quantity import unit_of
@@ -43,7 +43,7 @@ def router(runtime: Runtime) -> APIRouter:
             samples = points.read(conn, series_id, start, now + 1, step)
             newest = forecasts.newest(conn, series_id, horizon=reach)
             episodes = anomalies.of_series(conn, series_id, start, now)
-        rate = is_counter(found.metric)
+        rate = found.counts
         band = (
             Forecast(
                 newest.start, newest.step, tuple(newest.mean), tuple(newest.lower), tuple(newest.upper), newest.model
