@@ -101,7 +101,7 @@ def _print(found: dict[str, Any]) -> None:
     out.print("All systems are up." if found["ready"] else f"Not everything is up: {problems}", markup=False)
     for part in found["components"]:
         # Readiness has named the others.
-        if part["state"] != "ok" and part["name"] not in ("prefect", "worker"):
+        if part["state"] != "ok" and part["name"] not in ("prefect", "worker", "link"):
             out.print(f"{part['name']}: {part['reason']}", markup=False)
     out.print(f"Configuration version {found['config']['version']}, automation {found['automation']}.", markup=False)
     for one in found["remedies_off"]:

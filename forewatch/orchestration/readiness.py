@@ -74,7 +74,7 @@ def judge(
             problems.append(f"{shift}: {_silence('no beat', seconds(now - row.beat_at))}")
         else:
             standing.append(shift)
-    for name in ("prefect", "worker"):
+    for name in ("prefect", "worker", "link"):
         part = parts.get(name)
         if part is None:
             problems.append(f"{name}: not reported yet")

@@ -189,7 +189,7 @@ class Supervisor:
             }
             switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
             excuse_jobs(conn, settings, runtime.clock.now())
-            for name in ("prefect", "worker"):
+            for name in ("prefect", "worker", "link"):
                 components.report(conn, name, "down", "it is starting", runtime.clock.now())
             generation = generations.begin(conn, runtime.clock.now())
         replace(self._settings, pid=os.getpid(), generation=generation).write(self._home)
