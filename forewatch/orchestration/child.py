@@ -28,7 +28,7 @@ from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.home import Home
 from forewatch.orchestration.flow_jobs import FlowJob, connect, respond_without_prefect, run_flow_job, warm_up
 from forewatch.orchestration.flow_run_notes import CANCEL
-from forewatch.orchestration.leftovers import forget_child, register_child
+from forewatch.orchestration.orphans import forget_child, register_child
 from forewatch.runs import parent_link
 from forewatch.runs.stand_by import StandBy, stand_by, standing_by
 from forewatch.runtime import runtime

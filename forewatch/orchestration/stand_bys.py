@@ -14,7 +14,7 @@ from prefect.states import Pending
 
 from forewatch.orchestration.deployed import Deployed
 from forewatch.orchestration.flow_jobs import AWAY
-from forewatch.orchestration.hands import Hands, Job
+from forewatch.orchestration.launcher import Job, Launcher
 from forewatch.orchestration.run_records import STAND_BY
 
 log = logging.getLogger("forewatch.stand_bys")
@@ -36,8 +36,8 @@ Ready = Callable[[], tuple[PrefectClient, Mapping[str, Deployed]] | None]
 class StandBys:
     """`ready()` gives the client and the deployments while Prefect answers, None while it does not."""
 
-    def __init__(self, hands: Hands, ready: Ready, monotonic: Callable[[], float]) -> None:
-        self._hands = hands
+    def __init__(self, launcher: Launcher, ready: Ready, monotonic: Callable[[], float]) -> None:
+        self._launcher = launcher
         self._ready = ready
         self._now = monotonic
         self._coming: Job | None = None
@@ -99,7 +99,7 @@ class StandBys:
                 flow_run = await client.create_flow_run_from_deployment(
                     deployed.id, parameters={"run": STAND_BY}, state=Pending(), name=STAND_BY, tags=[STAND_BY]
                 )
-            job = await self._hands.stand_by(flow_run, deployed.entrypoint, self._stands)
+            job = await self._launcher.stand_by(flow_run, deployed.entrypoint, self._stands)
         except (*AWAY, RuntimeError) as error:
             # A client that the link closes meanwhile, because Prefect fell silent, raises RuntimeError.
             log.warning("no stand-by could be made: %s", error or type(error).__name__)
