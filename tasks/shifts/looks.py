@@ -121,10 +121,12 @@ class Looks:
     async def _ask_the_old_again(self, found: dict[CheckKey, CheckResult | None]) -> None:
         """Bring results up to date that have grown old meanwhile; one that does not answer soon stays as it is."""
         again: dict[CheckKey, asyncio.Future[CheckResult]] = {}
-        for key in [key for key, result in found.items() if result is not None]:
+        for key, result in list(found.items()):
             latest = self._engine.latest(key)
             if latest is not None and latest[1] < FRESH:
                 found[key] = latest[0]  # its own round came meanwhile
+            elif result is None:
+                continue  # it had its time already
             elif latest is not None and (future := self._engine.soon(key)) is not None:
                 again[key] = future
         if again:

@@ -38,17 +38,20 @@ from forewatch.checking.results import ProbeResult
 from forewatch.errors import ForewatchError
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.watch import Watch, relieve, stand_in
-from forewatch.remedy.run import UNDER_WAY
+from forewatch.remedy.run import UNDER_WAY, UNRECORDED
 from forewatch.runs.execution import admit, at_work
 from forewatch.runs.steps import Step
 from forewatch.runtime import Runtime
 from forewatch.store import components, runs
+from forewatch.store.components import ComponentState
 from forewatch.store.points import Point
 from tasks.act.rehearsing import Rehearsed
 from tasks.probes.engine import CheckEngine
 from tasks.shifts.check_health import CheckHealth
 from tasks.shifts.page_people import PagePeople
 
+NO_STAND_BY = 0.3
+"""How often a remedy meets none: another was due just before."""
 HANGS = 0.5
 """The share of silent runs that cannot be killed."""
 LOOK_EVERY = 2.0
@@ -169,6 +172,21 @@ class Launcher:
     async def run(self, flow_run: Any, entrypoint: str, run_id: str) -> None:
         self._world.start(f"run {run_id}", lambda: carry_out(self._world, run_id, str(flow_run.id)))
 
+    async def respond(self, run_id: str) -> None:
+        """Without Prefect: the process names itself."""
+        self._carry_out(run_id, f"{UNRECORDED}{self._world.number('unrecorded')}")
+
+    def stand_by(self, run_id: str) -> bool:
+        """One that stands by has its flow run already; at times none does."""
+        if self._world.chaos.number(f"{run_id} meets a stand-by") < NO_STAND_BY:
+            return False
+        self._world.counts["carried out by a stand-by"] += 1
+        self._carry_out(run_id, str(UUID(int=self._world.number("flow run"))))
+        return True
+
+    def _carry_out(self, run_id: str, carrier: str) -> None:
+        self._world.start(f"run {run_id}", lambda: carry_out(self._world, run_id, carrier))
+
     def find_run(self, run_id: str) -> object | None:
         process = self._world.processes.get(f"run {run_id}")
         return process if process is not None and process.alive else None
@@ -236,19 +254,21 @@ async def work(world: World) -> None:
     """The worker: the real dispatcher; what a dead worker had claimed it frees."""
     runtime = world.runtime()
     prefect = world.__dict__.setdefault("prefect", Prefect(world))
+    launcher = Launcher(world)
     dispatcher = Dispatcher(
         runtime,
-        Launcher(world),  # type: ignore[arg-type]
+        launcher,  # type: ignore[arg-type]
         str(world_process()),
         lambda: None if world.away["Prefect"] > 0 else (prefect, DEPLOYMENTS),  # type: ignore[arg-type,return-value]
+        stand_by=launcher.stand_by,
     )
     dispatching = asyncio.create_task(dispatcher.dispatch_for_ever())
-    reported: bool | None = None
+    reported = False
     while not dispatching.done():
         try:
-            if reported is not (away := world.away["Prefect"] > 0):
-                await runtime.store.run(_report_prefect, away, runtime)
-                reported = away
+            if not reported:
+                await runtime.store.run(report_worker, runtime, "ok", "")
+                reported = True
             if peek("SELECT 1 FROM runs WHERE state IN ('claimed', 'started') LIMIT 1"):
                 await dispatcher.watch_pulses()
         except ForewatchError as error:
@@ -256,11 +276,19 @@ async def work(world: World) -> None:
         await asyncio.sleep(LOOK_EVERY)
 
 
-def _report_prefect(away: bool, runtime: Runtime) -> None:
-    """As the worker tells people how Prefect is."""
+def report_worker(runtime: Runtime, state: ComponentState, reason: str) -> None:
+    """How the worker is: it says so itself, or the supervisor that sees it end."""
     with runtime.store.decide() as conn:
-        state, reason = ("down", "it does not answer") if away else ("ok", "")
-        components.report(conn, "prefect", state, reason, runtime.clock.now())  # type: ignore[arg-type]
+        components.report(conn, "worker", state, reason, runtime.clock.now())
+
+
+async def worker_ends(world: World) -> None:
+    """The supervisor sees the worker end."""
+    runtime = world.runtime()
+    try:
+        await runtime.store.run(report_worker, runtime, "down", "the worker process ended (-9)")
+    except ForewatchError as error:
+        world.tell(f"cannot say that the worker is down: {error}")
 
 
 async def stand_watch(world: World, role: str, *, relieving: bool) -> None:

@@ -13,7 +13,7 @@ from forewatch.store.glance import Part, Shift
 pytestmark = pytest.mark.unit
 
 NOW = 1_767_225_600 * MICROSECONDS
-PARTS = [Part(name, "ok", "", NOW, NOW) for name in ("prefect", "worker")]
+PARTS = [Part(name, "ok", "", NOW, NOW) for name in ("prefect", "worker", "link")]
 
 
 def shifts(**fields):
