@@ -10,7 +10,8 @@ from logging import Logger, getLogger
 from typing import Any
 from uuid import UUID
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
@@ -23,6 +24,7 @@ from forewatch.orchestration.run_records import STAND_BY, show_at_work, show_sta
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import HEALED, time_to_heal
 from forewatch.runs.execution import Execution, admit, at_work
+from forewatch.runs.rehearsal import rehearse_acting
 from forewatch.runs.stand_by import standing_by
 from forewatch.runtime import Runtime, runtime
 from forewatch.store import alerts, runs
@@ -51,6 +53,7 @@ async def respond(run: str) -> Any:
         return ended
     if (here := standing_by()) is None:
         raise RunbookError("only the worker of Forewatch starts stand-bys; name the run to carry out, such as RUN-7")
+    await get_ready()
     await show_standing_by(client, flow_run.id)
     told_to = await here.order()
     if told_to is None:
@@ -59,6 +62,22 @@ async def respond(run: str) -> Any:
     ended = await carry_out(runtime(), told_to, str(flow_run.id))
     await told()
     return ended
+
+
+@task(name="get-ready", cache_policy=NO_CACHE, persist_result=False)
+async def get_ready() -> None:
+    """Do what the first remedy of a process would do first: load its runbook, and go through the moment of acting."""
+    await asyncio.to_thread(_warm_up, runtime())
+
+
+def _warm_up(here: Runtime) -> None:
+    _, config = here.configuration.current()
+    for name in sorted({remedy.runbook for service in config.services for remedy in service.remedies}):
+        try:
+            find(name, config.runbook_folders)
+        except NotFound as error:
+            log.warning("%s", error)
+    rehearse_acting(here.configuration.current(), here.clock.now())
 
 
 async def _take_on(client: PrefectClient, flow_run_id: UUID, run_id: str) -> None:

@@ -26,7 +26,7 @@ from forewatch.errors import Fenced, ForewatchError
 from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.home import Home
-from forewatch.orchestration.flow_jobs import FlowJob, connect, respond_without_prefect, run_flow_job, warm_up
+from forewatch.orchestration.flow_jobs import FlowJob, connect, respond_without_prefect, run_flow_job
 from forewatch.orchestration.flow_run_notes import CANCEL
 from forewatch.orchestration.orphans import forget_child, register_child
 from forewatch.runs import parent_link
@@ -174,7 +174,6 @@ class Child:
         if kind == "stand-by":
             (job,) = details
             stand_by(StandBy(lambda: self.tell("standing-by")))
-            await asyncio.to_thread(warm_up, runtime())
             return await run_flow_job(FlowJob(**job))
         if kind == "respond":
             run_id, carrier = details

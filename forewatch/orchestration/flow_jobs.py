@@ -21,13 +21,12 @@ from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
 from forewatch import registry
-from forewatch.errors import ActionRefused, Fenced, NotFound
+from forewatch.errors import ActionRefused, Fenced
 from forewatch.guard import sentry
 from forewatch.home import Home
 from forewatch.orchestration.flow_run_notes import forget_flow_run, note_flow_run
 from forewatch.orchestration.prefect_private import retry_at_once, without_suspension_observer
-from forewatch.runtime import Runtime, runtime
-from forewatch.store import runs
+from forewatch.runtime import runtime
 
 log = logging.getLogger("forewatch.runs")
 
@@ -132,18 +131,6 @@ async def respond_without_prefect(run_id: str, carrier: str) -> int:
     finally:
         forget_flow_run(here.home, carrier)
     return 0
-
-
-def warm_up(here: Runtime) -> None:
-    """Do what the first remedy of a process would do first: read the configuration and load its runbooks."""
-    _, config = here.configuration.current()
-    for name in sorted({remedy.runbook for service in config.services for remedy in service.remedies}):
-        try:
-            registry.load("runbook")(name, config.runbook_folders)
-        except NotFound as error:
-            log.warning("%s", error)
-    with here.store.read() as conn:
-        runs.any_waiting(conn)
 
 
 def _url(flow_run: FlowRun) -> str:

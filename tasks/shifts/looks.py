@@ -15,14 +15,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from forewatch.alerting.alert import Alert
-from forewatch.bell import Bell
+from forewatch.bell import Bell, ring
 from forewatch.checking.results import CheckKey, CheckResult
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.deciding.dependencies import PROBED_WITHIN
 from forewatch.incidents.events import Event, ShadowRehearsed
 from forewatch.remedy.choose import choose
-from forewatch.runs.look import AGAIN_WITHIN, FRESH
+from forewatch.runs.look import AGAIN_WITHIN, FRESH, answered_bell
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, looks
 from forewatch.store.looks import Look
@@ -90,7 +90,8 @@ class Looks:
                 await self._rehearse(look)
                 return
             seen = await self.see((CheckKey(*key) for key in look.keys), urgent=look.purpose == "act")
-            await self._runtime.store.run(self._write, look.id, seen)
+            if await self._runtime.store.run(self._write, look.id, seen):
+                ring(self._runtime.home, answered_bell(look.id))
         except (Fenced, StoreUnavailable) as error:
             # Unanswered is unknown to who asked, and stops nothing.
             log.warning("look %d for %s is not answered: %s", look.id, look.subject, error)

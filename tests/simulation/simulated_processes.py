@@ -90,6 +90,20 @@ class NoPoints:
         pass
 
 
+class Unheard:
+    """A bell whose rings are all lost, so that polling must do."""
+
+    def __init__(self, home: object, name: str) -> None:
+        pass
+
+    async def wait(self, timeout: float) -> bool:
+        await asyncio.sleep(timeout)
+        return False
+
+    def close(self) -> None:
+        pass
+
+
 @contextmanager
 def with_simulated_effects(world: World) -> Iterator[None]:
     """Replace what reaches out of the process; everything else is the product's own code."""
@@ -104,7 +118,7 @@ def with_simulated_effects(world: World) -> Iterator[None]:
 
         put(forewatch.deciding, ring=world.ring)
         put(forewatch.runs.execution, ring=world.ring, BEAT=LOOK_EVERY)
-        put(forewatch.runs.look, ring=world.ring, POLL=0.25)
+        put(forewatch.runs.look, ring=world.ring, Bell=Unheard, POLL=0.25)
         put(forewatch.runs.automation, ring=world.ring)
         put(forewatch.runs.execution.sentry, report=world.report)
         put(
@@ -133,7 +147,7 @@ def with_simulated_effects(world: World) -> Iterator[None]:
         put(tasks.shifts.page_people, Audit=Nothing, Stories=NoStories, report=world.report, Bell=bell)
         put(tasks.shifts.reviews, report=world.report)
         put(tasks.shifts.check_health, CheckEngine=check_engine(world), FOLLOW_EVERY=2.0, report=world.report)
-        put(tasks.shifts.looks, Bell=bell, rehearse=lambda *_: Rehearsed([], []), report=world.report)
+        put(tasks.shifts.looks, Bell=bell, ring=world.ring, rehearse=lambda *_: Rehearsed([], []), report=world.report)
         put(tasks.probes.engine, BATCH=10.0)
         put(forewatch.orchestration.lateness, EVERY=10.0)
         put(tasks.probes.memory, points=NoPoints)
