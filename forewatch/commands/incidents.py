@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def show(incident: IncidentArgument, home: HomeOption = None) -> None:
         """One incident: its alerts, with why somebody is not notified of them, and its timeline."""
-        from forewatch.incidents import telling
+        from forewatch.incidents import wording
         from forewatch.reports.explanation import incident_story
 
         with opened(home) as runtime, runtime.store.read() as conn:
@@ -76,7 +76,7 @@ def register(app: typer.Typer) -> None:
                     alert.classification,
                     alert.service,
                     local(alert.starts_at),
-                    telling.summary(alert) + (f" ({state.why})" if state.why else ""),
+                    wording.summary(alert) + (f" ({state.why})" if state.why else ""),
                 )
                 for alert in story.alerts
             ),

@@ -26,7 +26,7 @@ from forewatch.config.models import Config, Times
 from forewatch.config.problems import near
 from forewatch.deciding import decide_in
 from forewatch.errors import NotFound
-from forewatch.incidents.deciding.withholding import times_of
+from forewatch.incidents.deciding.withheld_alerts import times_of
 from forewatch.incidents.events import SilenceExpired
 from forewatch.reports.silences import preview
 from forewatch.silence_edit import set_silence

@@ -21,7 +21,7 @@ from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ForewatchError
 from forewatch.runtime import Runtime
 from forewatch.trials.replay.replay import Report, replay_history
-from forewatch.trials.whatif.supposing import suppose
+from forewatch.trials.whatif.rerun import suppose
 from forewatch.units import parse_duration
 
 

@@ -15,7 +15,7 @@ from forewatch.clock import from_datetime, micros
 from forewatch.commands.common import HomeOption, carry_out, local, opened, out, person, ring_all, table
 from forewatch.deciding import wake
 from forewatch.errors import ForewatchError
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.events import SilenceExpired
 from forewatch.reports import silences as reported
 from forewatch.reports.silences import Used
@@ -203,7 +203,7 @@ def show_hidden(hidden: Sequence[Alert], verb: str) -> None:
                 alert.severity,
                 alert.classification,
                 alert.service,
-                telling.summary(alert),
+                wording.summary(alert),
             )
             for alert in hidden
         ),

@@ -20,7 +20,7 @@ from forewatch.errors import ForewatchError, NotFound
 from forewatch.incidents.events import Event
 from forewatch.intake.decoding import events_of
 from forewatch.intake.parsers import PARSERS
-from forewatch.intake.posted import check
+from forewatch.intake.posted_alerts import check
 from forewatch.intake.sources.making import Parsed
 from forewatch.orchestration.settings import Settings
 from forewatch.store import alerts, feeds

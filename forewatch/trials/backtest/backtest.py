@@ -19,11 +19,11 @@ from forewatch.errors import NotFound
 from forewatch.store import forecasts, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
-from forewatch.trials.backtest.held import Held
+from forewatch.trials.backtest.anomaly_replay import as_heard, episodes_of, told_at, warmup_rows
 from forewatch.trials.backtest.history import Even, for_detector, for_rule, honest, known_incidents, per_of
-from forewatch.trials.backtest.replayed import OutOfTime, raised_by, variants
+from forewatch.trials.backtest.past_forecasts import Held
 from forewatch.trials.backtest.report import Report, Trial
-from forewatch.trials.backtest.unusual import as_heard, episodes_of, told_at, warmup_rows
+from forewatch.trials.backtest.rule_replay import OutOfTime, raised_by, variants
 from forewatch.trials.backtest.verdict import Alert, hold_against
 from forewatch.units import format_duration
 

@@ -18,9 +18,9 @@ from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.store import alerts, anomalies, detectors, points, series
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
+from tasks.scoring.anomaly_alerts import tell
+from tasks.scoring.anomaly_table import anomaly_rows
 from tasks.scoring.scorer import Scorer
-from tasks.scoring.showing import anomaly_rows
-from tasks.scoring.telling import tell
 
 pytestmark = pytest.mark.unit
 

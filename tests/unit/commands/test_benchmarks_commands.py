@@ -14,7 +14,7 @@ from forewatch.clock import micros
 from forewatch.commands import bench
 from forewatch.errors import ForewatchError
 from forewatch.load_tests.histogram import Histogram
-from forewatch.load_tests.measured import Measured, Second
+from forewatch.load_tests.result import Measured, Second
 from forewatch.store import config_versions, points
 from forewatch.store.points import Point
 

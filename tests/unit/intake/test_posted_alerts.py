@@ -5,7 +5,7 @@ import json
 import pytest
 
 from forewatch.clock import micros
-from forewatch.intake.posted import (
+from forewatch.intake.posted_alerts import (
     LONGEST,
     MOST_ALERTS,
     MOST_LABELS,

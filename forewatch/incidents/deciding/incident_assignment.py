@@ -8,8 +8,8 @@ from typing import Any
 
 from forewatch.alerting.alert import SEVERITIES, Alert, Severity, worst
 from forewatch.clock import micros
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.correlating import (
+from forewatch.incidents import wording
+from forewatch.incidents.deciding.correlation import (
     graph_of,
     group_key_for,
     incident_for,
@@ -18,7 +18,7 @@ from forewatch.incidents.deciding.correlating import (
     of_strangers,
 )
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.merging import linked_by, move_into
+from forewatch.incidents.deciding.merge import linked_by, move_into
 from forewatch.incidents.incident import Incident
 
 MOST_COMPARED = 200
@@ -49,7 +49,7 @@ def open_for(draft: Draft, alert: Alert, seen: str) -> Incident:
     """A new incident for an alert that has its id already."""
     key = group_key_for(draft, alert, str(alert.incident_id))
     before = _before(draft, alert)
-    title = telling.summary(alert)
+    title = wording.summary(alert)
     incident = Incident(
         id=str(alert.incident_id),
         group_key=key,
@@ -63,7 +63,7 @@ def open_for(draft: Draft, alert: Alert, seen: str) -> Incident:
     )
     if is_storm(incident):
         incident = replace(incident, title=f"Storm of alerts without a service from {alert.source or 'our own rules'}")
-    because = f"{telling.named(alert)} fires and {_why_alone(draft, alert)}"
+    because = f"{wording.named(alert)} fires and {_why_alone(draft, alert)}"
     follows = f", it follows {before.id}" if before is not None else ""
     text = f"{because}, so {incident.id} opens ({alert.severity}){follows}: {seen}."
     draft.open_incident(incident, text)
@@ -84,7 +84,7 @@ def title_of(draft: Draft, firing: Sequence[Alert]) -> tuple[str, str] | None:
         return depth, -SEVERITIES.index(alert.severity), alert.starts_at, alert.id
 
     top = min(firing, key=rank)
-    return top.service, telling.summary(top)
+    return top.service, wording.summary(top)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def recovered(draft: Draft, over: Sequence[Alert]) -> Recovered | None:
     service, title = found
     own = [alert for alert in over if alert.service == service]
     began, ended = min(alert.starts_at for alert in own), max(alert.ends_at or draft.now for alert in own)
-    return Recovered(service, title, telling.span(began, ended), sorted({alert.service for alert in over} - {service}))
+    return Recovered(service, title, wording.span(began, ended), sorted({alert.service for alert in over} - {service}))
 
 
 def retitle(draft: Draft, incident: Incident, firing: Sequence[Alert]) -> Incident:
@@ -142,7 +142,7 @@ def _join(
     draft: Draft, incident: Incident, alert: Alert, seen: str, *, because: str, severities: Sequence[Severity]
 ) -> None:
     """`severities`: of incidents that become part of this one with the alert."""
-    joins = f"{telling.named(alert)} fires and joins {incident.id}, {because}"
+    joins = f"{wording.named(alert)} fires and joins {incident.id}, {because}"
     text = f"{joins} ({alert.severity}): {seen}."
     draft.because("incident-joined", text, alert.id, incident.id)
     fields: dict[str, Any] = {}
@@ -153,7 +153,7 @@ def _join(
     if incident.status == "mitigated":
         kind, fields = "triggered", {"status": "triggered", "mitigated_at": None, "severity": severity}
     if _deeper(draft, incident, alert):
-        fields |= {"service": alert.service, "title": telling.summary(alert)}
+        fields |= {"service": alert.service, "title": wording.summary(alert)}
         text = f"{text.rstrip('.')}. {incident.id} is about {alert.service} now."
     if fields:
         draft.change_incident(incident, kind, text, **fields)

@@ -13,7 +13,7 @@ import pytest
 from forewatch.clock import SystemClock, micros
 from forewatch.errors import DeliveryFailed, StoreUnavailable
 from forewatch.home import Home
-from forewatch.orchestration import damage
+from forewatch.orchestration import damaged_store
 from forewatch.store import backup
 from forewatch.store.engine import Store
 from forewatch.store.sqlite import faults
@@ -56,8 +56,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             raise error
         sent.given.append((notification.notifier, notification.id, notification.content["text"]))
 
-    monkeypatch.setattr(damage, "load", {"send_alone": send_alone}.__getitem__)
-    monkeypatch.setattr(damage.asyncio, "sleep", lambda seconds: _nothing())
+    monkeypatch.setattr(damaged_store, "load", {"send_alone": send_alone}.__getitem__)
+    monkeypatch.setattr(damaged_store.asyncio, "sleep", lambda seconds: _nothing())
     return sent
 
 
@@ -75,7 +75,7 @@ def hurt(path: Path) -> StoreUnavailable:
 
 async def start(home: Home, config: Path, error: StoreUnavailable) -> tuple[StoreUnavailable, list[str]]:
     said: list[str] = []
-    return await damage.told(home, config, error, said.append), said
+    return await damaged_store.told(home, config, error, said.append), said
 
 
 def shell(command: str) -> None:
@@ -113,7 +113,7 @@ async def test_after_a_start_that_went_well_and_for_another_file_they_are_told_a
 ) -> None:
     error = hurt(home.decisions_db)
     await start(home, config, error)
-    damage.mended(home)
+    damaged_store.mended(home)
     await start(home, config, error)
     assert [name for name, _, _ in sent.given] == ["hook", "phone"] * 2
     assert len({id for _, id, _ in sent.given}) == 2

@@ -20,8 +20,8 @@ from forewatch.store import anomalies, detectors, points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
 from forewatch.store.shifts import Fence
-from tasks.score_anomalies import AnomalyScoring
-from tasks.scoring.telling import Told
+from tasks.scoring.anomaly_alerts import Told
+from tasks.scoring.scoring_loop import AnomalyScoring
 from tasks.shifts.decider import Decider
 
 pytestmark = pytest.mark.unit
@@ -135,7 +135,7 @@ async def test_an_event_that_cannot_be_decided_costs_none_of_the_others(runtime,
         raise ValueError("as it may be")
 
     events = [AlertRaised({"alertname": "Anomalous", "service": name}, {}, 1) for name in ("db", "shop")]
-    monkeypatch.setattr("tasks.score_anomalies.tell", lambda *_: Told(events, ()))
+    monkeypatch.setattr("tasks.scoring.scoring_loop.tell", lambda *_: Told(events, ()))
     monkeypatch.setattr(Decider, "decide", fail)
     await scoring.once()
     assert seen == ["db", "shop"]

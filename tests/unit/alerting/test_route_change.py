@@ -3,7 +3,7 @@
 import pytest
 
 from forewatch.alerting.alert import Alert
-from forewatch.alerting.rerouting import rerouted
+from forewatch.alerting.route_change import rerouted
 from forewatch.config.models import Config
 
 pytestmark = pytest.mark.unit

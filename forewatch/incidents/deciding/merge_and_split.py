@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import worst
 from forewatch.errors import ActionRefused, NotFound
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.correlating import group_key_for
+from forewatch.incidents import wording
+from forewatch.incidents.deciding.correlation import group_key_for
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.merging import move_into
+from forewatch.incidents.deciding.merge import move_into
 from forewatch.incidents.deciding.paging import release, tell_where_it_is_now
 from forewatch.incidents.events import IncidentsMerged, IncidentSplit
 from forewatch.incidents.incident import Incident
@@ -42,13 +42,13 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
         id=new_id,
         group_key=group_key_for(draft, first, new_id),
         service=first.service,
-        title=telling.summary(first),
+        title=wording.summary(first),
         severity=worst([alert.severity for alert in moved]),
         status="triggered",
         opened_at=draft.now,
         revision=1,
     )
-    names = ", ".join(telling.named(alert) for alert in moved)
+    names = ", ".join(wording.named(alert) for alert in moved)
     text = f"{event.actor} split {names} off {incident.id} as {new_id}."
     draft.open_incident(new, text)
     # A page that waits for a run speaks for the one incident alone; what becomes of the other must not stop it.

@@ -6,7 +6,7 @@ from forewatch.alerting.alert import Alert
 from forewatch.alerting.suppression import Suppression, Withheld
 from forewatch.clock import iso, micros
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.looking import Glimpse, Seen, own_check, own_glimpse
+from forewatch.incidents.deciding.look_before_acting import Glimpse, Seen, own_check, own_glimpse
 from forewatch.incidents.outcome import SetTimer
 from forewatch.remedy.verdict import Refused
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import SEVERITIES, Alert
 from forewatch.clock import micros
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.automation import hold_back, release_unattended, send_remedy
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.looking import Seen
+from forewatch.incidents.deciding.look_before_acting import Seen
 from forewatch.incidents.deciding.paging import release
-from forewatch.incidents.deciding.passing import passed_meanwhile
-from forewatch.incidents.deciding.waiting import IN_LINE, ask_later, end_waiting, forget_waiting, next_in_line
-from forewatch.incidents.deciding.withholding import held_back_from_acting, one_by_one
+from forewatch.incidents.deciding.passing_check import passed_meanwhile
+from forewatch.incidents.deciding.remedy_wait import IN_LINE, ask_later, end_waiting, forget_waiting, next_in_line
+from forewatch.incidents.deciding.withheld_alerts import held_back_from_acting, one_by_one
 from forewatch.incidents.events import AutomationResumed, RemediesChanged, ShadowRehearsed
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, SetTimer
@@ -72,7 +72,7 @@ def shadow_rehearsed(draft: Draft, event: ShadowRehearsed) -> None:
         code, text = "shadow-could-not", f"{event.runbook} could not have run: {'; '.join(event.problems)}"
     else:
         code, text = "shadow-could", f"{event.runbook} could have run ({', '.join(event.found)})"
-    text = telling.sentence(f"In shadow: {text}")
+    text = wording.sentence(f"In shadow: {text}")
     incident_id = alert.incident_id if alert is not None else None
     draft.because(code, text, event.alert_id, incident_id)
     draft.log(incident_id, "automation", text, alert=event.alert_id)

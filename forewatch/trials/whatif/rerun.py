@@ -11,9 +11,9 @@ from forewatch.store.engine import Store
 from forewatch.store.memory import in_memory
 from forewatch.trials.replay.replay import Configurations, decided_again, stored_configurations
 from forewatch.trials.whatif.difference import Difference, difference
-from forewatch.trials.whatif.measured import Moment, judged
 from forewatch.trials.whatif.origins import Origins, measures_the_same, new_checks
 from forewatch.trials.whatif.pairs import Pairs, Side
+from forewatch.trials.whatif.rule_verdicts import Moment, judged
 from forewatch.trials.whatif.world import World
 
 Span = tuple[int, int]

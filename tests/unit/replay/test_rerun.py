@@ -17,7 +17,7 @@ from forewatch.config.models import Config
 from forewatch.incidents.events import Acknowledged, AlertCleared, AlertRaised, RunActed, RunStarting
 from forewatch.store import points, rollups, schema
 from forewatch.trials.whatif.difference import Difference
-from forewatch.trials.whatif.supposing import suppose
+from forewatch.trials.whatif.rerun import suppose
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from forewatch.clock import MICROSECONDS, micros
 from forewatch.detection.band import Forecast
-from forewatch.detection.picture import forecast_svg
+from forewatch.detection.forecast_svg import forecast_svg
 
 pytestmark = pytest.mark.unit
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from forewatch.alerting.alert import SEVERITIES, Alert
 from forewatch.alerting.suppression import Suppression, Withheld
 from forewatch.clock import micros
-from forewatch.incidents.deciding.correlating import graph_of
+from forewatch.incidents.deciding.correlation import graph_of
 from forewatch.incidents.deciding.dependencies import SPREADS
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.looking import own_check
-from forewatch.incidents.deciding.passing import recovered_lately
-from forewatch.incidents.deciding.withholding import TIMERS_A_SECOND
+from forewatch.incidents.deciding.look_before_acting import own_check
+from forewatch.incidents.deciding.passing_check import recovered_lately
+from forewatch.incidents.deciding.withheld_alerts import TIMERS_A_SECOND
 from forewatch.incidents.outcome import Look
 
 REASONS_AT_ONCE = 100

@@ -10,14 +10,14 @@ from forewatch.alerting.flapping import flaps
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import routes_of
 from forewatch.clock import micros
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.placing import recovered
+from forewatch.incidents.deciding.incident_assignment import recovered
 from forewatch.incidents.deciding.sending import Post
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, Letter, SetTimer, Unname
 
-TELLS_AFTER = telling.TOGETHER
+TELLS_AFTER = wording.TOGETHER
 """Seconds after the last such recovery."""
 
 
@@ -79,18 +79,18 @@ def _tell(draft: Draft, incident: Incident, notifier: str, over: list[Alert], *,
     """`still_concerned`: something that fires on is for it as well, so that to it the incident is not over."""
     was = recovered(draft, over)
     if was is not None:
-        said = telling.partly_over(incident, was.service, was.title, was.lasted, was.others, update=still_concerned)
+        said = wording.partly_over(incident, was.service, was.title, was.lasted, was.others, update=still_concerned)
         _post(draft, incident, notifier, said, over)
 
 
 def _tell_unwatched(draft: Draft, incident: Incident, notifier: str, alert: Alert, *, still_concerned: bool) -> None:
     """What fired last and is no longer looked at is not well: its end is told with what ended it."""
-    _post(draft, incident, notifier, telling.unwatched(incident, alert, update=still_concerned), [alert])
+    _post(draft, incident, notifier, wording.unwatched(incident, alert, update=still_concerned), [alert])
 
 
-def _post(draft: Draft, incident: Incident, notifier: str, said: telling.Content, over: list[Alert]) -> None:
+def _post(draft: Draft, incident: Incident, notifier: str, said: wording.Content, over: list[Alert]) -> None:
     """Have it sent, and forget that the receiver was told of these alerts: it hears anew if they fail anew."""
-    said["alerts"] = [telling.shown_alert(alert) for alert in over[: telling.MOST_SHOWN]]
+    said["alerts"] = [wording.shown_alert(alert) for alert in over[: wording.MOST_SHOWN]]
     kind = "update" if said["update"] else "resolved"
     draft.post(Post(Letter(notifier, kind, str(said["severity"]), said, incident.id, None, None, (), draft.now)))
     for alert in over:

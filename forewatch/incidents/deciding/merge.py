@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import Alert
 from forewatch.clock import micros
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.correlating import graph_of, names_its_service, of_strangers
+from forewatch.incidents import wording
+from forewatch.incidents.deciding.correlation import graph_of, names_its_service, of_strangers
 from forewatch.incidents.deciding.draft import FOREWATCH, Draft
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, MoveNotices, SetTimer
@@ -42,7 +42,7 @@ def move_into(draft: Draft, gone: Incident, into: Incident, text: str, *, actor:
     if any(alert.status == "resolved" for alert in draft.view.alerts_of(gone.id)):
         # Who was told of what is well of it by now hears so as part of the other.
         draft.order(CancelTimers(gone.id, "partly-over"), CancelTimers(into.id, "partly-over"))
-        draft.order(SetTimer("partly-over", into.id, draft.now + micros(telling.TOGETHER)))
+        draft.order(SetTimer("partly-over", into.id, draft.now + micros(wording.TOGETHER)))
     draft.change_incident(
         gone,
         "merged",

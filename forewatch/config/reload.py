@@ -17,8 +17,8 @@ from forewatch.config.check import check
 from forewatch.config.crosscheck_remedies import RunbookJudge
 from forewatch.config.defaults import effective
 from forewatch.config.files import ConfigFiles, Reading, Sight, read_tree
-from forewatch.config.kept import keep, parsed
 from forewatch.config.models import Config
+from forewatch.config.parsed_cache import keep, parsed
 from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ConfigError, NotFound, StoreUnavailable
 from forewatch.store import components, config_versions

@@ -18,9 +18,9 @@ from forewatch.intake.issue_changes import Look
 from forewatch.intake.issues import Issue
 from forewatch.store import feeds
 from forewatch.store.engine import Store
-from tasks.feeds import feeding
+from tasks.feeds import feed_loop
 from tasks.feeds.client import FeedTrouble
-from tasks.feeds.feeding import Feeds
+from tasks.feeds.feed_loop import Feeds
 
 pytestmark = pytest.mark.unit
 
@@ -71,8 +71,10 @@ def runtime(migrated, tmp_path):
 @pytest.fixture
 def decider(monkeypatch):
     decider = Decider()
-    monkeypatch.setattr(feeding.alerts, "firing", lambda conn, mark: mark if mark in decider.firing else None)
-    monkeypatch.setattr(feeding.alerts, "firing_among", lambda conn, marks: dict.fromkeys(decider.firing & set(marks)))
+    monkeypatch.setattr(feed_loop.alerts, "firing", lambda conn, mark: mark if mark in decider.firing else None)
+    monkeypatch.setattr(
+        feed_loop.alerts, "firing_among", lambda conn, marks: dict.fromkeys(decider.firing & set(marks))
+    )
     return decider
 
 
@@ -87,8 +89,8 @@ def tracker(monkeypatch):
             raise tracker.trouble
         return Look(list(tracker.issues))
 
-    monkeypatch.setattr(feeding.bugsink, "read", read)
-    monkeypatch.setattr(feeding.sentry, "read", read)
+    monkeypatch.setattr(feed_loop.bugsink, "read", read)
+    monkeypatch.setattr(feed_loop.sentry, "read", read)
     return tracker
 
 
@@ -204,7 +206,7 @@ async def test_a_feed_that_fails_does_not_keep_another_waiting(runtime, decider,
     async def fail(feed, seen, now):
         raise FeedTrouble("no")
 
-    monkeypatch.setattr(feeding.sentry, "read", fail)
+    monkeypatch.setattr(feed_loop.sentry, "read", fail)
     loop = Feeds(runtime, decider)
     await loop.once()
     tracker.issues = [issue(runtime)]
@@ -216,14 +218,14 @@ async def test_a_feed_that_hangs_keeps_none_of_the_others_waiting_and_is_not_ask
     runtime, decider, tracker, monkeypatch
 ):
     runtime.sources = [SENTRY, BUGSINK]
-    monkeypatch.setattr(feeding, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(feed_loop, "LOOK_EVERY", 0.0)
     hanging = []
 
     async def hang(feed, seen, now):
         hanging.append(feed)
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(feeding.sentry, "read", hang)
+    monkeypatch.setattr(feed_loop.sentry, "read", hang)
     run = asyncio.create_task(Feeds(runtime, decider).run())
     try:
         async with asyncio.timeout(20):

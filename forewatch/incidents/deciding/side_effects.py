@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from forewatch.alerting.alert import Alert
-from forewatch.incidents.deciding.correlating import graph_of
+from forewatch.incidents.deciding.correlation import graph_of
 from forewatch.incidents.deciding.dependencies import SPREADS
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.passing import held_until
+from forewatch.incidents.deciding.passing_check import held_until
 from forewatch.remedy.choose import choose, remedy_key
 from forewatch.remedy.run import Run
 from forewatch.remedy.verdict import Refused

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from forewatch.clock import FakeClock
-from forewatch.config import follow
-from forewatch.config.follow import Changed, Configuration, ConfigWatcher, Refused
+from forewatch.config import reload
+from forewatch.config.reload import Changed, Configuration, ConfigWatcher, Refused
 from forewatch.errors import ConfigError, NotFound, StoreUnavailable
 from forewatch.store import components, config_versions
 
@@ -210,14 +210,14 @@ async def test_who_asks_on_an_event_loop_goes_on_with_the_last_version_while_a_n
     settled(watcher)
     clock.advance(1.0)
     parsing, go_on = threading.Event(), threading.Event()
-    parsed = follow.parsed
+    parsed = reload.parsed
 
     def slowly(home, files, off=()):
         parsing.set()
         assert go_on.wait(10)
         return parsed(home, files, off)
 
-    monkeypatch.setattr(follow, "parsed", slowly)
+    monkeypatch.setattr(reload, "parsed", slowly)
     assert following.current()[0] == 1
     assert await asyncio.to_thread(parsing.wait, 10)
     clock.advance(1.0)

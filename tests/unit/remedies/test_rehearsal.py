@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from forewatch.config.models import Config, Remedy
-from tasks.act.rehearsing import Rehearsed, rehearse
+from tasks.act.rehearsal import Rehearsed, rehearse
 
 pytestmark = pytest.mark.unit
 

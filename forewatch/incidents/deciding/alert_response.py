@@ -12,17 +12,17 @@ from forewatch.alerting.alert import Alert, at_least
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.suppression import Suppression, Withheld
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.after_all import still_fires
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.automation import Answer, hold_back, send_remedy
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import said_of
 from forewatch.incidents.deciding.groups import join_group, join_new_groups
-from forewatch.incidents.deciding.looking import Seen
+from forewatch.incidents.deciding.incident_assignment import place
+from forewatch.incidents.deciding.late_notice import still_fires
+from forewatch.incidents.deciding.look_before_acting import Seen
 from forewatch.incidents.deciding.paging import tell_of_trouble, tell_who_hears_no_more
-from forewatch.incidents.deciding.passing import still_checked
-from forewatch.incidents.deciding.placing import place
-from forewatch.incidents.deciding.withholding import (
+from forewatch.incidents.deciding.passing_check import still_checked
+from forewatch.incidents.deciding.withheld_alerts import (
     flapping_of,
     holds_automation,
     look_again,
@@ -81,7 +81,7 @@ def reroute(draft: Draft, alert_id: str) -> None:
     now_open = _spread(draft, alert, reasons)
     if now_open and incident is not None and incident.open:
         why = "Its routes have changed since it fired."
-        said = telling.trouble(alert, incident.id, {}, why, None)
+        said = wording.trouble(alert, incident.id, {}, why, None)
         tell_of_trouble(draft, incident, alert, now_open, said)
 
 
@@ -114,7 +114,7 @@ def review(draft: Draft, alert_id: str, seen: Seen = ()) -> None:
         return
     if alert.incident_id is None:
         draft.put_withheld(Withheld(alert.id, "", draft.now, ()), None)
-        alert, incident, opens = place(draft, alert, telling.summary(alert))
+        alert, incident, opens = place(draft, alert, wording.summary(alert))
         announce(draft, incident, alert, {}, opens=opens)
         return
     names = {route.name for route in routes_of(draft.view.config, alert)}
@@ -123,7 +123,7 @@ def review(draft: Draft, alert_id: str, seen: Seen = ()) -> None:
     held = {one.route for one in before}
     if routes and (incident is None or not incident.open):
         # Somebody called it over while this was withheld: it fires on all the same, and is to be told.
-        alert, incident, _ = place(draft, alert, telling.summary(alert))
+        alert, incident, _ = place(draft, alert, wording.summary(alert))
     # A route of another name told nobody under a configuration of the past: it may be any of today's.
     everywhere = not held <= names
     now_open = [route for route in routes if not _closed(draft, route, alert)]
@@ -141,7 +141,7 @@ def review(draft: Draft, alert_id: str, seen: Seen = ()) -> None:
     over = [reason for one in before if everywhere or one.route in held for reason in one.reasons]
     why = still_fires(draft, alert, over)
     draft.because("withheld-no-more", why, alert.id, incident.id)
-    said = telling.joined(why, flapping)
+    said = wording.joined(why, flapping)
     _tell(draft, incident, alert, {}, said, answer, now_open, freed, heard_since=over_since(draft, over))
 
 
@@ -196,7 +196,7 @@ def _tell(
         incident,
         alert,
         sorted(routes, key=lambda route: route not in afresh),
-        telling.trouble(alert, incident.id, values, telling.joined(why, answer.said), runbook),
+        wording.trouble(alert, incident.id, values, wording.joined(why, answer.said), runbook),
         run=answer.run,
         held_until=answer.held_until,
         afresh=[route.name for route in afresh],

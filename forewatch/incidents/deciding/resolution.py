@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import Alert
 from forewatch.clock import micros
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.automation import end_before_acting, end_healed
-from forewatch.incidents.deciding.correlating import of_strangers
+from forewatch.incidents.deciding.correlation import of_strangers
 from forewatch.incidents.deciding.draft import FOREWATCH, Draft
+from forewatch.incidents.deciding.incident_assignment import MOST_COMPARED, Recovered, recovered
 from forewatch.incidents.deciding.paging import tell_of_recovery
-from forewatch.incidents.deciding.partly_over import TELLS_AFTER
-from forewatch.incidents.deciding.placing import MOST_COMPARED, Recovered, recovered
-from forewatch.incidents.deciding.withholding import look_again
+from forewatch.incidents.deciding.partial_recovery import TELLS_AFTER
+from forewatch.incidents.deciding.withheld_alerts import look_again
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers
 from forewatch.remedy.run import Run
@@ -30,7 +30,7 @@ def close_recovered(draft: Draft, incident: Incident, unwatched: str = "") -> No
         if run.state == "acted":
             end_healed(draft, run)
     _call_off(draft, runs, f"{incident.id} recovered before")
-    _close(draft, incident, "incident-resolved", unwatched or _credit(runs), unwatched or telling.RESOLVED)
+    _close(draft, incident, "incident-resolved", unwatched or _credit(runs), unwatched or wording.RESOLVED)
 
 
 def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> None:
@@ -38,7 +38,7 @@ def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> 
     resolution = f"by {actor}: {reason}" if reason else f"by {actor}"
     _call_off(draft, draft.view.runs_of(incident.id), f"{actor} resolved {incident.id} before")
     firing = draft.view.firing_in(incident.id)
-    ended = f"closed by {actor}, still failing" if firing else telling.RESOLVED
+    ended = f"closed by {actor}, still failing" if firing else wording.RESOLVED
     _close(draft, incident, "resolved-by-hand", resolution, ended, actor=actor)
     for alert in firing:
         # Nobody has it before them any more, so elsewhere it explains nothing.
@@ -46,8 +46,8 @@ def close_by_hand(draft: Draft, incident: Incident, actor: str, reason: str) -> 
 
 
 def _close(draft: Draft, incident: Incident, code: str, resolution: str, ended: str, *, actor: str = FOREWATCH) -> None:
-    text = telling.sentence(f"{incident.id} is {'resolved' if ended == telling.RESOLVED else 'closed'}: {resolution}")
-    lately = _over_lately(draft, incident) if ended == telling.RESOLVED else []
+    text = wording.sentence(f"{incident.id} is {'resolved' if ended == wording.RESOLVED else 'closed'}: {resolution}")
+    lately = _over_lately(draft, incident) if ended == wording.RESOLVED else []
     was = _what_it_was(draft, incident, lately)
     closed = draft.change_incident(
         incident,
@@ -75,7 +75,7 @@ def _what_it_was(draft: Draft, incident: Incident, lately: list[Alert]) -> Recov
     """Of what recovered together in the end, where that is known; else of the incident as it stands."""
     over = [alert for alert in lately if not alert.ended]  # what nobody looks at any more did not recover
     found = recovered(draft, over) if not of_strangers(incident) else None
-    return found or Recovered(incident.service, incident.title, telling.span(incident.opened_at, draft.now), [])
+    return found or Recovered(incident.service, incident.title, wording.span(incident.opened_at, draft.now), [])
 
 
 def _call_off(draft: Draft, runs: list[Run], reason: str) -> None:
@@ -92,4 +92,4 @@ def _credit(runs: list[Run]) -> str:
     at_work = [run for run in runs if run.state == "started"]
     if at_work:
         return f"recovered while {at_work[-1].id} ({at_work[-1].runbook}) was at work"
-    return telling.BY_ITSELF
+    return wording.BY_ITSELF

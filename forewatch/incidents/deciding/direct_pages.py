@@ -9,7 +9,7 @@ from __future__ import annotations
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.naming import naming
 from forewatch.clock import iso
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.events import AlertRaised
 from forewatch.incidents.incident import Incident
@@ -43,6 +43,6 @@ def record_told(draft: Draft, incident: Incident, alert: Alert, event: AlertRais
         draft.log(incident.id, "page", text, notification=recorded.id)
 
 
-def _content(incident: Incident, alert: Alert) -> telling.Content:
+def _content(incident: Incident, alert: Alert) -> wording.Content:
     """Of a page nobody would have written: the alert is silenced, say, which the direct page could not know."""
-    return telling.trouble(alert, incident.id, {}, "It was told directly, while the store took no decisions.", None)
+    return wording.trouble(alert, incident.id, {}, "It was told directly, while the store took no decisions.", None)

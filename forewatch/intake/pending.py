@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from forewatch.config.follow import Configuration
+from forewatch.config.reload import Configuration
 from forewatch.incidents.events import Event
 from forewatch.intake.decoding import events_of, source_named
 from forewatch.intake.identity import identity_of

@@ -4,8 +4,8 @@ import pytest
 from memory_view import NINE_O_CLOCK, World, shop
 
 from forewatch.alerting.suppression import Suppression
-from forewatch.incidents.deciding.after_all import still_fires
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.late_notice import still_fires
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ from forewatch.clock import micros
 from forewatch.detection.anomaly import Detector, Scores
 from forewatch.detection.episode import CALM, Episode, follow
 from forewatch.detection.grid import Vector
-from forewatch.trials.backtest.replayed import OutOfTime
+from forewatch.trials.backtest.rule_replay import OutOfTime
 
 WARM_UP = 2 * 86_400.0
 """Seconds a series is learned from before anything is said of it."""

@@ -18,7 +18,7 @@ from forewatch.detection.episode import STUCK, Episode, fall_silent
 from forewatch.series.anomaly_series import Expected
 from forewatch.series.step_means import finished
 from forewatch.store import points, series
-from tasks.scoring.watched import Watched
+from tasks.scoring.scored_series import Watched
 
 BREAK = 120.0
 """Seconds without a sample of our own, above a few rounds, after which we had not been there."""

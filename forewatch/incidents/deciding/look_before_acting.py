@@ -14,7 +14,7 @@ from forewatch.alerting.alert import Alert
 from forewatch.alerting.compiled import Compiled
 from forewatch.checking.results import ALERT_NAME, CheckKey, monitors
 from forewatch.config.models import Check, Config
-from forewatch.incidents.deciding.correlating import graph_of
+from forewatch.incidents.deciding.correlation import graph_of
 
 Seen = Sequence[Mapping[str, Any]]
 """`{service, check, instance, ok, reason, at, status}` each, as `store.looks` keeps it."""

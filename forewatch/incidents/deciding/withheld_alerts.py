@@ -22,8 +22,8 @@ from forewatch.alerting.suppression import HOLDS_AUTOMATION, Suppression, Withhe
 from forewatch.alerting.times import next_change, within
 from forewatch.clock import iso, micros
 from forewatch.config.models import Config, Times
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.correlating import graph_of
+from forewatch.incidents import wording
+from forewatch.incidents.deciding.correlation import graph_of
 from forewatch.incidents.deciding.dependencies import SPREADS
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.outcome import CancelTimers, SetTimer
@@ -97,13 +97,13 @@ def withhold(draft: Draft, alert: Alert, route: str, reasons: tuple[Suppression,
     why = "; ".join(reason.text for reason in reasons)
     who = "nobody" if not route else f"nobody on {route}"
     if before is None or before.reasons != reasons:
-        text = telling.sentence(f"{who.capitalize()} is notified of {telling.named(alert)}: {why}")
+        text = wording.sentence(f"{who.capitalize()} is notified of {wording.named(alert)}: {why}")
         subjects = dict.fromkeys(reason.by for reason in reasons)
         draft.because(reasons[0].kind.replace("_", "-"), text, alert.id, alert.incident_id, *subjects)
         draft.log(alert.incident_id, "withheld", text, alert=alert.id)
     else:
         draft.because(
-            "still-withheld", f"{telling.named(alert)} is still withheld: {why}.", alert.id, alert.incident_id
+            "still-withheld", f"{wording.named(alert)} is still withheld: {why}.", alert.id, alert.incident_id
         )
     if not review:
         return
@@ -204,7 +204,7 @@ def _inhibited(draft: Draft, alert: Alert, labels: dict[str, str]) -> list[Suppr
         alike = (rule.name, matches(rule.source, labels), *sorted(equal.items()))
         source = draft.once(alike, partial(_source, draft, rule, equal, labels))
         if source is not None and source.id != alert.id:
-            return [Suppression("inhibition", source.id, f"inhibited by {telling.named(source)}")]
+            return [Suppression("inhibition", source.id, f"inhibited by {wording.named(source)}")]
     return []
 
 
@@ -229,7 +229,7 @@ def _explained(draft: Draft, alert: Alert) -> list[Suppression]:
             and cause.starts_at <= alert.starts_at + micros(draft.view.config.correlation.within)
             and draft.once(("is_told", cause.id), partial(is_told, draft, cause))
         ):
-            text = f"{alert.service} depends on {cause.service}, which fails: {telling.named(cause)}"
+            text = f"{alert.service} depends on {cause.service}, which fails: {wording.named(cause)}"
             return [Suppression("dependency", cause.id, text)]
     return []
 

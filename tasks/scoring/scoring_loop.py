@@ -16,8 +16,8 @@ from forewatch.guard.sentry import report
 from forewatch.runtime import Runtime
 from forewatch.series.step_means import GRACE
 from forewatch.store.slices import BREATH
-from tasks.scoring.showing import anomaly_rows
-from tasks.scoring.telling import anything_told, tell
+from tasks.scoring.anomaly_alerts import anything_told, tell
+from tasks.scoring.anomaly_table import anomaly_rows
 from tasks.shifts.decider import Decider
 
 if TYPE_CHECKING:

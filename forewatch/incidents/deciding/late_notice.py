@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.suppression import Suppression
 from forewatch.checking.results import ALERT_NAME
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.draft import Draft
 
 
@@ -19,7 +19,7 @@ def still_fires(draft: Draft, alert: Alert, reasons: Iterable[Suppression]) -> s
         return f"{still}."
     hoped = all(_recovery(draft, reason) for reason in over)
     clauses = dict.fromkeys(_recovery(draft, reason) or _end(draft, reason) for reason in over)
-    return telling.sentence(f"{still}{', although' if hoped else ' now that'} {' and '.join(clauses)}")
+    return wording.sentence(f"{still}{', although' if hoped else ' now that'} {' and '.join(clauses)}")
 
 
 def _recovery(draft: Draft, reason: Suppression) -> str:
