@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         arrivals: Annotated[
             Literal["constant", "poisson"], typer.Option(help="Evenly spaced, or at random as people come.")
         ] = "constant",
-        seed: Annotated[int | None, typer.Option(help="Makes poisson arrivals repeat.")] = None,
+        seed: Annotated[int | None, typer.Option(help="Repeats the same poisson arrivals.")] = None,
         method: Annotated[str, typer.Option(help="Of the requests.")] = "GET",
         header: Annotated[list[str] | None, typer.Option("--header", "-H", help="'NAME: VALUE'; any number.")] = None,
         body: Annotated[str | None, typer.Option(help="Sent with each request.")] = None,
