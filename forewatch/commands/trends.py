@@ -115,7 +115,7 @@ def _show(found: Sequence[Trend]) -> None:
             "No deployment in these weeks has a day of data on each side (forewatch deployments mark SERVICE VERSION).",
         )
         out.print(
-            "\nP: how likely chance alone makes such a change. Days are compared; the number of comparisons counts.",
+            "\nP: how likely such a change is by chance. It compares days, and is corrected for the number of comparisons.",
             markup=False,
         )
     for one in found:
