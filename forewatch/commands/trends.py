@@ -115,7 +115,7 @@ def _show(found: Sequence[Trend]) -> None:
             "No deployment in these weeks has a day of data on each side (forewatch deployments mark SERVICE VERSION).",
         )
         out.print(
-            "\nP: how likely such a change is by chance. It compares days, and is corrected for the number of comparisons.",
+            "\nP: how likely such a change is by chance, comparing days and corrected for the number of comparisons.",
             markup=False,
         )
     for one in found:
