@@ -12,7 +12,7 @@ from pathlib import Path
 
 from forewatch.home import Home
 
-log = logging.getLogger("forewatch.post")
+log = logging.getLogger("forewatch.shift_lock")
 
 _held: dict[Path, int] = {}
 """File descriptors of the locks this process holds: a lock belongs to a process, not to a call."""
