@@ -35,9 +35,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def status(
-        as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False, home: HomeOption = None
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, home: HomeOption = None
     ) -> None:
-        """How Forewatch and what it watches are; exit 1 unless all of Forewatch is up."""
+        """Whether Forewatch and what it watches are up; exit 1 unless all of Forewatch is."""
         found = read_status(started_home(home))
         if as_json:
             out.print_json(json.dumps(found))

@@ -28,7 +28,7 @@ from forewatch.store import alerts, looks
 from forewatch.store.looks import Look
 from forewatch.store.shifts import Fence, check_fence
 from forewatch.units import format_duration
-from tasks.act.rehearsing import rehearse
+from tasks.act.rehearsal import rehearse
 from tasks.probes.engine import CheckEngine
 
 log = logging.getLogger("forewatch.check_health")

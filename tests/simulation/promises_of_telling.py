@@ -17,7 +17,7 @@ from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.config.models import Config
-from forewatch.incidents.telling import NOT_YOURS
+from forewatch.incidents.wording import NOT_YOURS
 
 _NEWS = frozenset(
     {

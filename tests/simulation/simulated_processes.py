@@ -45,7 +45,7 @@ from forewatch.runtime import Runtime
 from forewatch.store import components, runs
 from forewatch.store.components import ComponentState
 from forewatch.store.points import Point
-from tasks.act.rehearsing import Rehearsed
+from tasks.act.rehearsal import Rehearsed
 from tasks.probes.engine import CheckEngine
 from tasks.shifts.check_health import CheckHealth
 from tasks.shifts.page_people import PagePeople
@@ -134,7 +134,7 @@ def with_simulated_effects(world: World) -> Iterator[None]:
             forewatch.orchestration.watch,
             BEAT_EVERY=12.0,
             LONGEST=36.0,
-            post=SimpleNamespace(take=lambda home, shift: False, leave=lambda home, shift: None),
+            shift_lock=SimpleNamespace(take=lambda home, shift: False, leave=lambda home, shift: None),
             HANDOVER_POLL=1.0,
             holder_name=lambda: str(world_process()),
         )

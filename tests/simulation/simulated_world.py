@@ -352,7 +352,7 @@ class World:
 
 
 class Followed:
-    """`forewatch.config.follow.Configuration` for one simulated process: what it knows may be a second old."""
+    """`forewatch.config.reload.Configuration` for one simulated process: what it knows may be a second old."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -4,7 +4,7 @@ import pytest
 from memory_view import World, shop
 
 from forewatch.clock import micros
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.events import Undelivered
 from forewatch.incidents.outcome import Dispatch, SetTimer
 
@@ -313,6 +313,6 @@ class TestPaging:
 
 
 def test_instants_among_the_measured_values_are_told_as_times():
-    assert telling.measured({"value": 0.93, "samples": 7, "newest": 1_793_869_440_000_000}) == (
+    assert wording.measured({"value": 0.93, "samples": 7, "newest": 1_793_869_440_000_000}) == (
         "(value 0.93, samples 7, newest 2026-11-05T09:04:00.000Z)"
     )
