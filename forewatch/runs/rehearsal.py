@@ -14,7 +14,7 @@ from forewatch.checking.results import Monitor, monitors
 from forewatch.config.models import Config
 from forewatch.deciding import decide_in
 from forewatch.errors import ForewatchError
-from forewatch.incidents.deciding.looking import keys_for
+from forewatch.incidents.deciding.look_before_acting import keys_for
 from forewatch.incidents.events import AlertRaised, RunActed, RunStarting
 from forewatch.store import alerts, receipts, runs
 from forewatch.store.memory import in_memory
