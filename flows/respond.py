@@ -20,7 +20,7 @@ from prefect.states import Completed, Failed
 from forewatch.errors import ActionRefused, Interrupted, NotFound, RunbookError, StoreError
 from forewatch.orchestration.beside import HEAD_START, beside, told
 from forewatch.orchestration.flow_jobs import AWAY
-from forewatch.orchestration.run_records import STAND_BY, show_at_work, show_standing_by
+from forewatch.orchestration.run_records import STAND_BY, show_at_work, show_standing_by, take_on
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import HEALED, time_to_heal
 from forewatch.runs.execution import Execution, admit, at_work
@@ -58,9 +58,13 @@ async def respond(run: str) -> Any:
     told_to = await here.order()
     if told_to is None:
         return Completed(name="Relieved", message="No remedy was due while it stood by.")
-    beside(_take_on(client, flow_run.id, told_to), f"that a stand-by carries out {told_to}", after=HEAD_START)
+    what = f"that a stand-by carries out {told_to}"
+    shown = beside(_show_at_work(client, flow_run.id, told_to), what, after=HEAD_START)
     ended = await carry_out(runtime(), told_to, str(flow_run.id))
     await told()
+    if shown.cancelled() or not shown.result():
+        # Prefect was away meanwhile. It must hear whose end it is before it hears of the end.
+        await take_on(client, flow_run.id, await _run_of(told_to))
     return ended
 
 
@@ -80,9 +84,13 @@ def _warm_up(here: Runtime) -> None:
     rehearse_acting(here.configuration.current(), here.clock.now())
 
 
-async def _take_on(client: PrefectClient, flow_run_id: UUID, run_id: str) -> None:
+async def _show_at_work(client: PrefectClient, flow_run_id: UUID, run_id: str) -> None:
+    await show_at_work(client, flow_run_id, await _run_of(run_id))
+
+
+async def _run_of(run_id: str) -> Run:
     here = runtime()
-    await show_at_work(client, flow_run_id, await here.store.run(_read, here, run_id))
+    return await here.store.run(_read, here, run_id)
 
 
 async def carry_out(here: Runtime, run: str, flow_run_id: str) -> Any:

@@ -18,24 +18,27 @@ TELLING = 5.0
 HEAD_START = 0.5
 """Seconds that what is told first leaves to the work: teller, server and work share the cores."""
 
-_unfinished: set[asyncio.Task[None]] = set()
+_unfinished: set[asyncio.Task[bool]] = set()
 
 
-def beside(work: Coroutine[Any, Any, Any], what: str, after: float = 0.0) -> None:
-    """Do it in the background, `after` seconds from now; where Prefect does not take it, the log says so."""
+def beside(work: Coroutine[Any, Any, Any], what: str, after: float = 0.0) -> asyncio.Task[bool]:
+    """Do it in the background, `after` seconds from now; the task says whether Prefect took it, the log if not."""
 
-    async def tell() -> None:
+    async def tell() -> bool:
         try:
             await asyncio.sleep(after)
             await work
         except (httpx.HTTPError, PrefectException, OSError) as error:
             log.warning("Prefect does not show %s: %s", what, error or type(error).__name__)
+            return False
         finally:
             work.close()
+        return True
 
     task = asyncio.create_task(tell())
     _unfinished.add(task)
     task.add_done_callback(_unfinished.discard)
+    return task
 
 
 async def told() -> None:
@@ -44,3 +47,5 @@ async def told() -> None:
         _, late = await asyncio.wait(set(_unfinished), timeout=TELLING)
         for task in late:
             task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=TELLING)
