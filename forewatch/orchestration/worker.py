@@ -64,6 +64,11 @@ def main() -> None:
         os._exit(code)
 
 
+def _in_stock(spares: int) -> int:
+    """How many spares are kept beside the one that stands by; another must be there for a shift that is killed."""
+    return max(1, spares - 1)
+
+
 class Worker:
     """One worker's parts and their life together."""
 
@@ -73,7 +78,7 @@ class Worker:
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._guard = ShiftGuard()
         self._lateness = Lateness()
-        self._spares = Spares(config.shifts.spares)
+        self._spares = Spares(_in_stock(config.shifts.spares))
         self._launcher = Launcher(self._spares, self._guard, self._ended)
         self._link = PrefectLink(runtime, self._launcher, self._name)
         self._stand_bys = StandBys(self._launcher, self._link.ready, runtime.clock.monotonic)
@@ -223,7 +228,7 @@ class Worker:
             if now_version == version:
                 continue
             log.info("configuration version %d is in force", now_version)
-            self._spares.count = now_config.shifts.spares
+            self._spares.count = _in_stock(now_config.shifts.spares)
             await self._spares.retire()
             self._stand_bys.retire()
             if now_config.shifts != config.shifts or now_config.runbook_folders != config.runbook_folders:
