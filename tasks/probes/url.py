@@ -1,0 +1,90 @@
+"""URLs of checks: taken apart, and otherwise sent as they were written (RFC 3986, 2.2).
+
+Only what cannot stand in a request is encoded: blanks and what is not ASCII.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urljoin, urlsplit
+
+import idna
+
+_PORTS = {"http": 80, "https": 443}
+_UNSENDABLE = re.compile(r"[^\x21-\x7e]+")
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    scheme: str
+    userinfo: str
+    """`name:password`, as written; empty where there is none."""
+    host: str
+    """In ASCII; of an IPv6 address without its brackets."""
+    port: int
+    rest: str
+    """Path and query."""
+    is_address: bool
+    """Whether the host is an address rather than a name."""
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Whom it is asked of (RFC 6454)."""
+        return self.scheme, self.host.lower().removesuffix("."), self.port
+
+    @property
+    def authority(self) -> str:
+        """`shop.example`, `[::1]:8080`: what a `Host` header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def written(self, host: str | None = None) -> str:
+        """The whole URL, where asked for with another host in it."""
+        host = self.host if host is None else host
+        host = f"[{host}]" if ":" in host else host
+        userinfo = f"{self.userinfo}@" if self.userinfo else ""
+        return f"{self.scheme}://{userinfo}{host}:{self.port}{self.rest}"
+
+
+@functools.lru_cache(maxsize=16384)
+def parse(text: str) -> Url:
+    """Raises ValueError with the reason, which may be empty."""
+    text = text.strip()
+    if _CONTROL.search(text):
+        raise ValueError("it holds a control character")
+    parts = urlsplit(text)
+    if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0:
+        raise ValueError("")
+    rest = text.partition("#")[0].partition("://")[2][len(parts.netloc) :]
+    host = ascii_host(parts.hostname)
+    return Url(
+        parts.scheme,
+        _sendable(parts.netloc.rpartition("@")[0]),
+        host,
+        _PORTS[parts.scheme] if parts.port is None else parts.port,
+        _sendable(rest if rest.startswith("/") else f"/{rest}"),
+        ":" in host or _IPV4.fullmatch(host) is not None,
+    )
+
+
+def redirected(url: Url, location: str) -> Url:
+    """Where a redirect leads. User and password go along within the same origin. Raises ValueError as `parse` does."""
+    target = parse(urljoin(url.written(), location.strip(" \t")))
+    if url.userinfo and not target.userinfo and target.origin == url.origin:
+        return replace(target, userinfo=url.userinfo)
+    return target
+
+
+def ascii_host(host: str) -> str:
+    """A host as name servers, certificates and requests have it. Raises ValueError."""
+    if host.isascii():
+        return host
+    return idna.encode(host, uts46=True).decode("ascii")
+
+
+def _sendable(text: str) -> str:
+    return text if text.isascii() and " " not in text else _UNSENDABLE.sub(lambda found: quote(found[0]), text)
