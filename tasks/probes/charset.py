@@ -30,8 +30,9 @@ def text_of(body: bytes, content_type: str | None) -> str:
     if "html" in kind or "xml" in kind or not kind:
         candidates.append(_in_document(body[:_LOOKED_AT]))
     for name in candidates:
-        if name and (encoding := _python_name(name)):
-            return body.decode(encoding, errors="replace")
+        text = _decoded(body, name)
+        if text is not None:
+            return text
     return body.decode(errors="replace")
 
 
@@ -52,10 +53,10 @@ def _in_document(begin: bytes) -> str:
     return "utf-8" if name.startswith("utf-16") else name
 
 
-def _python_name(name: str) -> str | None:
+def _decoded(body: bytes, name: str) -> str | None:
+    """None where there is no such encoding of text."""
     try:
         encoding = codecs.lookup(name).name
-        b"".decode(encoding)  # some turn bytes into bytes
-    except (LookupError, UnicodeError, ValueError):
+        return body.decode("cp1252" if encoding in _WINDOWS else encoding, errors="replace")
+    except (LookupError, ValueError):
         return None
-    return "cp1252" if encoding in _WINDOWS else encoding
