@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
 from forewatch.checking.results import CheckKey, CheckResult, CheckState, Monitor
 from forewatch.clock import micros
-from forewatch.store import check_states, points
+from forewatch.store import check_states, points, series
 
 UP = "check.up"
 """1.0 for a pass, 0.0 for a failure."""
@@ -26,23 +27,28 @@ def write(conn: Connection, results: Sequence[CheckResult], certificates: dict[C
     `certificates` is kept by the caller from batch to batch: when each check's was written last.
     """
     written = {} if certificates is None else certificates
-    batch: list[points.Point] = []
+    batch: list[points.Row] = []
     last: dict[CheckKey, CheckResult] = {}
     for one in results:
-        last[one.key] = one
-        if one.result.late:
+        key, at, result = one.key, one.at, one.result
+        last[key] = one
+        if result.late:
             continue  # no verdict: neither a pass nor a failure
-        labels, service = one.key.labels(), one.key.service
-        batch.append(points.Point(UP, labels, service, one.at, 1.0 if one.result.ok else 0.0))
-        if not one.result.untimed:
-            batch.append(points.Point(DURATION, labels, service, one.at, one.result.duration))
-        left = one.result.details.get("certificate_left")
-        before = written.get(one.key)
-        if left is not None and (before is None or not 0 <= one.at - before < micros(CERTIFICATE_EVERY)):
-            batch.append(points.Point(CERTIFICATE, labels, service, one.at, float(left)))
-            written[one.key] = one.at
-    points.write(conn, batch)
+        batch.append((_series(UP, key), at, 1.0 if result.ok else 0.0))
+        if not result.untimed:
+            batch.append((_series(DURATION, key), at, result.duration))
+        left = result.details.get("certificate_left")
+        before = written.get(key)
+        if left is not None and (before is None or not 0 <= at - before < micros(CERTIFICATE_EVERY)):
+            batch.append((_series(CERTIFICATE, key), at, float(left)))
+            written[key] = at
+    points.write_rows(conn, batch)
     check_states.put_many(conn, [_row(one) for one in last.values()])
+
+
+@functools.lru_cache(maxsize=65536)
+def _series(metric: str, key: CheckKey) -> series.Key:
+    return series.key_of(metric, key.labels(), key.service)
 
 
 def load(conn: Connection) -> dict[CheckKey, CheckState]:

@@ -6,13 +6,19 @@ Only what cannot stand in a request is encoded: blanks and what is not ASCII.
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 import idna
 
 _PORTS = {"http": 80, "https": 443}
+_URL = re.compile(
+    r"(https?)://([^/?#]*@)?(?:\[([0-9a-f:.]+(?:%[^\]/?#]+)?)\]|([^/?#@:\[\]\\ ]+))(?::(\d*))?((?:[/?][^#]*)?)(?:#.*)?",
+    re.IGNORECASE,
+)
+"""Scheme, user information with its @, address in brackets or host, port, path and query."""
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]+")
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -56,18 +62,25 @@ def parse(text: str) -> Url:
     text = text.strip()
     if _CONTROL.search(text):
         raise ValueError("it holds a control character")
-    parts = urlsplit(text)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.port == 0:
+    parts = _URL.fullmatch(text)
+    if parts is None:
         raise ValueError("")
-    rest = text.partition("#")[0].partition("://")[2][len(parts.netloc) :]
-    host = ascii_host(parts.hostname)
+    scheme, userinfo, bracketed, host, digits, rest = parts.groups(default="")
+    scheme = scheme.lower()
+    port = int(digits) if digits else _PORTS[scheme]
+    if not 0 < port < 65536:
+        raise ValueError(f"there is no port {port}")
+    if not rest.startswith("/"):
+        rest = f"/{rest}"
+    if bracketed:
+        ipaddress.IPv6Address(bracketed.replace("%25", "%", 1))
     return Url(
-        parts.scheme,
-        _sendable(parts.netloc.rpartition("@")[0]),
-        host,
-        _PORTS[parts.scheme] if parts.port is None else parts.port,
-        _sendable(rest if rest.startswith("/") else f"/{rest}"),
-        ":" in host or _IPV4.fullmatch(host) is not None,
+        scheme,
+        _sendable(userinfo[:-1]),
+        bracketed or ascii_host(host.lower()),
+        port,
+        _sendable(rest),
+        bool(bracketed) or _IPV4.fullmatch(host) is not None,
     )
 
 
