@@ -94,6 +94,7 @@ async def _forewatch_sweep(urls: Sequence[str]) -> tuple[float, float]:
 
         engine = CheckEngine(config, Path(folder), {}, on_transition, on_results, first_round=0.0)
         gc.collect()
+        gc.freeze()  # as a shift does
         began, cpu = time.perf_counter(), _own_cpu()
         await engine.start()
         try:

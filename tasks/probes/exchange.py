@@ -35,7 +35,7 @@ class Exchange:
 
     def __init__(self, attempt: Attempt, request: Request, trusted: Trusted | None, details: dict[str, Any]) -> None:
         self.request = request
-        self.head = Head()
+        self.head = Head(self._head_is_enough)
         self.too_large = False
         """There is more of the body than is read."""
         self.broken = ""
@@ -73,7 +73,7 @@ class Exchange:
             self.request.apply(handle, addresses)
             if tls:
                 self._apply_tls(handle)
-            handle.setopt(pycurl.HEADERFUNCTION, self._line)
+            handle.setopt(pycurl.HEADERFUNCTION, self.head.add)
             handle.setopt(pycurl.WRITEFUNCTION, self._body.append)
             closely = context.remarks.due(self.request.url)
             if closely:
@@ -111,13 +111,10 @@ class Exchange:
             handle.setopt(pycurl.SSL_VERIFYPEER, 0)
             handle.setopt(pycurl.SSL_VERIFYHOST, 0)
 
-    def _line(self, line: bytes) -> int | None:
-        """libcurl's, with each line of the head; 0 ends the transfer."""
-        if not self.head.add(line):
-            return None
+    def _head_is_enough(self) -> bool:
         self._judge_head()
         self._stopped = self._failing is not None or self.head.status == SWITCHING or self.location is not None
-        return 0 if self._stopped else None
+        return self._stopped
 
     def _told(self, kind: int, said: bytes) -> None:
         """libcurl's, with what it does."""
@@ -142,19 +139,18 @@ class Exchange:
         """The transfer ended before its end: it was stopped, or judged by what had come, or it failed."""
         if self._stopped:
             return
-        if error.code == pycurl.E_FILESIZE_EXCEEDED:
-            self.too_large = True
-            if not self.head.over:
+        head = self.head
+        if not head.over:
+            head.break_off()
+        self.broken = _taken(error, head)
+        self.too_large = error.code == pycurl.E_FILESIZE_EXCEEDED
+        if self.broken or self.too_large:
+            if not head.over:
                 self._judge_head()
-            return
-        taken = _taken(error, self.head)
-        if taken:
-            self.broken = taken
-            self._judge_head()
             return
         url = self.request.url
         asked = Asked(url.host, url.port, self.request.checked_name, self.trusted)
-        raise failing(error, handle, asked, self.head, self._details) from error
+        raise failing(error, handle, asked, head, self._details) from error
 
     @property
     def remarks(self) -> list[str]:

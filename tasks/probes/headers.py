@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 SWITCHING = 101
 _BLANK = (b"\r\n", b"\n")
+STOP = 0
+"""What tells libcurl to end a transfer."""
 
 
 class Head:
-    """Take lines with `add` until it says that the head is over; those of interim answers are forgotten."""
+    """Takes lines with `add`, as libcurl hands them over; those of interim answers are forgotten.
 
-    def __init__(self) -> None:
+    `enough` is asked once the head is over, and says whether the transfer may end there.
+    """
+
+    __slots__ = ("_enough", "_lines", "_named", "over", "status")
+
+    def __init__(self, enough: Callable[[], bool] = lambda: False) -> None:
         self.status = 0
         self.over = False
-        self.size = 0
-        """Bytes received."""
+        self._enough = enough
         self._lines: list[bytes] = []
         self._named: dict[str, list[str]] | None = None
 
-    def add(self, line: bytes) -> bool:
-        """Whether the head is over with this line; what follows later are trailers."""
+    def add(self, line: bytes) -> int | None:
         if self.over:
-            return False
-        self.size += len(line)
-        if not self.status:
-            self.status = _status(line)
-            return False
+            return None  # a trailer
         if line not in _BLANK:
             self._lines.append(line)
-            return False
-        if self.status < 200 and self.status != SWITCHING:
-            self.status = 0
+            return None
+        self.status = _status(self._lines[0]) if self._lines else 0
+        if 100 <= self.status < 200 and self.status != SWITCHING:
             self._lines.clear()
-            return False
+            return None
         self.over = True
-        return True
+        return STOP if self._enough() else None
+
+    def break_off(self) -> None:
+        """There are no more lines, though it is not over."""
+        self.status = _status(self._lines[0]) if self._lines else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes received."""
+        return sum(map(len, self._lines))
 
     def all(self, name: str) -> list[str]:
         """What every line of this name says, in the order of the answer; names are the same in any case."""
         if self._named is None:
             self._named = {}
-            for line in self._lines:
+            for line in self._lines[1:]:
                 key, _, value = _text(line).partition(":")
                 self._named.setdefault(key.strip().lower(), []).append(value.strip())
         return self._named.get(name.lower(), [])
