@@ -144,6 +144,8 @@ def _template() -> Any:
     curl.setopt(pycurl.FRESH_CONNECT, 1)
     curl.setopt(pycurl.FORBID_REUSE, 1)
     curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+    # Names are looked up by us. Else libcurl would go through all it remembers for each transfer.
+    curl.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
     curl.setopt(pycurl.CONNECTTIMEOUT, LONGEST)
     curl.setopt(pycurl.USERAGENT, USER_AGENT)
     curl.setopt(pycurl.PATH_AS_IS, 1)

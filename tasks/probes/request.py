@@ -64,7 +64,8 @@ class Request:
         whole = [address for address in addresses if "%" not in address]
         if whole or not addresses:
             listed = ",".join(_bracketed(address) for address in whole)
-            # "+": only for now, as any answer of a name server; otherwise it would stand for ever.
+            # For this transfer alone; without "+" it would stand for ever.
+            handle.setopt(pycurl.DNS_CACHE_TIMEOUT, 1)
             handle.setopt(pycurl.RESOLVE, [f"+{url.host}:{url.port}:{listed}"])
         else:  # a link-local address with its zone can be connected to, but not be given as an answer
             zoned = addresses[0].replace("%", "%25")
