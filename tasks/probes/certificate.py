@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
+from forewatch.checking.certificates import expires_first, whose
 from tasks.probes import words
 from tasks.probes.authorities import Trusted
 from tasks.probes.words import spoken
@@ -59,18 +60,16 @@ class Lifetime(NamedTuple):
         return found
 
     def good_for(self) -> str:
-        """`good for 20 days`, and which certificate it is where that is not the server's own."""
-        of = f" (the first to expire is that of its authority {self.authority})" if self.authority else ""
-        return f"good for {spoken(self.left)}{of}"
+        """`certificate is good for 20 days`, and whose it is where that is not the server's own."""
+        return f"certificate is good for {spoken(self.left)}{expires_first(self.authority)}"
 
     def too_short(self, wanted: int | None) -> str | None:
         """Why it is not good for `wanted` days; None where it is."""
         left = self.left
         if wanted is None or int(left // 86400) >= wanted:
             return None
-        whose = f"the certificate of its authority {self.authority}" if self.authority else "certificate"
         when = f"expires in {spoken(left)}" if left > 0 else f"expired {spoken(-left)} ago"
-        return f"{whose} {when}, expected at least {wanted} days"
+        return f"{whose(self.authority)} {when}, expected at least {wanted} days"
 
 
 def shown(handle: Any) -> tuple[bytes, ...]:
@@ -165,8 +164,8 @@ def _remark(path: _Path) -> str:
         except ValueError:
             continue
         if key is None:
-            whose = "certificate" if one is path[0] else f"the certificate of {_called(one.subject)}"
-            return f"{whose} has no Authority Key Identifier: strict clients, as Python from 3.13 on, refuse it"
+            subject = whose("" if one is path[0] else _called(one.subject))
+            return f"{subject} has no Authority Key Identifier: strict clients, as Python from 3.13 on, refuse it"
     return ""
 
 

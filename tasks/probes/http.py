@@ -27,6 +27,8 @@ from tasks.probes.request import Request, server_name
 from tasks.probes.url import Url, parse, redirected
 
 REDIRECTS = 10
+SOON = 30 * 86400.0
+"""Seconds an authority's certificate is still good for from which on a check that passes says so."""
 _REPEATED = (307, 308)
 """Redirects that leave the method as it is."""
 
@@ -80,12 +82,13 @@ def _after(status: int, request: Request) -> tuple[str, str | None]:
 def _judged(a: Attempt, exchange: Exchange, details: dict[str, Any]) -> Answer:
     if wants_body(a.check.expect):
         judge_body(_text(exchange, details), a.check.expect, details)
-    remarks = list(exchange.remarks)
+    reason, remarks = f"{exchange.head.status} after {words.spoken(a.elapsed())}", exchange.remarks
     if exchange.request.url.scheme == "https":
-        remarks += _judge_certificate(a, exchange, details)
+        said, remark = _judge_certificate(a, exchange, details)
+        reason += said
+        remarks += remark
     elif a.check.expect.certificate_days is not None:
         raise Failing("no certificate: the answer came over plain HTTP", details)
-    reason = f"{exchange.head.status} after {words.spoken(a.elapsed())}"
     if remarks:
         details["remarks"] = remarks
         reason += f" (remark: {'; '.join(remarks)})"
@@ -104,17 +107,18 @@ def _text(exchange: Exchange, details: Mapping[str, Any]) -> str:
     return text_of(body, exchange.head.first("Content-Type"))
 
 
-def _judge_certificate(a: Attempt, exchange: Exchange, details: dict[str, Any]) -> list[str]:
-    """Raises Failing where it is not good for as long as expected; returns what there is to remark."""
+def _judge_certificate(a: Attempt, exchange: Exchange, details: dict[str, Any]) -> tuple[str, list[str]]:
+    """What is to be said of it, and what to remark. Raises Failing where it is not good for as long as expected."""
     wanted = a.check.expect.certificate_days
     try:
         lifetime = certificate.lifetime(exchange.chain, exchange.trusted)
     except certificate.Unreadable as error:
         if wanted is None:
-            return [str(error)]
+            return "", [str(error)]
         raise Failing(str(error), details) from error
     details.update(lifetime.about())
     reason = lifetime.too_short(wanted)
     if reason is not None:
         raise Failing(reason, details)
-    return [lifetime.remark] if lifetime.remark else []
+    worth_saying = lifetime.authority and lifetime.left < SOON
+    return f"; {lifetime.good_for()}" if worth_saying else "", [lifetime.remark] if lifetime.remark else []

@@ -111,7 +111,7 @@ def _judged(a: Attempt, chain: tuple[bytes, ...], trusted: Trusted, details: dic
     reason = lifetime.too_short(wanted)
     if reason is not None:
         raise Failing(reason, details)
-    said = f"certificate is {lifetime.good_for()}"
+    said = lifetime.good_for()
     if lifetime.remark:
         details["remarks"] = [lifetime.remark]
         said += f" (remark: {lifetime.remark})"

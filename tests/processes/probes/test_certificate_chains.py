@@ -46,9 +46,16 @@ async def test_an_intermediate_that_expires_first_counts_and_is_named(both, tmp_
     enough = await both(tls, root.file.name, certificate_days=2)
     assert fine.details["certificate_days"] == 2
     assert fine.details["certificate_of"] == "Between"
-    assert fine.reason == "certificate is good for 2 days (the first to expire is that of its authority Between)"
+    assert fine.reason == "certificate is good for 2 days, as that of its authority Between expires first"
     assert short.reason == "the certificate of its authority Between expires in 2 days, expected at least 14 days"
     assert enough.ok
+
+
+async def test_an_http_check_that_passes_says_whose_certificate_expires_soon(ask, tmp_path, root):
+    between = Authority(tmp_path, "Between", above=root, days=2.5)
+    async with serving(saying(), tls=between.server("127.0.0.1", days=90)) as port:
+        result = await ask(http=f"https://127.0.0.1:{port}/", ca=root.file.name)
+    assert result.reason.endswith(" ms; certificate is good for 2 days, as that of its authority Between expires first")
 
 
 async def test_a_root_that_expires_first_counts(both, tmp_path):
