@@ -100,7 +100,7 @@ async def stand_scheduled(shift: str) -> str:
 
 async def _stand(context: Runtime, fence: Fence, duty: Duty, flow_run_id: str | None = None) -> str:
     # The configuration is as old as the watch: gone through again and again, it would cost each check a quarter more.
-    # And little of what a watch makes needs the collector, and each full pass holds up the loop for a tenth of a second.
+    # And little of what a watch makes needs the collector, each full pass of which holds up the loop for 0.1 s.
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     watch = Watch(

@@ -191,4 +191,4 @@ def _phases(handle: Any, looked_up: float | None) -> dict[str, float]:
         found["tls"] = shaken - connected
     found["first_byte"] = first - begun
     found["transfer"] = info(pycurl.TOTAL_TIME) - first
-    return found
+    return {name: round(took, 6) for name, took in found.items()}
