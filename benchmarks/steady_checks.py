@@ -55,7 +55,7 @@ async def _watch(config: Config, seconds: float, target: list[psutil.Process]) -
     due: dict[int, CheckKey] = {}
 
     async def timed(check: Check, instance: Instance | None, context: ProbeContext) -> ProbeResult:
-        late.append(loop.time() - engine._watched[due[id(check)]].due)
+        late.append(max(0.0, loop.time() - engine._watched[due[id(check)]].due))
         return await probe(check, instance, context)
 
     def write(results: list[CheckResult]) -> None:
