@@ -81,8 +81,8 @@ def _draw(kind: str, random: np.random.Generator, every: float) -> Disk | None:
         keep = keep[(keep < start) | (keep > start + random.uniform(2, 10) * DAY / 24)]
     begin = _MONDAY + micros(offset * STEP)
     samples = [(begin + micros(int(k) * STEP), float(shown[k])) for k in keep]
-    foreseen = used[PAST - 1] + np.cumsum(calm[PAST:]) + events[PAST:] - events[PAST - 1]
-    expected = (int(np.argmax(foreseen >= limit)) + 1) * STEP if np.any(foreseen >= limit) else len(foreseen) * STEP
+    projected = used[PAST - 1] + np.cumsum(calm[PAST:]) + events[PAST:] - events[PAST - 1]
+    expected = (int(np.argmax(projected >= limit)) + 1) * STEP if np.any(projected >= limit) else len(projected) * STEP
     return Disk(kind, samples, begin + micros(PAST * STEP), 1.0, reached * STEP, expected)
 
 

@@ -16,7 +16,7 @@ import psutil
 
 from forewatch import __version__
 from forewatch.home import Home
-from forewatch.orchestration import leftovers
+from forewatch.orchestration import orphans
 from forewatch.runtime import Runtime
 from forewatch.store import shifts
 from tests.e2e.harness import Forewatch
@@ -62,7 +62,7 @@ def holders(runtime: Runtime) -> dict[int, str]:
 def idle(runtime: Runtime) -> list[psutil.Process]:
     """Children that neither stand a shift nor run a flow run: the spares."""
     taken = set(holders(runtime)) | _busy(runtime.home)
-    return [child for child in leftovers.living(runtime.home, "children") if child.pid not in taken]
+    return [child for child in orphans.living(runtime.home, "children") if child.pid not in taken]
 
 
 def _busy(home: Home) -> set[int]:

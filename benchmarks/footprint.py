@@ -22,7 +22,7 @@ from benchmarks._forewatch import VERSIONS, holders, standing
 from benchmarks._processes import Ledger, Sample, look, memory_by_role
 from benchmarks._target import addresses, target
 from forewatch.home import Home
-from forewatch.orchestration import leftovers
+from forewatch.orchestration import orphans
 from forewatch.runtime import Runtime
 from tests.e2e.harness import Forewatch
 
@@ -105,8 +105,8 @@ def tree(forewatch: Forewatch, stood: dict[int, str]) -> list[Sample]:
     below = {process.pid: process for process in top.children(recursive=True)}
     known = {top.pid: "supervisor"}
     for part in ("server", "worker", "serve"):
-        known |= {process.pid: part for process in leftovers.living(forewatch.home, part)}
-    children = {process.pid for process in leftovers.living(forewatch.home, "children")}
+        known |= {process.pid: part for process in orphans.living(forewatch.home, part)}
+    children = {process.pid for process in orphans.living(forewatch.home, "children")}
     samples = []
     for pid in {top.pid, *below, *children}:
         sample = look(pid, "")

@@ -1,4 +1,4 @@
-"""The flow `forecast`: what every series will do, how well that was foreseen so far, and what will be used up."""
+"""The flow `forecast`: what every series will do, how good its forecasts were so far, and what will be used up."""
 
 from __future__ import annotations
 

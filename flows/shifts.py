@@ -158,5 +158,5 @@ DESCRIPTIONS = {
     "collect-metrics": "The last sample of this machine and of Forewatch itself.",
     "page-people": "Notifications since this watch began.",
     "anomalies": "What was unusual in the last day, by each series' own history.",
-    "objectives": "What was promised and reached, and what is left of the error budgets.",
+    "objectives": "How objectives stand, and what is left of the error budgets.",
 }

@@ -179,7 +179,7 @@ class Delivery:
                 report(error, incident=incident_id)
 
     def _is_new(self, parcel: Parcel) -> bool:
-        # A claim that ran out early, by a jump of the clock, is still in our hands.
+        # A claim that ran out early, by a jump of the clock, is still ours.
         return parcel.notification.id not in self._under_way
 
     def _start(self, parcel: Parcel, config: Config, term: int) -> asyncio.Task[None]:

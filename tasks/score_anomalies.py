@@ -1,4 +1,4 @@
-"""The loop of the shift `collect-metrics` that scores what was measured, once a minute, and says what is odd.
+"""The loop of the shift `collect-metrics` that scores what was measured, once a minute, and reports anomalies.
 
 All work is done in short pieces on the store's thread, with a breath between them, so that neither the beat of the
 watch nor a sample waits for it.
@@ -41,7 +41,7 @@ class AnomalyScoring:
         self._rows: list[dict[str, object]] = []
 
     def rows(self) -> list[dict[str, object]]:
-        """What is and was odd lately, for the shift's table."""
+        """The anomalies there are and were lately, for the shift's table."""
         return self._rows
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -61,7 +61,7 @@ class AnomalyScoring:
             await self._until_next(stop)
 
     async def once(self, stop: asyncio.Event | None = None) -> None:
-        """Score what has finished and process what is odd. Raises StoreUnavailable, Fenced."""
+        """Score what has finished and process the anomalies. Raises StoreUnavailable, Fenced."""
         run, store = self._runtime.store.run, self._runtime.store
         _, config = self._runtime.configuration.current()
         if self._scorer is None:

@@ -9,10 +9,10 @@ import typer
 
 from forewatch.commands.common import HomeOption, local, opened, out, person, table
 from forewatch.detection.episode import Episode, Verdict
-from forewatch.detection.oddity import Oddity, happened, shown
+from forewatch.detection.series_anomaly import Anomaly, happened, shown
 from forewatch.errors import ForewatchError, NotFound
 from forewatch.notifying.content import Links
-from forewatch.reports.anomalies import learning, oddities_of
+from forewatch.reports.anomalies import anomalies_of, learning
 from forewatch.runtime import Runtime
 from forewatch.series.anomaly_series import chosen
 from forewatch.store import anomalies, audit, detectors, series
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
         with opened(home) as runtime, runtime.store.read_metrics() as conn:
             known = {one.id: one for one in series.all_series(conn)}
             episodes = anomalies.listing(conn, limit=limit if service is None else 10_000)
-            found = [one for one in oddities_of(episodes, known) if service in (None, one.service)][:limit]
+            found = [one for one in anomalies_of(episodes, known) if service in (None, one.service)][:limit]
             knows = _learning(runtime, known, detectors.readiness(conn))
         table(
             ("ID", "SERVICE", "SINCE", "UNTIL", "TOLD", "SAID", "SERIES", "WHAT"),
@@ -65,13 +65,13 @@ def register(app: typer.Typer) -> None:
     def show(anomaly: AnomalyArgument, home: HomeOption = None) -> None:
         """One anomaly: what was expected, how rare it is, and why it was or was not made an alert."""
         with opened(home) as runtime, runtime.store.read_metrics() as conn:
-            odd = _found(anomaly, anomalies.get(conn, _number(anomaly)), series.all_series(conn))
+            found = _found(anomaly, anomalies.get(conn, _number(anomaly)), series.all_series(conn))
             address = Links.of(runtime.configuration.current()[1], runtime.home).forewatch
-        for line in _lines(odd):
+        for line in _lines(found):
             out.print(line, markup=False)
-        out.print(f"picture: {address}/pictures/anomaly/{odd.episode.id}.svg", markup=False)
-        if odd.episode.verdict is None:
-            out.print(f"\nWas it noise? forewatch anomalies noise {odd.episode.name} (or: real)", markup=False)
+        out.print(f"picture: {address}/pictures/anomaly/{found.episode.id}.svg", markup=False)
+        if found.episode.verdict is None:
+            out.print(f"\nWas it noise? forewatch anomalies noise {found.episode.name} (or: real)", markup=False)
 
     @group.command()
     def noise(anomaly: AnomalyArgument, home: HomeOption = None) -> None:
@@ -105,8 +105,8 @@ def _number(text: str) -> int:
     return int(digits)
 
 
-def _found(text: str, episode: Episode | None, known: list[series.Series]) -> Oddity:
-    found = oddities_of([episode] if episode is not None else [], {one.id: one for one in known})
+def _found(text: str, episode: Episode | None, known: list[series.Series]) -> Anomaly:
+    found = anomalies_of([episode] if episode is not None else [], {one.id: one for one in known})
     if not found:
         raise NotFound(f"there is no anomaly {text} (forewatch anomalies list shows them)")
     return found[0]
@@ -119,13 +119,13 @@ def _learning(runtime: Runtime, known: dict[int, series.Series], ready: dict[int
     return learning(chosen(config, known.values()), ready, runtime.clock.now())
 
 
-def _lines(odd: Oddity) -> list[str]:
-    one = odd.episode
-    lines = [f"{one.name} of {odd.service}: {odd.series} {happened(odd.metric, one)}"]
+def _lines(anomaly: Anomaly) -> list[str]:
+    one = anomaly.episode
+    lines = [f"{one.name} of {anomaly.service}: {anomaly.series} {happened(anomaly.metric, one)}"]
     lines.append(f"since {local(one.start)}, " + (f"until {local(one.end)}" if one.end is not None else "goes on"))
     if one.expected is not None:
-        low, high = shown(odd.metric, one.lower), shown(odd.metric, one.upper)
-        lines.append(f"expected: {shown(odd.metric, one.expected)}, between {low} and {high}")
+        low, high = shown(anomaly.metric, one.lower), shown(anomaly.metric, one.upper)
+        lines.append(f"expected: {shown(anomaly.metric, one.expected)}, between {low} and {high}")
     rare = "as rare as the alarm budget allows" if one.level == "high" else "ten times as often as the alarm budget"
     lines.append(f"score: {one.score:.2f}, {one.level}: {rare}")
     made = "part of an alert" if one.told == "alert" else "a note"

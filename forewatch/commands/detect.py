@@ -61,10 +61,10 @@ def _file(source: Path, target: Path, warmup: int | None, compact: bool, false_a
     scored = detect_file(source, target, warmup=warmup, compact=compact)
     _note(scored.rows.notes)
     threshold = scored.detector.threshold(false_alarms)
-    odd = scored.score >= threshold
+    high = scored.score >= threshold
     count = len(scored.rows)
     out.print(
-        f"{target}: {count:,} row{'' if count == 1 else 's'}, {int(odd.sum()):,} of them at or above {threshold:.3f} "
+        f"{target}: {count:,} row{'' if count == 1 else 's'}, {int(high.sum()):,} of them at or above {threshold:.3f} "
         f"(about {false_alarms:g} false alarm{'' if false_alarms == 1 else 's'} a month).",
         markup=False,
     )
@@ -76,7 +76,7 @@ def _file(source: Path, target: Path, warmup: int | None, compact: bool, false_a
             markup=False,
         )
     if png is not None:
-        _draw(png, source.name, scored, odd)
+        _draw(png, source.name, scored, high)
 
 
 def _folder(source: Path, target: Path, warmup: int | None, compact: bool, jobs: int | None) -> None:
@@ -101,7 +101,7 @@ def _note(sentences: Iterable[str]) -> None:
         print(sentence, file=sys.stderr)
 
 
-def _draw(path: Path, title: str, scored: Scored, odd: NDArray[np.bool_]) -> None:
+def _draw(path: Path, title: str, scored: Scored, high: NDArray[np.bool_]) -> None:
     from forewatch.trials.files.plot import Picture, draw
 
     rows = scored.rows
@@ -112,6 +112,6 @@ def _draw(path: Path, title: str, scored: Scored, odd: NDArray[np.bool_]) -> Non
         expected=scored.expected,
         lower=scored.lower,
         upper=scored.upper,
-        anomalies=odd,
+        anomalies=high,
     )
     draw(path, picture)

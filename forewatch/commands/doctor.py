@@ -33,7 +33,7 @@ LEAST_FREE = 512 * 1024 * 1024
 RECENT = 86_400.0
 """Seconds for which a refused request is worth a warning."""
 TRUSTED_SKEW = 2.0
-"""Seconds that the clock of a server on this machine may differ before something is odd."""
+"""Seconds that the clock of a server on this machine may differ before something is wrong."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         """Forecast a series with a 95 % band, and when it reaches a limit."""
         # Loads numpy, which no other command should wait for.
         from forewatch.detection.grid import LARGEST
-        from forewatch.trials.files.forecast import foresee, limit_sentence, write_forecast
+        from forewatch.trials.files.forecast import forecast_rows, limit_sentence, write_forecast
         from forewatch.trials.files.plot import Picture, draw
         from forewatch.trials.files.series_csv import read_series
 
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         rows = read_series(csv)
         for note in rows.notes:
             print(note, file=sys.stderr)
-        found = foresee(rows, span)
+        found = forecast_rows(rows, span)
         if found.left_out:
             said = f"{found.left_out:,} of {len(rows):,} rows have a value beyond {LARGEST:g}"
             print(f"{csv}: {said} and are left out", file=sys.stderr)

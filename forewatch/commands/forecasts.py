@@ -10,7 +10,7 @@ from forewatch.clock import micros, seconds
 from forewatch.commands.common import HomeOption, local, opened, out, table
 from forewatch.detection.horizons import HORIZONS, Reach
 from forewatch.detection.quantity import show
-from forewatch.reports.forecasts import Foreseen, find_series, foreseen, horizon_of, name_of
+from forewatch.reports.forecasts import SeriesForecast, find_series, horizon_of, name_of, series_forecasts
 from forewatch.store import series
 from forewatch.store.forecasts import Forecast
 from forewatch.units import format_duration
@@ -22,7 +22,7 @@ STEPS_SHOWN = 12
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="What is coming, and how well it was foreseen so far.", no_args_is_help=True)
+    group = typer.Typer(help="What is coming, and how good the forecasts have been so far.", no_args_is_help=True)
     app.add_typer(group, name="forecasts")
 
     @group.command("list")
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         with opened(home) as runtime, runtime.store.read_metrics() as conn:
             now = runtime.clock.now()
             every = [one for one in series.all_series(conn) if text in name_of(one)]
-            found = sorted(foreseen(conn, every, now), key=_rank)
+            found = sorted(series_forecasts(conn, every, now), key=_rank)
         table(
             ("ID", "NOW", "IN AN HOUR", "IN A DAY", "HELD", "RUNS OUT", "SERIES"),
             (
@@ -65,7 +65,7 @@ def register(app: typer.Typer) -> None:
         reach = horizon_of(horizon) if horizon else None
         with opened(home) as runtime, runtime.store.read_metrics() as conn:
             now = runtime.clock.now()
-            [one] = foreseen(conn, [find_series(conn, which)], now)
+            [one] = series_forecasts(conn, [find_series(conn, which)], now)
         out.print(f"{one.series.id} {one.name}: {one.said(one.value) or 'no data'} now.\n", markup=False)
         _show_horizons(one)
         if one.unknown:
@@ -83,7 +83,7 @@ def register(app: typer.Typer) -> None:
             _show_steps(one, reach)
 
 
-def held(one: Foreseen, reach: Reach) -> str:
+def held(one: SeriesForecast, reach: Reach) -> str:
     """How often the bands held: `94.1% of 20`, with a word where that is too little."""
     trust = one.trust[reach]
     if trust.coverage is None:
@@ -92,7 +92,7 @@ def held(one: Foreseen, reach: Reach) -> str:
     return f"{show(trust.coverage, 'ratio')} of {trust.scored}{failing}"
 
 
-def _show_horizons(one: Foreseen) -> None:
+def _show_horizons(one: SeriesForecast) -> None:
     rows = []
     for horizon in HORIZONS:
         reach = horizon.name
@@ -105,7 +105,7 @@ def _show_horizons(one: Foreseen) -> None:
     table(("HORIZON", "AT ITS END", "95 % BAND", "HELD", "MADE", "MODEL"), rows, "")
 
 
-def _show_steps(one: Foreseen, reach: Reach) -> None:
+def _show_steps(one: SeriesForecast, reach: Reach) -> None:
     made = one.made.get(reach)
     if made is None:
         out.print(f"No forecast of the {reach} yet: {one.not_yet[reach]}.", markup=False)
@@ -124,7 +124,7 @@ def _parts(made: Forecast) -> tuple[tuple[float, ...], ...]:
     return tuple(made.mean), tuple(made.lower), tuple(made.upper)
 
 
-def _rank(one: Foreseen) -> tuple[bool, int, bool, bool, str]:
+def _rank(one: SeriesForecast) -> tuple[bool, int, bool, bool, str]:
     """What runs out first, then what fails, then what is forecast, then the rest, by name."""
     runs_out = one.exhausted_at
     return (runs_out is None, runs_out or 0, not one.demoted, "hour" not in one.made, one.name)

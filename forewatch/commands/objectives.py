@@ -1,4 +1,4 @@
-"""`forewatch objectives`: what services promise, and what of it they keep."""
+"""`forewatch objectives`: how the services' objectives stand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from forewatch.commands.common import HomeOption, opened, table
 from forewatch.errors import NotFound
 from forewatch.reports.objectives import COLUMNS, figures
-from forewatch.series.objective_answers import promises
+from forewatch.series.objective_answers import service_objectives
 
 EMPTY = "No service has objectives; docs/operations/objectives.md shows how to write one."
 
@@ -24,12 +24,12 @@ def register(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="All figures, as JSON.")] = False,
         home: HomeOption = None,
     ) -> None:
-        """What was promised and reached, what is left of the error budgets, and how long that lasts."""
+        """How objectives stand: what was reached, what is left of the error budgets, and for how long."""
         with opened(home) as runtime:
             _, config = runtime.configuration.current()
             if service is not None and config.service(service) is None:
                 raise NotFound(f"there is no service {service} in the configuration")
-            kept = [one for one in promises(config) if service in (None, one.service.name)]
+            kept = [one for one in service_objectives(config) if service in (None, one.service.name)]
             with runtime.store.read_metrics() as conn:
                 found = figures(conn, kept, runtime.clock.now())
         if as_json:

@@ -1,4 +1,4 @@
-"""The part of the configuration that speaks of what is normal, what runs out, and what was promised."""
+"""The part of the configuration that speaks of what is normal, what runs out, and the objectives."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LatencyTarget(Model):
 
 
 class Objective(Model):
-    """What a service promises over a rolling window, and so how much may go wrong: the error budget."""
+    """What a service is to reach over a rolling window, and so how much may go wrong: the error budget."""
 
     name: Name | None = None
     availability: Annotated[Quantity, Field(gt=0, lt=1)] | None = None

@@ -1,4 +1,4 @@
-"""Pictures of anomalies, drawn when asked for: the series, what was expected of it, and the odd part in red."""
+"""Pictures of anomalies, drawn when asked for: the series, what was expected of it, and the unusual part in red."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastapi import APIRouter, HTTPException, Response
 
 from forewatch.clock import micros
 from forewatch.detection.band import Forecast
-from forewatch.detection.oddity import Oddity
 from forewatch.detection.picture import forecast_svg
 from forewatch.detection.quantity import unit_of
-from forewatch.reports.anomalies import oddities_of
+from forewatch.detection.series_anomaly import Anomaly
+from forewatch.reports.anomalies import anomalies_of
 from forewatch.runtime import Runtime
 from forewatch.series.step_means import finished, read, step_for
 from forewatch.store import anomalies, detectors, series
@@ -26,7 +26,7 @@ LEARNED = 4 * 86_400.0
 
 @dataclass(frozen=True)
 class _Found:
-    odd: Oddity
+    anomaly: Anomaly
     spans: list[tuple[int, int]]
     means: list[Mean]
     step: float
@@ -54,7 +54,7 @@ def router(runtime: Runtime) -> APIRouter:
                 for one in anomalies.of_series(conn, known.id, begin, until)
                 if one.kind != "silent"
             ]
-        return _Found(oddities_of([episode], {known.id: known})[0], spans, means, step, begin)
+        return _Found(anomalies_of([episode], {known.id: known})[0], spans, means, step, begin)
 
     @routes.get("/pictures/anomaly/{number}.svg")
     async def anomaly_picture(number: int) -> Response:
@@ -69,8 +69,8 @@ def router(runtime: Runtime) -> APIRouter:
 
 def _drawn(found: _Found) -> str:
     seen = [(mean.at, mean.value) for mean in found.means if mean.at >= found.begin]
-    title = f"{found.odd.episode.name} {found.odd.service}: {found.odd.series}"
-    return forecast_svg(title, seen, _expected(found), unit_of(found.odd.metric), found.spans)
+    title = f"{found.anomaly.episode.name} {found.anomaly.service}: {found.anomaly.series}"
+    return forecast_svg(title, seen, _expected(found), unit_of(found.anomaly.metric), found.spans)
 
 
 def _expected(found: _Found) -> Forecast | None:

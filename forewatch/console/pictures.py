@@ -53,14 +53,14 @@ def router(runtime: Runtime) -> APIRouter:
         )
         labels = " ".join(f"{name}={value}" for name, value in sorted(found.labels.items()))
         # To the end of its step: what is unusual for a minute is to be seen in an hour's mean.
-        odd = [(one.start - micros(step), (one.end or now) + 1) for one in episodes]
+        anomalous = [(one.start - micros(step), (one.end or now) + 1) for one in episodes]
         title = " ".join(part for part in (found.metric, "per second" if rate else "", labels) if part)
         return forecast_svg(
             shorten(title, _TITLE, placeholder=" ..."),
             to_rates(samples) if rate else samples,
             band,
             unit_of(found.metric),
-            odd,
+            anomalous,
         )
 
     @routes.get("/pictures/forecast/{series_id}.svg")

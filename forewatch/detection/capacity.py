@@ -118,7 +118,7 @@ class Outlook(Generic[S]):
         return f"now {show(self.value, unit)} of {show(self.limit, unit)}"
 
     def values(self) -> dict[str, Any]:
-        """What was measured and foreseen, kept with the alert."""
+        """What was measured and forecast, kept with the alert."""
         found: dict[str, Any] = {"value": self.value, "limit": self.limit}
         if self.expected is not None:
             found |= {"full_at": self.expected.at, "not_before": self.expected.lower}
@@ -155,7 +155,7 @@ def watches(config: Config, all_series: Iterable[S]) -> list[Watch[S]]:
     return found
 
 
-def foresee(watch: Watch[S], samples: Samples, limit_samples: Samples, now: int) -> Outlook[S] | NotYet:
+def outlook_of(watch: Watch[S], samples: Samples, limit_samples: Samples, now: int) -> Outlook[S] | NotYet:
     """When the watched series runs out; NotYet where that cannot be known, with the reason.
 
     `samples` of up to two weeks. `limit_samples` where the limit is a series: its newest value counts.
@@ -189,7 +189,7 @@ def capacity_events(
 ) -> list[AlertRaised | AlertCleared]:
     """Warnings of what runs out soon, ends of those that do not any more, and of those nobody measures now.
 
-    `watched` is everything there is, `outlooks` what was looked at this time: what cannot be foreseen now is no reason
+    `watched` is everything there is, `outlooks` what was looked at this time: what cannot be forecast now is no reason
     to end a warning. `firing` is fingerprint -> labels of our own alerts, of which it knows its own.
     """
     kept = {fingerprint(watch.labels) for watch in watched}

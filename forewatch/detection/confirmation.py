@@ -1,8 +1,9 @@
 """When the anomalies of a service are an alert: where one does not stand alone.
 
-One odd metric is a note. It becomes an alert with corroboration: another metric of the same service was odd at about
-the same time, or an alert of the service, or of one it depends on, began to fire then. A service of many series has
-odd ones by chance: it needs so many more of them that chance alone raises an alert at most once in four months.
+One anomalous metric is a note. It becomes an alert with corroboration: another metric of the same service was anomalous
+at about the same time, or an alert of the service, or of one it depends on, began to fire then. A service of many
+series has anomalies by chance: it needs so many more of them that chance alone raises an alert at most once in four
+months.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from forewatch.alerting.alert import Labels, Severity
 from forewatch.clock import iso, micros
 from forewatch.config.defaults import ANOMALOUS
-from forewatch.detection.oddity import Oddity, family, said
+from forewatch.detection.series_anomaly import Anomaly, family, said
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.units import format_duration
 
@@ -43,16 +44,17 @@ class Trouble:
 class Finding:
     """What is made of the anomalies of one service."""
 
-    alert: tuple[Oddity, ...] = ()
+    alert: tuple[Anomaly, ...] = ()
     """Those that go on and are an alert together; empty: nothing to tell."""
     reasons: Mapping[int, str] = field(default_factory=dict)
     """Of each anomaly that goes on, by its id: why it is or is not part of an alert."""
 
 
 def needed(series: int, per_month: float, within: float) -> int:
-    """How many further metrics must be odd so that chance alone does not raise an alert.
+    """How many further metrics must be anomalous so that chance alone does not raise an alert.
 
-    `series` of a service, each odd by chance `per_month` times, of which others within `within` seconds confirm one.
+    `series` of a service, each anomalous by chance `per_month` times, of which others within `within` seconds confirm
+    one.
     """
     expected = max(0, series - 1) * per_month * 2 * within / _MONTH
     for count in range(1, 10):
@@ -63,16 +65,16 @@ def needed(series: int, per_month: float, within: float) -> int:
 
 
 def confirm(
-    oddities: Sequence[Oddity], troubles: Iterable[Trouble], *, metrics: int, within: float, required: int
+    anomalies: Sequence[Anomaly], troubles: Iterable[Trouble], *, metrics: int, within: float, required: int
 ) -> Finding:
     """Judge the anomalies of one service, those that go on and those just over. `metrics` of different families the
     service has at all; `required` as `needed` says."""
     required = max(1, min(required, metrics - 1))
-    counted = [one for one in oddities if one.episode.counts() and one.episode.level == "high"]
+    counted = [one for one in anomalies if one.episode.counts() and one.episode.level == "high"]
     reasons: dict[int, str] = {}
     told = []
     known = list(troubles)
-    for one in oddities:
+    for one in anomalies:
         episode = one.episode
         if episode.end is not None or episode.id is None:
             continue
@@ -125,7 +127,7 @@ def anomalous_event(
     )
 
 
-def _near(one: Oddity, other: Oddity, within: float) -> bool:
+def _near(one: Anomaly, other: Anomaly, within: float) -> bool:
     """Whether both were out of the usual at about the same time, and do not say the same thing twice."""
     if one.episode.kind == other.episode.kind == "silent":
         return False  # whoever reports both has stopped
@@ -133,19 +135,19 @@ def _near(one: Oddity, other: Oddity, within: float) -> bool:
     return second.start - first.last <= micros(within)
 
 
-def _backs(trouble: Trouble, one: Oddity, within: float) -> bool:
+def _backs(trouble: Trouble, one: Anomaly, within: float) -> bool:
     if trouble.metric is not None and family(trouble.metric) == one.family:
         return False
     return one.episode.start - micros(within) <= trouble.since <= one.episode.last + micros(within)
 
 
-def _left_out(one: Oddity) -> str:
+def _left_out(one: Anomaly) -> str:
     if not one.episode.counts():
         return f"{one.episode.verdict_by or 'somebody'}{_NOISE}"
     return "not rare enough to count"
 
 
-def _alone(one: Oddity, others: int, required: int, within: float) -> str:
+def _alone(one: Anomaly, others: int, required: int, within: float) -> str:
     span = format_duration(within)
     service = one.service
     if not others:
@@ -156,14 +158,14 @@ def _alone(one: Oddity, others: int, required: int, within: float) -> str:
     )
 
 
-def _summary(service: str, told: Sequence[Oddity]) -> str:
+def _summary(service: str, told: Sequence[Anomaly]) -> str:
     first = said(told[0])
     more = sorted({one.metric for one in told[1:]} - {told[0].metric})
     beside = f"; so {'is' if len(more) == 1 else 'are'} {', '.join(more[:_MOST_SAID])}" if more else ""
     return f"{service} is not as usual: {first}{beside}"
 
 
-def _description(told: Sequence[Oddity], reasons: Mapping[int, str]) -> str:
+def _description(told: Sequence[Anomaly], reasons: Mapping[int, str]) -> str:
     lines = [f"{one.episode.name}: {said(one)}, {reasons[one.episode.id or 0]}." for one in told[:_MOST_SAID]]
     if len(told) > _MOST_SAID:
         lines.append(f"And {len(told) - _MOST_SAID} more.")

@@ -37,7 +37,7 @@ _SHORTEST_CHANGE = 3
 _TERM = 4.0
 """Times log(n) in BIC for each term: besides its size it has a place, chosen among hundreds."""
 _DOUBT = 1.8
-"""The error of the growth is taken this much larger than the leftovers say: the model was chosen by the same data."""
+"""The error of the growth is taken this much larger than the residuals say: the model was chosen by the same data."""
 
 Hours = NDArray[np.int64]
 
@@ -54,7 +54,7 @@ class Growth:
     recurring: tuple[Recurring, ...]
     changed: int | None
     """For how many hours it has grown as it does now, where that is not all along."""
-    leftovers: Vector
+    residuals: Vector
     """Days of what is unexplained, shape (days, 24), the next hour first."""
     error: float
     """Standard error of an hour's growth."""
@@ -83,7 +83,7 @@ class Growth:
         """`count` equally likely futures, shape (count, hours), as growth from now; the same ones each time."""
         random = np.random.default_rng(0)
         days = -(-hours // DAY)
-        drawn = self.leftovers[random.integers(len(self.leftovers), size=(count, days))].reshape(count, days * DAY)
+        drawn = self.residuals[random.integers(len(self.residuals), size=(count, days))].reshape(count, days * DAY)
         doubt = _DOUBT * self.error * random.standard_normal((count, 1))
         return np.asarray(np.cumsum(self.expected(hours) + drawn[:, :hours] + doubt, axis=1))
 

@@ -1,4 +1,4 @@
-"""Whether a service keeps what it promises, and whether it spends what may go wrong too fast.
+"""Whether a service meets its objectives, and whether it spends its error budget too fast.
 
 Each answer of an objective's check is good or bad. The error budget is the share that may be bad over the objective's
 window; the burn rate is the share that was bad over the share that may be: at 1x the budget lasts the window out.

@@ -20,16 +20,16 @@ _STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#808890}.title{font-weight:600;font-size:13px}"
     ".grid{stroke:#808890;stroke-opacity:.25}.seen{fill:none;stroke:#2f81c7;stroke-width:1.5}"
     ".mean{fill:none;stroke:#e07b39;stroke-width:1.5;stroke-dasharray:4 3}.band{fill:#e07b39;fill-opacity:.22}"
-    ".odd{fill:none;stroke:#d03b3b;stroke-width:3;stroke-linecap:round}"
+    ".anomaly{fill:none;stroke:#d03b3b;stroke-width:3;stroke-linecap:round}"
 )
 
 
 def forecast_svg(
-    title: str, samples: Samples, forecast: Forecast | None, unit: Unit, odd: Sequence[tuple[int, int]] = ()
+    title: str, samples: Samples, forecast: Forecast | None, unit: Unit, anomalies: Sequence[tuple[int, int]] = ()
 ) -> str:
     """The picture: what was seen as a line, what is expected as a dashed line in its 95 % band. Times are UTC.
 
-    What was seen in the spans `odd`, from and to, is red.
+    What was seen in the spans `anomalies`, from and to, is red.
     """
     # What is larger cannot be told apart from its neighbours by any scale, nor counted with.
     seen = _thin([sample for sample in clean(samples) if abs(sample[1]) < _LARGEST])
@@ -43,7 +43,7 @@ def forecast_svg(
     if forecast:
         values += [*forecast.lower, *forecast.upper]
     body = (
-        _body(seen, ahead, forecast, times, values, unit, odd)
+        _body(seen, ahead, forecast, times, values, unit, anomalies)
         if times
         else _text(WIDTH / 2, HEIGHT / 2, "no data", "middle")
     )
@@ -61,7 +61,7 @@ def _body(
     times: list[int],
     values: list[float],
     unit: Unit,
-    odd: Sequence[tuple[int, int]],
+    anomalies: Sequence[tuple[int, int]],
 ) -> str:
     start, end = min(times), max(times)
     marks = _marks(min(values), max(values))
@@ -90,10 +90,10 @@ def _body(
         parts.append(f'<polygon class="band" points="{_points([(x(at), y(value)) for at, value in edge])}"/>')
         parts.append(line("mean", list(zip(ahead, forecast.mean, strict=True))))
     parts.append(line("seen", seen))
-    for since, until in odd:
+    for since, until in anomalies:
         red = [sample for sample in seen if since <= sample[0] < until]
         # One point alone is drawn as a dot: a line to itself with round ends.
-        parts.append(line("odd", [*red, *red[-1:]]))
+        parts.append(line("anomaly", [*red, *red[-1:]]))
     return "".join(parts)
 
 

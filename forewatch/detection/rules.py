@@ -22,9 +22,9 @@ from forewatch.config.models import Rule, Statistic
 from forewatch.detection.band import Forecast
 from forewatch.detection.counters import is_counter
 from forewatch.detection.episode import Episode
-from forewatch.detection.oddity import happened
 from forewatch.detection.quantity import show, unit_of
 from forewatch.detection.sentences import Watched
+from forewatch.detection.series_anomaly import happened
 from forewatch.detection.statistics import Sample, Samples, compute, within
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.units import format_duration
@@ -40,7 +40,7 @@ HOST = "host"
 _ROUNDING = 1e-9
 _SHORTEST_GAP = 60.0
 _LASTS = 1.5
-"""A rule that foresees exhaustion is calm once it is so many times as far away as it tells of."""
+"""A rule that forecasts exhaustion is calm once it is so many times as far away as it tells of."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def evaluate(
     seen = within(samples, now, rule.window)
     value = compute(_statistic(rule), seen, within(per_samples, now, rule.window) if rule.per else ())
     if rule.anomaly is not None:
-        beyond, evidence = _odd(rule, value, seen, episode)
+        beyond, evidence = _anomalous(rule, value, seen, episode)
     elif rule.exhausted_within is not None:
         beyond, evidence = _running_out(rule, value, seen, state.firing, now)
     else:
@@ -195,7 +195,7 @@ def _out_of_bounds(
     return (low is not None and value < low) or (high is not None and value > high), evidence
 
 
-def _odd(rule: Rule, value: float | None, seen: list[Sample], episode: Episode | None) -> Look:
+def _anomalous(rule: Rule, value: float | None, seen: list[Sample], episode: Episode | None) -> Look:
     if episode is None:
         return (None if value is None else False), _evidence(value, seen)
     evidence = _evidence(value, seen, episode.lower, episode.upper)

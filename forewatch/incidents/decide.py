@@ -51,7 +51,7 @@ from forewatch.incidents.view import View
 
 
 def decide(view: View, event: Event, now: int) -> Outcome:
-    """What `event` changes, what hands must carry out, and why. The caller applies it in the same transaction.
+    """What `event` changes, what must be carried out, and why. The caller applies it in the same transaction.
 
     Raises NotFound for an id a person or run names that is not there, TransitionRefused for a step an incident may not
     take, ActionRefused for a run asked for while automation is stopped; nothing is decided then.

@@ -1,4 +1,4 @@
-"""What a decision brings about: changes to stored state, effects for hands to carry out, and the reasons for both."""
+"""What a decision brings about: changes to stored state, effects to carry out, and the reasons for both."""
 
 from __future__ import annotations
 

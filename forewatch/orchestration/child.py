@@ -27,7 +27,7 @@ from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.home import Home
 from forewatch.orchestration.flow_jobs import FlowJob, connect, run_flow_job
 from forewatch.orchestration.flow_run_notes import CANCEL
-from forewatch.orchestration.leftovers import forget_child, register_child
+from forewatch.orchestration.orphans import forget_child, register_child
 from forewatch.runs import parent_link
 from forewatch.runtime import runtime
 

@@ -28,7 +28,7 @@ from forewatch.incidents.events import RunFailed
 from forewatch.orchestration.deployed import Deployed
 from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.orchestration.flow_run_notes import ended_unseen, runner_of
-from forewatch.orchestration.hands import Hands
+from forewatch.orchestration.launcher import Launcher
 from forewatch.orchestration.patience import Silence, patience
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
@@ -51,13 +51,13 @@ class Dispatcher:
     def __init__(
         self,
         runtime: Runtime,
-        hands: Hands,
+        launcher: Launcher,
         worker: str,
         ready: Callable[[], tuple[PrefectClient, Mapping[str, Deployed]] | None],
         lag: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._runtime = runtime
-        self._hands = hands
+        self._launcher = launcher
         self._worker = worker
         self._ready = ready
         self._lag = lag
@@ -141,7 +141,7 @@ class Dispatcher:
                 if flow_run.state is not None and flow_run.state.is_final():
                     # Made by an earlier try that never heard the answer, and closed since as nobody's.
                     flow_run = await create()
-            await self._hands.run(flow_run, deployed.entrypoint, run.id)
+            await self._launcher.run(flow_run, deployed.entrypoint, run.id)
         except (*AWAY, RuntimeError) as error:
             if (refusal := _refused(error)) is not None:
                 await self._fail(run, f"Prefect refuses its parameters: {refusal}")
@@ -160,7 +160,7 @@ class Dispatcher:
         self._dead &= {run.id for run, _ in under_way}
         for run, beat in under_way:
             silent = self._silences[run.id].look(beat, now, allowed)
-            ours = self._hands.find_run(run.id) is not None
+            ours = self._launcher.find_run(run.id) is not None
             if run.id in self._dead or (not ours and self._has_died(run)):
                 why = "its process has died"
             elif silent > (max(START_PATIENCE, allowed) if ours and run.state == "claimed" else allowed):
@@ -172,7 +172,7 @@ class Dispatcher:
             self._dead.discard(run.id)
 
     def _has_died(self, run: Run) -> bool:
-        """Of a run that an earlier worker's child carried: our hands did not see it end."""
+        """Of a run that an earlier worker's child carried: our launcher did not see it end."""
         return (
             run.state == "started" and run.flow_run_id is not None and ended_unseen(self._runtime.home, run.flow_run_id)
         )
@@ -193,10 +193,10 @@ class Dispatcher:
 
     def _end_hung(self, run: Run) -> None:
         """End the process that carries a silent run: it might come back and act beside its successor."""
-        self._hands.kill_run(run.id)
+        self._launcher.kill_run(run.id)
         if run.flow_run_id is None:
             return
-        # It may be the child of an earlier worker, which our hands know nothing of.
+        # It may be the child of an earlier worker, which our launcher knows nothing of.
         process = runner_of(self._runtime.home, run.flow_run_id)
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -12,7 +12,7 @@ from uuid import UUID
 import psutil
 
 from forewatch.home import Home
-from forewatch.orchestration.leftovers import same_process
+from forewatch.orchestration.orphans import same_process
 from forewatch.process_start import start_mark
 
 log = logging.getLogger("forewatch.flow_run_notes")

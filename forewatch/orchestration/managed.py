@@ -12,7 +12,7 @@ from pathlib import Path
 
 from forewatch.guard.safe_files import append
 from forewatch.home import Home
-from forewatch.orchestration import leftovers
+from forewatch.orchestration import orphans
 
 log = logging.getLogger("forewatch.supervisor")
 
@@ -88,7 +88,7 @@ class Managed:
                 # The terminal's Ctrl-C is for the supervisor alone, which stops everything in the right order.
                 start_new_session=True,
             )
-        leftovers.note(self._home, self.role, self._process.pid)
+        orphans.note(self._home, self.role, self._process.pid)
         return await self._process.wait()
 
     def restart(self) -> None:

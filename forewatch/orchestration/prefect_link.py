@@ -26,11 +26,11 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled
 
 from forewatch.errors import StoreUnavailable
-from forewatch.orchestration.books import Books, parent_of
 from forewatch.orchestration.deployed import Deployed, still_there
 from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.orchestration.flow_run_notes import cancel_elsewhere
-from forewatch.orchestration.hands import Hands, Job
+from forewatch.orchestration.flow_run_state import FlowRunState, parent_of
+from forewatch.orchestration.launcher import Job, Launcher
 from forewatch.orchestration.prefect_private import retry_at_once
 from forewatch.orchestration.prefect_settings import WORK_POOL
 from forewatch.orchestration.prefect_worker import PREFETCH_SECONDS, ForewatchWorker
@@ -46,7 +46,7 @@ PINGS_TO_FALL = 2
 """Failed pings in a row after which Prefect counts as away; one slow answer of a busy server does not."""
 POLL_EVERY = 5.0
 SYNC_EVERY = 25.0
-BOOKS_EVERY = 10.0
+STATE_EVERY = 10.0
 CANCEL_POLL_EVERY = 10.0
 RETRY_EVERY = 1.0
 LEAST_BETWEEN_POLLS = 0.2
@@ -60,9 +60,9 @@ CANCELLING = "prefect.flow-run.Cancelling"
 class PrefectLink:
     """`client` and `deployments` are set while runs can be started, else None and empty."""
 
-    def __init__(self, runtime: Runtime, hands: Hands, name: str) -> None:
+    def __init__(self, runtime: Runtime, launcher: Launcher, name: str) -> None:
         self._runtime = runtime
-        self._hands = hands
+        self._launcher = launcher
         self._name = name
         self._kick = asyncio.Event()
         self._up = asyncio.Event()
@@ -70,7 +70,7 @@ class PrefectLink:
         self._redeploy = asyncio.Event()
         self.client: PrefectClient | None = None
         self.deployments: Mapping[str, Deployed] = {}
-        self.books = Books(runtime, hands)
+        self.flow_run_state = FlowRunState(runtime, launcher)
 
     def ready(self) -> tuple[PrefectClient, Mapping[str, Deployed]] | None:
         """The client and the deployments while runs can be started."""
@@ -145,8 +145,8 @@ class PrefectLink:
             if self._redeploy.is_set() or not await still_there(worker.prefect, self.deployments):
                 await self._deploy()
             await _be_seen(worker.prefect)
-            await self.books.close_stale(worker.prefect)
-            await self.books.skip_superseded(worker.prefect)
+            await self.flow_run_state.close_stale(worker.prefect)
+            await self.flow_run_state.skip_superseded(worker.prefect)
             self.client = worker.prefect
             log.info("taking runs: %d deployments", len(self.deployments))
             async with asyncio.TaskGroup() as group:
@@ -154,7 +154,7 @@ class PrefectLink:
                 group.create_task(self._poll(worker))
                 group.create_task(self._listen(worker.prefect))
                 group.create_task(_every(SYNC_EVERY, worker.sync_with_backend))
-                group.create_task(_every(BOOKS_EVERY, lambda: self.books.close_stale(worker.prefect)))
+                group.create_task(_every(STATE_EVERY, lambda: self.flow_run_state.close_stale(worker.prefect)))
                 group.create_task(_every(CANCEL_POLL_EVERY, lambda: self._cancel_asked(worker.prefect)))
                 group.create_task(self._redeploy_on_change())
 
@@ -162,7 +162,7 @@ class PrefectLink:
         entrypoint = next(
             (found.entrypoint for found in self.deployments.values() if found.id == flow_run.deployment_id), None
         )
-        return await self._hands.run(flow_run, entrypoint)
+        return await self._launcher.run(flow_run, entrypoint)
 
     async def _fall_with_server(self) -> None:
         await self._down.wait()
@@ -210,7 +210,7 @@ class PrefectLink:
         )
 
     def _cancel_child(self, flow_run_id: UUID) -> bool:
-        return self._hands.cancel(flow_run_id) or cancel_elsewhere(self._runtime.home, flow_run_id)
+        return self._launcher.cancel(flow_run_id) or cancel_elsewhere(self._runtime.home, flow_run_id)
 
     async def _redeploy_on_change(self) -> None:
         while True:
@@ -220,7 +220,7 @@ class PrefectLink:
     async def _deploy(self) -> None:
         self._redeploy.clear()
         try:
-            self.deployments = await self._hands.deploy()
+            self.deployments = await self._launcher.deploy()
         except BaseException:
             # The next link begins with it.
             self._redeploy.set()

@@ -14,7 +14,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
-from forewatch.orchestration.hands import Job
+from forewatch.orchestration.launcher import Job
 
 # Runs scheduled within the next two seconds are taken along with a poll; more would hold spares for nothing.
 PREFETCH_SECONDS = 2
@@ -48,7 +48,7 @@ class ForewatchWorker(BaseWorker[ForewatchJob, ForewatchVariables, ForewatchResu
         configuration: ForewatchJob,
         task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> ForewatchResult:
-        """Run in a spare. Crashes are reported by our own books, which also know of runs this worker did not start."""
+        """Run in a spare. `FlowRunState` reports crashes: it also knows of runs this worker did not start."""
         job = await self.start_run(flow_run)
         if task_status is not None:
             task_status.started(job.child.pid)

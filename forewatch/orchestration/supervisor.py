@@ -1,6 +1,6 @@
 """`forewatch up`: starts, watches and stops everything on one state folder. Prefect is not imported here.
 
-    lock ─ configuration ─ store ─ end leftovers ─ server, worker, serve ─ ready ─ ... ─ Ctrl-C ─ stop in order
+    lock ─ configuration ─ store ─ end orphans ─ server, worker, serve ─ ready ─ ... ─ Ctrl-C ─ stop in order
 
 Its own death stops nothing: the watch goes on without it, and the next `forewatch up` takes over.
 """
@@ -29,7 +29,7 @@ from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
 from forewatch.guard.safe_files import create
 from forewatch.guard.sentry import report
 from forewatch.home import Home, make_private
-from forewatch.orchestration import damage, leftovers
+from forewatch.orchestration import damage, orphans
 from forewatch.orchestration.absence import excuse_jobs
 from forewatch.orchestration.code_digest import code_digest
 from forewatch.orchestration.managed import Managed
@@ -168,7 +168,7 @@ class Supervisor:
             self._say(f"No configuration yet: wrote {config}, which watches this machine and Forewatch itself.")
         ended = 0
         for role in ROLES:
-            ended += leftovers.end(leftovers.living(self._home, role))
+            ended += orphans.end(orphans.living(self._home, role))
         if ended:
             self._say(f"Ended {ended} processes that an earlier Forewatch left behind.")
         for port, option in ((self._settings.port, "--port"), (self._settings.prefect_port, "--prefect-port")):
@@ -240,7 +240,7 @@ class Supervisor:
             await asyncio.sleep(0.5)
 
     def _remark(self, remarks: Sequence[str]) -> None:
-        """Say what is off or odd in the configuration, each once while it stays so."""
+        """Say what is off or questionable in the configuration, each once while it stays so."""
         new = [remark for remark in remarks if remark not in self._remarked]
         for remark in new[:REMARKS]:
             self._say(f"  {remark}")
@@ -308,10 +308,10 @@ class Supervisor:
         except StoreUnavailable as error:
             self._say(f"forewatch: {error}")
         self._parts["worker"].signal_stop()
-        left = await asyncio.to_thread(leftovers.wait_gone, self._home, "children", STOP_SHIFTS)
+        left = await asyncio.to_thread(orphans.wait_gone, self._home, "children", STOP_SHIFTS)
         for part in ("worker", "serve", "server"):
             await self._parts[part].stop(STOP_PART)
-        await asyncio.to_thread(leftovers.end, left, 0.5)
+        await asyncio.to_thread(orphans.end, left, 0.5)
         self._say(f"Stopped after {time.monotonic() - began:.1f} s.")
 
 

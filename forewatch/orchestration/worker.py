@@ -20,9 +20,9 @@ from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.flow_jobs import AWAY
-from forewatch.orchestration.hands import Hands, Job
 from forewatch.orchestration.holder import ended_here
 from forewatch.orchestration.lateness import Lateness, crowding
+from forewatch.orchestration.launcher import Job, Launcher
 from forewatch.orchestration.prefect_link import PrefectLink
 from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.orchestration.spares import Spares
@@ -73,9 +73,9 @@ class Worker:
         self._guard = ShiftGuard()
         self._lateness = Lateness()
         self._spares = Spares(config.shifts.spares)
-        self._hands = Hands(self._spares, self._guard, self._ended)
-        self._link = PrefectLink(runtime, self._hands, self._name)
-        self._dispatcher = Dispatcher(runtime, self._hands, self._name, self._link.ready, self._lag)
+        self._launcher = Launcher(self._spares, self._guard, self._ended)
+        self._link = PrefectLink(runtime, self._launcher, self._name)
+        self._dispatcher = Dispatcher(runtime, self._launcher, self._name, self._link.ready, self._lag)
         self._stop = asyncio.Event()
         self._reports: set[asyncio.Task[None]] = set()
 
@@ -106,7 +106,7 @@ class Worker:
                 report(error, component=task.get_name())
             log.error("the worker's %s ended: the worker restarts", task.get_name(), exc_info=task.exception())
         if not failed and not await self._watch_goes_on():
-            await self._hands.stop("Forewatch is stopping", STOP_TIMEOUT)
+            await self._launcher.stop("Forewatch is stopping", STOP_TIMEOUT)
         for task in parts:
             task.cancel()
         with contextlib.suppress(TimeoutError):
@@ -143,7 +143,7 @@ class Worker:
                     if task is None or task.done():
                         starting[shift] = asyncio.create_task(self._stand_in(shift, holders.get(shift, "")))
                 for shift, holder in holders.items():
-                    # One that an earlier worker started ends unheard by our hands. It may have handed over since the
+                    # One that an earlier worker started ends unheard by our launcher. It may have handed over since the
                     # rows were read: the next look tells.
                     if ended_here(holder):
                         self._guard.ended(shift, holder)
@@ -168,7 +168,7 @@ class Worker:
     async def _stand_in(self, shift: str, holder: str) -> None:
         log.warning("%s: nobody is on watch (last: %s), a spare takes over", shift, holder or "nobody yet")
         try:
-            await self._hands.stand(shift, holder)
+            await self._launcher.stand(shift, holder)
         except (OSError, TimeoutError) as error:
             log.error("%s: no spare could take the watch: %s", shift, error)
         finally:
@@ -233,10 +233,10 @@ class Worker:
     async def _report_end(self, job: Job, code: int) -> None:
         ready = self._link.ready()
         if ready is None:
-            # The books are closed for it when the link is back.
+            # Prefect is told of it when the link is back.
             return
         try:
             async with asyncio.timeout(10):
-                await self._link.books.report_end(ready[0], job, code)
+                await self._link.flow_run_state.report_end(ready[0], job, code)
         except AWAY as error:
             log.warning("the end of a flow run could not be reported yet: %s", error)

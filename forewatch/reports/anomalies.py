@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterable, Mapping
 
 from forewatch.clock import seconds
 from forewatch.detection.episode import Episode
-from forewatch.detection.oddity import Oddity
 from forewatch.detection.rules import HOST
+from forewatch.detection.series_anomaly import Anomaly
 from forewatch.store.series import Series
 from forewatch.units import format_duration
 
 
-def oddities_of(episodes: Iterable[Episode], known: Mapping[int, Series]) -> list[Oddity]:
+def anomalies_of(episodes: Iterable[Episode], known: Mapping[int, Series]) -> list[Anomaly]:
     """Episodes with the series they are on; those of series that are gone are left out."""
     return [
-        Oddity(one, found.metric, found.labels, found.service or HOST)
+        Anomaly(one, found.metric, found.labels, found.service or HOST)
         for one in episodes
         if (found := known.get(one.series_id)) is not None
     ]

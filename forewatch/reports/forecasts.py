@@ -23,7 +23,7 @@ _MINUTE = 60.0
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class SeriesForecast:
     """All that is known of what one series will do."""
 
     series: Series
@@ -74,7 +74,7 @@ def name_of(one: Series) -> str:
     return f"{one.metric} {{{labels}}}" if labels else one.metric
 
 
-def foreseen(conn: Connection, wanted: Sequence[Series], now: int) -> list[Foreseen]:
+def series_forecasts(conn: Connection, wanted: Sequence[Series], now: int) -> list[SeriesForecast]:
     """What is forecast of these series, in their order."""
     numbers = [one.id for one in wanted]
     known = models.get_all(conn, series_id=numbers[0] if len(numbers) == 1 else None)
@@ -97,7 +97,7 @@ def foreseen(conn: Connection, wanted: Sequence[Series], now: int) -> list[Fores
                 not_yet[reach] = (row.reason if row else "") or "not looked at yet"
             demoted = row is not None and row.demoted_at is not None
             trust[reach] = judge(scores.get((one.id, reach), ()), demoted)
-        found.append(Foreseen(one, newest.get(one.id), made, not_yet, trust, tuple(unknown)))
+        found.append(SeriesForecast(one, newest.get(one.id), made, not_yet, trust, tuple(unknown)))
     return found
 
 

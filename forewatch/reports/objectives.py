@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from forewatch.clock import iso, micros, seconds
 from forewatch.detection.error_budget import Budget, Pace, UsedUp, budget, outlook, pace, used_up
 from forewatch.detection.objectives import FAST, SPEEDS, Tally, burn_rate, percent, tally, times
-from forewatch.series.objective_answers import Counted, Promise, tally_of
+from forewatch.series.objective_answers import Counted, ServiceObjective, tally_of
 from forewatch.store import buckets, totals
 from forewatch.units import format_duration
 
@@ -33,7 +33,7 @@ _HOUR, _DAY = 3600.0, 86400.0
 class Figures:
     """How an objective stands."""
 
-    promise: Promise
+    slo: ServiceObjective
     answers: Tally
     """Of the window, as far as they are kept."""
     since: int | None
@@ -50,7 +50,7 @@ class Figures:
 
     def as_json(self) -> dict[str, Any]:
         """For programs; instants as RFC 3339, spans in seconds."""
-        one, left = self.promise, self.budget
+        one, left = self.slo, self.budget
         return {
             "service": one.service.name,
             "objective": one.objective.label,
@@ -78,7 +78,7 @@ class Figures:
 
     def as_row(self) -> dict[str, str]:
         """For people, by column; empty where nothing is known."""
-        one, bad = self.promise, self.answers.bad_share
+        one, bad = self.slo, self.answers.bad_share
         rates = [times(rate) if rate is not None else "" for speed in SPEEDS for rate in self.burns[speed.name]]
         cells = (
             one.service.name,
@@ -94,9 +94,13 @@ class Figures:
 
 
 def figures(
-    conn: Connection, kept: Sequence[Promise], now: int, places: Sequence[int] = (), counted: Counted | None = None
+    conn: Connection,
+    kept: Sequence[ServiceObjective],
+    now: int,
+    places: Sequence[int] = (),
+    counted: Counted | None = None,
 ) -> list[Figures]:
-    """How promises stand at `now`: those at `places`, or all. `counted` is of `kept`, where it is known already."""
+    """How objectives stand at `now`: those at `places`, or all. `counted` is of `kept`, where it is known already."""
     chosen = list(places or range(len(kept)))
     if not chosen:
         return []
@@ -105,10 +109,10 @@ def figures(
 
 
 class _Seen:
-    """All that is read of the store for some promises, each by its place."""
+    """All that is read of the store for some objectives, each by its place."""
 
     def __init__(
-        self, conn: Connection, kept: Sequence[Promise], counted: Counted, places: Sequence[int], now: int
+        self, conn: Connection, kept: Sequence[ServiceObjective], counted: Counted, places: Sequence[int], now: int
     ) -> None:
         end = now + 1
         self.since = counted.since(conn, places)
@@ -134,7 +138,7 @@ class _Seen:
                 self.parts[place] = [tally(Tally(*split[one][part]) for one in own) for part in range(PARTS)]
 
 
-def _figures(one: Promise, seen: _Seen, place: int, now: int) -> Figures:
+def _figures(one: ServiceObjective, seen: _Seen, place: int, now: int) -> Figures:
     target, window, answers = one.objective.target, one.objective.window, seen.answers[place]
     rates: dict[str, tuple[float | None, float | None]] = {
         speed.name: (
@@ -154,7 +158,7 @@ def _figures(one: Promise, seen: _Seen, place: int, now: int) -> Figures:
     return Figures(one, answers, since, last, rates, left, at_pace, up, note, words)
 
 
-def _covered(one: Promise, answers: Tally, covered: float, since: int | None, now: int) -> float:
+def _covered(one: ServiceObjective, answers: Tally, covered: float, since: int | None, now: int) -> float:
     """Seconds of the window that were watched: by its buckets with answers, or by a slow check's own rhythm."""
     if one.check.every > _HOUR:
         covered = max(covered, answers.total * one.check.every)
@@ -163,7 +167,7 @@ def _covered(one: Promise, answers: Tally, covered: float, since: int | None, no
 
 
 def _hours(conn: Connection, counted: Counted, places: Sequence[int], now: int) -> dict[int, list[Tally]]:
-    """The answers of each hour of the last day that has any, by promise."""
+    """The answers of each hour of the last day that has any, by objective."""
     by_series: dict[int, dict[int, Tally]] = {}
     for each in buckets.sums(conn, counted.ids(places), now - micros(_DAY), now + 1, _HOUR):
         by_series.setdefault(each.series_id, {})[each.at] = Tally(each.sum, each.count)
@@ -177,7 +181,7 @@ def _hours(conn: Connection, counted: Counted, places: Sequence[int], now: int) 
     return found
 
 
-def _note(one: Promise, since: int | None, last: int | None, answered: int | None, now: int) -> str:
+def _note(one: ServiceObjective, since: int | None, last: int | None, answered: int | None, now: int) -> str:
     if answered is not None and one.under is not None and (last is None or seconds(answered - last) > COUNTED_WITHIN):
         return "the answers of the past are still being counted"
     if since is None:

@@ -63,7 +63,7 @@ class Expected:
         self._host = config.metrics.host
 
     def __call__(self, one: Series) -> bool:
-        """Whether its silence would be odd."""
+        """Whether its silence would be an anomaly."""
         if one.service and one.service not in self._services:
             return False
         kind = one.metric.partition(".")[0]

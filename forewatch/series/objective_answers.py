@@ -22,7 +22,7 @@ UP, DURATION, IN_TIME = "check.up", "check.duration", "check.in_time.ratio"
 
 
 @dataclass(frozen=True)
-class Promise:
+class ServiceObjective:
     """An objective of a service, with the check it is measured by."""
 
     service: Service
@@ -40,10 +40,10 @@ def label_of(under: float) -> str:
     return f"{under:g}s"
 
 
-def promises(config: Config) -> list[Promise]:
+def service_objectives(config: Config) -> list[ServiceObjective]:
     """Every objective there is, in the order of the configuration."""
     return [
-        Promise(service, objective, check)
+        ServiceObjective(service, objective, check)
         for service in config.services
         for objective in service.objectives
         if (check := check_of(service, objective)) is not None
@@ -51,9 +51,9 @@ def promises(config: Config) -> list[Promise]:
 
 
 class Counted:
-    """Which series hold the answers of each promise: worked out once, and again where series were added or removed."""
+    """Which series hold the answers of each objective: worked out again where series come or go."""
 
-    def __init__(self, conn: Connection, kept: Sequence[Promise]) -> None:
+    def __init__(self, conn: Connection, kept: Sequence[ServiceObjective]) -> None:
         self._signature = series.signature(conn)
         by_check: dict[tuple[str, str, str | None], list[int]] = {}
         for metric in (UP, IN_TIME):
@@ -68,7 +68,7 @@ class Counted:
         return series.signature(conn) == self._signature
 
     def of(self, place: int) -> list[int]:
-        """The series of the promise at this place."""
+        """The series of the objective at this place."""
         return self._ids[place]
 
     def answered(self, place: int) -> list[int]:
@@ -76,11 +76,11 @@ class Counted:
         return self._all[place]
 
     def ids(self, places: Sequence[int]) -> list[int]:
-        """The series of some promises, each once."""
+        """The series of some objectives, each once."""
         return sorted({number for place in places for number in self.of(place)})
 
     def tallies(self, conn: Connection, places: Sequence[int], start: int, end: int) -> dict[int, Tally]:
-        """The answers of `start <= t < end` by promise."""
+        """The answers of `start <= t < end` by objective."""
         found = totals.totals(conn, self.ids(places), start, end)
         return {place: tally_of(found, self.of(place)) for place in places}
 

@@ -1,1 +1,1 @@
-"""Hands that change something: processes started, identified and stopped."""
+"""What changes something: processes started, identified and stopped."""

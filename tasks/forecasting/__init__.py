@@ -1,1 +1,1 @@
-"""The hands of forecasting: models fitted and kept, forecasts stored and scored, what runs out."""
+"""Forecasting at work: models fitted and kept, forecasts stored and scored, what runs out."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from forewatch.clock import micros
 from forewatch.config.models import Config
 from forewatch.detection.band import NotYet
-from forewatch.detection.capacity import Outlook, Watch, capacity_events, foresee, watches
+from forewatch.detection.capacity import Outlook, Watch, capacity_events, outlook_of, watches
 from forewatch.detection.trust import Trust, as_ticket
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.store import alerts, models, points, series
@@ -48,7 +48,8 @@ def look_at(store: Store, batch: Sequence[Watch[Series]], now: int) -> list[Watc
     seen = {number: older.get(number, []) + newer.get(number, []) for number in numbers}
     return [
         Watched(
-            watch, foresee(watch, seen[watch.series.id], seen[watch.limit_series.id] if watch.limit_series else (), now)
+            watch,
+            outlook_of(watch, seen[watch.series.id], seen[watch.limit_series.id] if watch.limit_series else (), now),
         )
         for watch in batch
     ]

@@ -10,7 +10,7 @@ from forewatch.clock import iso, seconds
 from forewatch.detection.band import NotYet
 from forewatch.detection.horizons import HORIZONS
 from forewatch.detection.quantity import show
-from forewatch.reports.forecasts import Foreseen
+from forewatch.reports.forecasts import SeriesForecast
 from forewatch.units import format_duration
 from tasks.forecasting.capacity import Watched
 from tasks.forecasting.scores import Changed
@@ -29,7 +29,7 @@ _OF_METRIC = 2
 class Report:
     """All that the page tells."""
 
-    series: Sequence[Foreseen]
+    series: Sequence[SeriesForecast]
     watched: Sequence[Watched] = ()
     changed: Sequence[Changed] = ()
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -57,7 +57,7 @@ def page(report: Report, now: int, address: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def interest(one: Foreseen) -> tuple[float, float]:
+def interest(one: SeriesForecast) -> tuple[float, float]:
     """How much there is to see in a series, more first: it runs out, or is about to leave where it has been."""
     runs_out = 0.0 if one.exhausted_at is None else 1.0
     furthest = 0.0
@@ -103,7 +103,7 @@ def _runs_out(watched: Sequence[Watched], now: int) -> list[str]:
     return [sentence for _, sentence in sorted(coming)]
 
 
-def _failing(every: Sequence[Foreseen]) -> list[str]:
+def _failing(every: Sequence[SeriesForecast]) -> list[str]:
     return [
         f"{one.name}: the bands of its {reach} held only {one.trust[reach].said}; alerts by them are tickets"
         for one in every
@@ -111,9 +111,9 @@ def _failing(every: Sequence[Foreseen]) -> list[str]:
     ]
 
 
-def _pictures(every: Sequence[Foreseen], address: str) -> str:
+def _pictures(every: Sequence[SeriesForecast], address: str) -> str:
     seen = [one for one in every if one.made]
-    best: list[Foreseen] = []
+    best: list[SeriesForecast] = []
     for one in sorted(seen, key=interest, reverse=True):
         of_metric = sum(other.series.metric == one.series.metric for other in best)
         if len(best) < PICTURES and of_metric < _OF_METRIC:
@@ -124,13 +124,13 @@ def _pictures(every: Sequence[Foreseen], address: str) -> str:
     return "## Worth a look\n\n" + "\n\n".join(shown)
 
 
-def picture_of(one: Foreseen, address: str) -> str:
+def picture_of(one: SeriesForecast, address: str) -> str:
     """Where the console draws a series: a day ahead where that is known, else an hour."""
     reach = "?horizon=day" if "day" in one.made else ""
     return f"{address}/pictures/forecast/{one.series.id}.svg{reach}"
 
 
-def _table(every: Sequence[Foreseen], now: int, address: str) -> str:
+def _table(every: Sequence[SeriesForecast], now: int, address: str) -> str:
     rank = sorted(every, key=lambda one: (one.exhausted_at is None, not one.demoted, not one.made, one.name))
     lines = [
         "## All series",
@@ -144,7 +144,7 @@ def _table(every: Sequence[Foreseen], now: int, address: str) -> str:
     return "\n".join(lines)
 
 
-def _line(one: Foreseen, now: int, address: str) -> str:
+def _line(one: SeriesForecast, now: int, address: str) -> str:
     metric = f"[{_safe(one.series.metric)}]({picture_of(one, address)})"
     labels = _safe(", ".join(f"{name}={value}" for name, value in sorted(one.series.labels.items())))
     hour = one.end_of("hour") or f"not yet: {one.not_yet['hour']}"
@@ -157,7 +157,7 @@ def _line(one: Foreseen, now: int, address: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _unknown(every: Sequence[Foreseen]) -> list[str]:
+def _unknown(every: Sequence[SeriesForecast]) -> list[str]:
     """Why there are no forecasts of which reach, the most frequent reason first."""
     lines = []
     for horizon in HORIZONS:

@@ -8,7 +8,7 @@ from forewatch.clock import micros
 from forewatch.detection.counters import is_counter, to_rates
 from forewatch.detection.quantity import unit_of
 from forewatch.detection.trend import LONGEST, trend
-from forewatch.reports.forecasts import Foreseen, foreseen
+from forewatch.reports.forecasts import SeriesForecast, series_forecasts
 from forewatch.store import changes, points, series
 from forewatch.store.engine import Store
 
@@ -19,13 +19,13 @@ _HOUR = 3600.0
 _DAY = 86400.0
 
 
-def gathered(store: Store, now: int) -> list[Foreseen]:
+def gathered(store: Store, now: int) -> list[SeriesForecast]:
     """Every series with what is forecast of it."""
     with store.read_metrics() as conn:
-        return foreseen(conn, series.all_series(conn), now)
+        return series_forecasts(conn, series.all_series(conn), now)
 
 
-def trends(store: Store, every: Sequence[Foreseen], now: int) -> list[str]:
+def trends(store: Store, every: Sequence[SeriesForecast], now: int) -> list[str]:
     """How the series that are about to move most have moved so far, a sentence each."""
     moving = sorted((one for one in every if _moves(one) > 0), key=_moves, reverse=True)[:TRENDS]
     since = now - micros(LONGEST * _DAY)
@@ -43,7 +43,7 @@ def trends(store: Store, every: Sequence[Foreseen], now: int) -> list[str]:
     return said
 
 
-def _moves(one: Foreseen) -> float:
+def _moves(one: SeriesForecast) -> float:
     """How far the next month, or week, leads away from now, in half widths of its band."""
     made = one.made.get("month") or one.made.get("week")
     if made is None:

@@ -1,1 +1,1 @@
-"""The hands of rules and objectives: what they need is read, judged, and what changed is said."""
+"""Rules and objectives at work: what they need is read, judged, and what changed is said."""

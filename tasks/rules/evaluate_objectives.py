@@ -30,7 +30,7 @@ from forewatch.detection.objectives import (
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.reports.objectives import Figures, figures
-from forewatch.series.objective_answers import Counted, Promise, promises
+from forewatch.series.objective_answers import Counted, ServiceObjective, service_objectives
 from forewatch.store import alerts, points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
@@ -53,10 +53,10 @@ ObjectiveEvent = AlertRaised | AlertCleared
 
 @dataclass(frozen=True)
 class _Pace:
-    """A promise at one speed."""
+    """An objective at one speed."""
 
     place: int
-    promise: Promise
+    slo: ServiceObjective
     speed: Speed
     labels: Labels
     mark: str
@@ -69,7 +69,7 @@ class ObjectiveEngine:
         self._store = store
         self._in_time = InTime(store)
         self._config: Config | None = None
-        self._promises: list[Promise] = []
+        self._objectives: list[ServiceObjective] = []
         self._paces: list[_Pace] = []
         self._counted: Counted | None = None
         self._firing: dict[str, Labels] | None = None
@@ -90,9 +90,9 @@ class ObjectiveEngine:
                 self._firing = {one.fingerprint: one.labels for one in found if not one.source}
         firing = dict(self._firing)
         events = self._forget(firing, now)
-        if self._promises:
+        if self._objectives:
             try:
-                self._in_time.tick(self._promises, now)
+                self._in_time.tick(self._objectives, now)
             except StoreUnavailable as error:
                 log.error("which answers came in time is not counted: %s", error)
             with self._store.read_metrics() as conn:
@@ -104,12 +104,12 @@ class ObjectiveEngine:
     def look(self, now: int) -> None:
         """Look at the whole windows of those whose turn it is, and keep what is left. Raises StoreUnavailable."""
         if not self._left and not 0 <= now - self._begun < micros(EVERY):
-            self._begun, self._left = now, list(range(len(self._promises)))
+            self._begun, self._left = now, list(range(len(self._objectives)))
         places, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
         if not places:
             return
         with self._store.read_metrics() as conn:
-            found = figures(conn, self._promises, now, places, self._current(conn))
+            found = figures(conn, self._objectives, now, places, self._current(conn))
         self._figures |= dict(zip(places, found, strict=True))
         self._record(found, now)
 
@@ -120,11 +120,11 @@ class ObjectiveEngine:
     def _follow(self, config: Config) -> None:
         if config is self._config:
             return
-        self._config, self._promises, self._counted = config, promises(config), None
+        self._config, self._objectives, self._counted = config, service_objectives(config), None
         self._figures, self._begun, self._left = {}, 0, []
         self._paces = [
             _Pace(place, one, speed, labels, fingerprint(labels))
-            for place, one in enumerate(self._promises)
+            for place, one in enumerate(self._objectives)
             for speed in SPEEDS
             for labels in [burn_labels(one.service, one.objective, speed)]
         ]
@@ -137,7 +137,7 @@ class ObjectiveEngine:
 
     def _current(self, conn: Connection) -> Counted:
         known = self._counted
-        return known if known is not None and known.is_current(conn) else Counted(conn, self._promises)
+        return known if known is not None and known.is_current(conn) else Counted(conn, self._objectives)
 
     def _judge(self, conn: Connection, counted: Counted, firing: dict[str, Labels], now: int) -> list[ObjectiveEvent]:
         events: list[ObjectiveEvent] = []
@@ -149,7 +149,7 @@ class ObjectiveEngine:
             windows = counted.windows(conn, [one.place for one in looked_at], speed, now) if looked_at else {}
             for one in looked_at:
                 seen = windows[one.place]
-                burn = judge(one.promise.objective, speed, seen, one.mark in firing, now)
+                burn = judge(one.slo.objective, speed, seen, one.mark in firing, now)
                 event = self._event(conn, counted, one, burn, seen, now)
                 if isinstance(event, AlertRaised):
                     firing[one.mark] = one.labels
@@ -169,13 +169,13 @@ class ObjectiveEngine:
                 return AlertCleared(one.labels, now, {"reason": reason}, unwatched=True)
         left = None
         if burn.transition == "raised":
-            [found] = figures(conn, self._promises, now, [one.place], counted)
+            [found] = figures(conn, self._objectives, now, [one.place], counted)
             left = found.budget.left if found.budget is not None else None
-        return burn_event(one.promise.service, one.promise.objective, one.speed, burn, seen, left, now)
+        return burn_event(one.slo.service, one.slo.objective, one.speed, burn, seen, left, now)
 
     def _record(self, looked_at: list[Figures], now: int) -> None:
         batch = [
-            Point(LEFT, {"objective": one.promise.objective.label}, one.promise.service.name, now, one.budget.left)
+            Point(LEFT, {"objective": one.slo.objective.label}, one.slo.service.name, now, one.budget.left)
             for one in looked_at
             if one.budget is not None
         ]
@@ -185,5 +185,5 @@ class ObjectiveEngine:
 
 
 def _burns(one: _Pace, short: Tally) -> bool:
-    objective = one.promise.objective
+    objective = one.slo.objective
     return exceeds(short, objective.target, one.speed.threshold(objective.window))

@@ -50,14 +50,14 @@ class _Beside:
 
     expected: Mapping[str, Forecast | None]
     """By target: the forecast to hold it against."""
-    odd: Mapping[int, Episode]
+    anomalies: Mapping[int, Episode]
     """By series: the anomaly that goes on."""
     demoted: Mapping[int, Trust]
     """By series: whose forecasts have failed."""
 
     def episode(self, target: Target) -> Episode | None:
         """The anomaly that is as rare as the rule asks for."""
-        one = self.odd.get(target.series.id) if target.rule.anomaly is not None else None
+        one = self.anomalies.get(target.series.id) if target.rule.anomaly is not None else None
         return one if one is not None and (one.level == "high" or target.rule.anomaly == "medium") else None
 
     def trusted(self, event: RuleEvent, target: Target) -> RuleEvent:
@@ -121,11 +121,11 @@ class RuleEngine:
             if target.rule.against_forecast
         }
         asked = any(target.rule.anomaly for target in self._targets)
-        odd: dict[int, Episode] = {}
+        episodes: dict[int, Episode] = {}
         for one in anomalies.going_on(conn, now) if asked else ():
             if one.counts():
-                odd[one.series_id] = one
-        return _Beside(expected, odd, models.demoted(conn) if expected else {})
+                episodes[one.series_id] = one
+        return _Beside(expected, episodes, models.demoted(conn) if expected else {})
 
     @staticmethod
     def _forecast(conn: Connection, target: Target, state: RuleState, now: int) -> Forecast | None:

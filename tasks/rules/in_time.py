@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from forewatch.clock import micros
 from forewatch.detection.objectives import in_time
 from forewatch.detection.statistics import Sample
-from forewatch.series.objective_answers import DURATION, IN_TIME, UP, Promise, label_of
+from forewatch.series.objective_answers import DURATION, IN_TIME, UP, ServiceObjective, label_of
 from forewatch.store import points, series, totals
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
@@ -57,13 +57,13 @@ class InTime:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._kept: Sequence[Promise] | None = None
+        self._kept: Sequence[ServiceObjective] | None = None
         self._signature = (0, 0)
         self._sources: list[_Source] = []
         self._counted: dict[tuple[Instance, str], int] = {}
         """Up to which instant each is counted."""
 
-    def tick(self, kept: Sequence[Promise], now: int, *, budget: float = BUDGET) -> bool:
+    def tick(self, kept: Sequence[ServiceObjective], now: int, *, budget: float = BUDGET) -> bool:
         """Count what is new; True where nothing is left to count. Raises StoreUnavailable."""
         deadline = time.monotonic() + budget
         if not any(one.under for one in kept):
@@ -81,17 +81,17 @@ class InTime:
         self._write([(one, found.get(one.up, []), found.get(one.duration, [])) for one in near])
         return all(self._catch_up(one, deadline) for one in due if one not in near)
 
-    def _find_sources(self, conn: Connection, kept: Sequence[Promise]) -> None:
+    def _find_sources(self, conn: Connection, kept: Sequence[ServiceObjective]) -> None:
         """Which series there are; looked for again only where the objectives or the series changed."""
         signature = series.signature(conn)
         if kept is self._kept and signature == self._signature:
             return
         self._kept, self._signature = kept, signature
         wanted: dict[tuple[str, str], set[float]] = {}
-        for promise in kept:
-            if promise.objective.latency is not None:
-                check = (promise.service.name, promise.check.label)
-                wanted.setdefault(check, set()).add(promise.objective.latency.under)
+        for slo in kept:
+            if slo.objective.latency is not None:
+                check = (slo.service.name, slo.check.label)
+                wanted.setdefault(check, set()).add(slo.objective.latency.under)
         durations = {_instance(one): one.id for one in series.find(conn, DURATION)}
         self._sources = [
             _Source(_instance(one), one.id, durations[_instance(one)], under)

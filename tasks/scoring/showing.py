@@ -1,12 +1,12 @@
-"""What is odd, as a table for people: in the Prefect UI and on the command line."""
+"""What is unusual, as a table for people: in the Prefect UI and on the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from forewatch.clock import iso, micros
-from forewatch.detection.oddity import happened
-from forewatch.reports.anomalies import learning, oddities_of
+from forewatch.detection.series_anomaly import happened
+from forewatch.reports.anomalies import anomalies_of, learning
 from forewatch.store import anomalies, detectors
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
@@ -23,16 +23,16 @@ def anomaly_rows(store: Store, looked_at: Mapping[int, Series], now: int) -> lis
         ready = detectors.readiness(conn)
     rows: list[dict[str, object]] = [
         {
-            "anomaly": odd.episode.name,
-            "service": odd.service,
-            "series": odd.series,
-            "since": iso(odd.episode.start),
-            "until": iso(odd.episode.end) if odd.episode.end is not None else "",
-            "what": happened(odd.metric, odd.episode),
-            "told": odd.episode.told,
-            "why": odd.episode.reason,
-            "said by people": odd.episode.verdict or "",
+            "anomaly": one.episode.name,
+            "service": one.service,
+            "series": one.series,
+            "since": iso(one.episode.start),
+            "until": iso(one.episode.end) if one.episode.end is not None else "",
+            "what": happened(one.metric, one.episode),
+            "told": one.episode.told,
+            "why": one.episode.reason,
+            "said by people": one.episode.verdict or "",
         }
-        for odd in oddities_of(found, looked_at)
+        for one in anomalies_of(found, looked_at)
     ]
     return [*rows, {"anomaly": "", "what": learning(looked_at, ready, now)}]

@@ -13,11 +13,11 @@ from forewatch.config.graph import Graph
 from forewatch.config.models import Config
 from forewatch.detection.confirmation import ALERT, Finding, Trouble, anomalous_event, confirm, needed
 from forewatch.detection.episode import Episode
-from forewatch.detection.oddity import Oddity, family
 from forewatch.detection.rules import HOST
+from forewatch.detection.series_anomaly import Anomaly, family
 from forewatch.detection.starter import all_rules
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.reports.anomalies import oddities_of
+from forewatch.reports.anomalies import anomalies_of
 from forewatch.store import alerts, anomalies
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
@@ -39,22 +39,22 @@ def tell(store: Store, config: Config, looked_at: Mapping[int, Series], now: int
     """
     within = config.anomalies.confirm_within
     with store.read_metrics() as conn:
-        odd = _by_service(anomalies.since(conn, now - micros(within)), looked_at)
+        lately = _by_service(anomalies.since(conn, now - micros(within)), looked_at)
     series = _by_service_of(looked_at)
     events: list[AlertRaised | AlertCleared] = []
     changed: list[Episode] = []
     with store.read() as conn:
         firing = {one.service for one in alerts.firing_where(conn, {"alertname": ALERT}) if _is_ours(one)}
-        for service in sorted({*firing, *(name for name, some in odd.items() if any(map(_goes_on, some)))}):
-            oddities, members = odd.get(service, []), series.get(service, [])
+        for service in sorted({*firing, *(name for name, some in lately.items() if any(map(_goes_on, some)))}):
+            found, members = lately.get(service, []), series.get(service, [])
             finding = confirm(
-                oddities,
+                found,
                 _troubles(conn, config, service),
                 metrics=len({family(one.metric) for one in members}),
                 within=within,
                 required=needed(len(members), config.anomalies.false_alarms, within),
             )
-            changed += _judged(oddities, finding)
+            changed += _judged(found, finding)
             joined = any(one.episode.told == "note" for one in finding.alert)
             if service not in firing or joined or not finding.alert:
                 event = anomalous_event(
@@ -81,9 +81,9 @@ def anything_told(store: Store, now: int) -> bool:
         return any(_is_ours(one) for one in alerts.firing_where(conn, {"alertname": ALERT}))
 
 
-def _by_service(episodes: Iterable[Episode], looked_at: Mapping[int, Series]) -> dict[str, list[Oddity]]:
-    found: dict[str, list[Oddity]] = {}
-    for one in oddities_of(episodes, looked_at):
+def _by_service(episodes: Iterable[Episode], looked_at: Mapping[int, Series]) -> dict[str, list[Anomaly]]:
+    found: dict[str, list[Anomaly]] = {}
+    for one in anomalies_of(episodes, looked_at):
         found.setdefault(one.service, []).append(one)
     return found
 
@@ -110,15 +110,15 @@ def _is_ours(alert: Alert) -> bool:
     return alert.name == ALERT and not alert.source
 
 
-def _goes_on(oddity: Oddity) -> bool:
-    return oddity.episode.end is None
+def _goes_on(anomaly: Anomaly) -> bool:
+    return anomaly.episode.end is None
 
 
-def _judged(oddities: Sequence[Oddity], finding: Finding) -> list[Episode]:
+def _judged(found: Sequence[Anomaly], finding: Finding) -> list[Episode]:
     """Episodes whose standing or reason is another now."""
     told = {one.episode.id for one in finding.alert}
     changed = []
-    for one in oddities:
+    for one in found:
         reason = finding.reasons.get(one.episode.id or 0)
         if reason is None:
             continue

@@ -1,5 +1,5 @@
 """The duty of `collect-metrics`: sample this machine and ourselves, store the points, evaluate the rules, score what
-is odd; ask feeds."""
+is unusual; ask feeds."""
 
 from __future__ import annotations
 

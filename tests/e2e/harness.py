@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 from forewatch.home import Home
-from forewatch.orchestration import leftovers
+from forewatch.orchestration import orphans
 from forewatch.orchestration.prefect_settings import keys
 from forewatch.orchestration.stand_in import SHIFTS
 from forewatch.runtime import Runtime, open_runtime
@@ -142,14 +142,14 @@ class Forewatch:
             self.process.kill()
             self.process.wait(5)
         for role in ("worker", "serve", "server", "children"):
-            for process in leftovers.living(self.home, role):
+            for process in orphans.living(self.home, role):
                 for one in [*process.children(recursive=True), process]:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         one.kill()
 
     def pid(self, role: str) -> int:
         """The pid of `server`, `worker` or `serve`."""
-        found = wait_for(f"a {role} process", lambda: leftovers.living(self.home, role))
+        found = wait_for(f"a {role} process", lambda: orphans.living(self.home, role))
         return found[0].pid
 
     def kill(self, role: str) -> int:

@@ -37,22 +37,22 @@ def forewatch(folder: Path, victim: Victim, healable: Victim, receiver: Receiver
     started.write_config(configuration_of(victim.watched() + healable.watched(), receiver, hold="0s"))
     started.home.create()
     store = Store.open(started.home, migrate=True)
-    odd_since = time.time_ns() // 60_000_000_000 * micros(60) - micros(180)
+    unusual_since = time.time_ns() // 60_000_000_000 * micros(60) - micros(180)
     dice = random.Random(1)
     with store.measure() as conn:
         points.write(conn, [
-            Point(metric, {}, service, odd_since - micros(60 * minute), dice.gauss(100, 3))
+            Point(metric, {}, service, unusual_since - micros(60 * minute), dice.gauss(100, 3))
             for minute in range(1, MINUTES) for service, metric in SERIES
         ])  # fmt: skip
     scorer = Scorer(store)
     scorer.begin(
-        Config.model_validate({"services": [{"name": "victim"}, {"name": "healable"}]}), odd_since + micros(15)
+        Config.model_validate({"services": [{"name": "victim"}, {"name": "healable"}]}), unusual_since + micros(15)
     )
     while not scorer.work() or not scorer.catch_up() or not scorer.save():
         pass
     with store.measure() as conn:
         points.write(conn, [
-            Point(metric, {}, service, odd_since + micros(60 * minute), 400.0)
+            Point(metric, {}, service, unusual_since + micros(60 * minute), 400.0)
             for minute in range(4) for service, metric in SERIES
         ])  # fmt: skip
     store.close()
@@ -64,7 +64,7 @@ def forewatch(folder: Path, victim: Victim, healable: Victim, receiver: Receiver
         shutil.rmtree(started.home.prefect, ignore_errors=True)
 
 
-def test_one_odd_metric_is_a_note_and_two_of_a_service_are_an_alert(forewatch: Forewatch) -> None:
+def test_one_anomalous_metric_is_a_note_and_two_of_a_service_are_an_alert(forewatch: Forewatch) -> None:
     (incident,) = wait_for("an incident of healable", lambda: forewatch.incidents("healable"))
     assert incident.title.startswith("healable is not as usual: app.")
     assert forewatch.incidents("victim") == []
@@ -91,7 +91,7 @@ def test_an_anomaly_can_be_looked_at_and_judged(forewatch: Forewatch) -> None:
         f"http://127.0.0.1:{forewatch.port}/pictures/anomaly/{note.id}.svg", trust_env=False, timeout=10
     )
     assert picture.status_code == 200
-    assert 'class="odd"' in picture.text
+    assert 'class="anomaly"' in picture.text
     assert 'class="band"' in picture.text
 
     said = forewatch.cli("anomalies", "noise", note.name)

@@ -1,4 +1,4 @@
-"""A promise that is broken: a critical page about the error budget, and its end once the service keeps it again."""
+"""An objective that is missed: a critical page about the error budget, and its end once the service keeps it again."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def burning(forewatch: Forewatch) -> list[Any]:
         return [one for one in alerts.all_firing(conn) if one.name == "ErrorBudgetBurn"]
 
 
-def test_a_broken_promise_is_paged_and_explained_and_its_end_told(
+def test_a_missed_objective_is_paged_and_explained_and_its_end_told(
     forewatch: Forewatch, victim: Victim, receiver: Receiver
 ) -> None:
     [alert] = wait_for("the budget to burn", lambda: burning(forewatch), timeout=150)

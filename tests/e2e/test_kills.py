@@ -17,7 +17,7 @@ from scene import configuration_of
 from slow_runbook import ended, install, run_of, start_slowly
 from victim import Victim
 
-from forewatch.orchestration import leftovers
+from forewatch.orchestration import orphans
 from forewatch.store import receipts
 
 pytestmark = pytest.mark.e2e
@@ -49,12 +49,12 @@ def assert_no_strays(forewatch: Forewatch) -> None:
     """One server, one worker, one serve; and no more children than stand a shift, run a flow or are spares."""
 
     def look() -> bool:
-        alone = all(len(leftovers.living(forewatch.home, role)) == 1 for role in ("worker", "serve", "server"))
-        return alone and len(leftovers.living(forewatch.home, "children")) <= len(SHIFTS) + 2
+        alone = all(len(orphans.living(forewatch.home, role)) == 1 for role in ("worker", "serve", "server"))
+        return alone and len(orphans.living(forewatch.home, "children")) <= len(SHIFTS) + 2
 
     def there() -> str:
         roles = ("server", "worker", "serve", "children")
-        return str({role: [process.pid for process in leftovers.living(forewatch.home, role)] for role in roles})
+        return str({role: [process.pid for process in orphans.living(forewatch.home, role)] for role in roles})
 
     try:
         wait_for("no stray process", look, 20, every=0.2)

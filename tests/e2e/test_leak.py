@@ -55,7 +55,7 @@ def test_a_leaking_process_is_restarted_before_it_is_killed(tmp_path: Path) -> N
             said = "\n".join(entry.text for entry in timeline.of_incident(conn, incident.id))
     finally:
         runtime.store.close()
-    # No check failed before: the only reason was what was foreseen, and the runbook ended the process itself.
+    # No check failed before: the only reason was the forecast, and the runbook ended the process itself.
     assert "AL-1 (MemoryRunsOut) fires" in said
     assert f"stopped pid {promised.group(2)} with TERM" in said
     assert said.index("MemoryRunsOut") < said.find("CheckFailing") or "CheckFailing" not in said

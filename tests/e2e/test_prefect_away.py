@@ -18,7 +18,7 @@ from receiver import Receiver
 from scene import configuration_of
 from victim import Victim
 
-from forewatch.orchestration import leftovers
+from forewatch.orchestration import orphans
 
 pytestmark = pytest.mark.e2e
 
@@ -65,7 +65,7 @@ def shift_runs(forewatch: Forewatch, *states: str) -> list[Any]:
 def test_while_prefect_is_away_the_watch_goes_on_and_afterwards_everything_resumes_without_a_backlog(
     forewatch: Forewatch, victim: Victim, healable: Victim, receiver: Receiver
 ) -> None:
-    children_before = len(leftovers.living(forewatch.home, "children"))
+    children_before = len(orphans.living(forewatch.home, "children"))
     with stopped(forewatch):
         began = time.monotonic()
         wait_for("health to say so", lambda: forewatch.health()[0] == 503, 20)
@@ -110,7 +110,7 @@ def test_while_prefect_is_away_the_watch_goes_on_and_afterwards_everything_resum
     wait_for("nothing to be late", lambda: not late(forewatch), 30, every=0.5)
     wait_for(
         "the children of before",
-        lambda: len(leftovers.living(forewatch.home, "children")) <= children_before + 1,
+        lambda: len(orphans.living(forewatch.home, "children")) <= children_before + 1,
         30,
         every=0.2,
     )

@@ -16,7 +16,7 @@ from scene import configuration_of
 from slow_runbook import ended, install, run_of, start_slowly
 from victim import Victim
 
-from forewatch.orchestration import leftovers
+from forewatch.orchestration import orphans
 
 pytestmark = pytest.mark.e2e
 
@@ -29,7 +29,7 @@ def processes(forewatch: Forewatch) -> list[psutil.Process]:
     assert forewatch.process is not None
     found = [psutil.Process(forewatch.process.pid)]
     for role in ("server", "worker", "serve", "children"):
-        found += leftovers.living(forewatch.home, role)
+        found += orphans.living(forewatch.home, role)
     return list({one.pid: one for top in found for one in (top, *top.children(recursive=True))}.values())
 
 

@@ -21,7 +21,7 @@ PLAIN_FOR = FRESH + 0.5
 """Seconds for which something has been so that a look before acting cannot have missed it."""
 TIME_OUT = 2.0
 """Seconds a look waits for a check that gets no answer."""
-HANDS = ("check-health", "run ", "worker", "the store")
+ACTORS = ("check-health", "run ", "worker", "the store")
 """While these are hindered a look gets no answer, and an answer gets older."""
 BEFORE = 20.0
 """Seconds before acting in which that matters."""
@@ -120,7 +120,7 @@ def _for_checks(told: Chronicle) -> list[Run]:
 
 def _hindered(told: Chronicle, since: float, until: float) -> bool:
     """Whether what was seen at one instant may be unknown at another: who saw it died before telling."""
-    return any(one.what.startswith(HANDS) and one.since <= until and one.until >= since for one in told.hindrances)
+    return any(one.what.startswith(ACTORS) and one.since <= until and one.until >= since for one in told.hindrances)
 
 
 def _unseen(told: Chronicle, run: Run, service: str, check: str) -> bool:
@@ -134,7 +134,7 @@ def _looks_from(told: Chronicle, run: Run) -> float:
     lost = sum(
         min(one.until, run.at) - max(one.since, run.at - BEFORE)
         for one in told.hindrances
-        if one.what.startswith(HANDS) and one.since < run.at and one.until > run.at - BEFORE
+        if one.what.startswith(ACTORS) and one.since < run.at and one.until > run.at - BEFORE
     )
     return run.at - PLAIN_FOR - lost
 

@@ -1,4 +1,4 @@
-"""The processes of a simulated Forewatch: the real duties, watch, delivery, dispatcher and runs, with other hands."""
+"""The processes of a simulated Forewatch: real duties, watch, delivery, dispatcher and runs, with simulated effects."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class NoPoints:
 
 
 @contextmanager
-def with_other_hands(world: World) -> Iterator[None]:
+def with_simulated_effects(world: World) -> Iterator[None]:
     """Replace what reaches out of the process; everything else is the product's own code."""
     with ExitStack() as stack:
 
@@ -160,8 +160,8 @@ def check_engine(world: World) -> Any:
     return engine
 
 
-class Hands:
-    """`forewatch.orchestration.hands.Hands`: runs a flow run in a child process."""
+class Launcher:
+    """`forewatch.orchestration.launcher.Launcher`: runs a flow run in a child process."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -238,7 +238,7 @@ async def work(world: World) -> None:
     prefect = world.__dict__.setdefault("prefect", Prefect(world))
     dispatcher = Dispatcher(
         runtime,
-        Hands(world),  # type: ignore[arg-type]
+        Launcher(world),  # type: ignore[arg-type]
         str(world_process()),
         lambda: None if world.away["Prefect"] > 0 else (prefect, DEPLOYMENTS),  # type: ignore[arg-type,return-value]
     )

@@ -11,7 +11,7 @@ from chaos import Rates
 from history_plan import LENGTH, ROLES, Plan, Step
 from promises import broken_promises
 from simulated_people import a_merger, a_run, a_silence, a_split, end_of_a_silence, on_an_incident, turn_automation, use
-from simulated_processes import stand_watch, under_way, with_other_hands, work
+from simulated_processes import stand_watch, under_way, with_simulated_effects, work
 from simulated_sender import Sender, changes, serve
 from simulated_store import fresh
 from simulated_world import World
@@ -48,7 +48,7 @@ def live(plan: Plan, *, telling: bool = False, replay: bool = False, promises: f
     logging.disable(logging.CRITICAL)
     world = World(plan, telling=telling)
     world.sender = Sender(world)
-    with fresh(world), with_other_hands(world):
+    with fresh(world), with_simulated_effects(world):
         try:
             world.configure(0)
             for step in plan.steps:

@@ -216,9 +216,9 @@ class Detector:
         told = np.stack([score, expected, expected + self._band[0], expected + self._band[1]])
         kind = np.where(flats, "flat", np.where(shifts, "shift", "unusual"))
         # People ask what was usual before a level moved, not what the model has come to expect since.
-        odd = (shifts | flats) & (views[_APART] != 0)
-        usual = values[odd] - views[_APART][odd]
-        told[1:, odd] = usual, usual + self._usual[0], usual + self._usual[1]
+        apart = (shifts | flats) & (views[_APART] != 0)
+        usual = values[apart] - views[_APART][apart]
+        told[1:, apart] = usual, usual + self._usual[0], usual + self._usual[1]
         self._rows += len(x)
         self._last_at = int(at[-1])
         if self._ranks.merged:

@@ -62,15 +62,15 @@ def _follow(
     scores: Scores,
     threshold: float,
 ) -> None:
-    odd = np.flatnonzero((scores.score >= threshold) & (scores.score > 0))
+    high = np.flatnonzero((scores.score >= threshold) & (scores.score > 0))
     episode = found.pop() if found and found[-1].end is None else None
     place = 0
     while place < len(at):
         if episode is None:
-            ahead = int(np.searchsorted(odd, place))
-            if ahead == len(odd):
+            ahead = int(np.searchsorted(high, place))
+            if ahead == len(high):
                 return
-            place = int(odd[ahead])
+            place = int(high[ahead])
         rare = bool(scores.score[place] >= threshold)
         episode = follow(
             episode,

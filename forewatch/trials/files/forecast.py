@@ -26,7 +26,7 @@ _MINUTE = micros(60.0)
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class FileForecast:
     """A forecast made at the end of a file's rows."""
 
     forecast: Forecast
@@ -37,7 +37,7 @@ class Foreseen:
     """Rows whose values are too large to be counted with."""
 
 
-def foresee(rows: Rows, horizon: float) -> Foreseen:
+def forecast_rows(rows: Rows, horizon: float) -> FileForecast:
     """Forecast a file's series up to `horizon` seconds beyond its last row.
 
     A series that was never negative stays so. Raises SeriesError where it cannot be forecast, with the reason.
@@ -62,10 +62,10 @@ def foresee(rows: Rows, horizon: float) -> Foreseen:
     made = forecast(samples, now, within=Range(0.0) if least >= 0 else Range(), horizon=horizon)
     if isinstance(made, NotYet):
         raise SeriesError(f"{rows.path}: no forecast yet: it {made.reason}")
-    return Foreseen(made, samples, now, int(np.count_nonzero(measured & ~known)))
+    return FileForecast(made, samples, now, int(np.count_nonzero(measured & ~known)))
 
 
-def write_forecast(path: Path, found: Foreseen) -> int:
+def write_forecast(path: Path, found: FileForecast) -> int:
     """Write the steps that end after the newest row, each by its start in UTC; returns how many. Raises SeriesError."""
     made = found.forecast
     steps = [k for k in range(len(made.mean)) if made.time_of(k + 1) > found.now]
@@ -73,8 +73,8 @@ def write_forecast(path: Path, found: Foreseen) -> int:
     return len(steps)
 
 
-def limit_sentence(found: Foreseen, limit: float, *, falling: bool = False) -> str:
-    """When the series reaches a limit, or that this cannot be foreseen."""
+def limit_sentence(found: FileForecast, limit: float, *, falling: bool = False) -> str:
+    """When the series reaches a limit, or that no such moment is forecast."""
     newest, level = found.samples[-1]
     if level <= limit if falling else level >= limit:
         return f"It is at {level:g}, at the limit of {limit:g} already."
@@ -85,7 +85,7 @@ def limit_sentence(found: Foreseen, limit: float, *, falling: bool = False) -> s
         crossed = _crossed(found.forecast, limit, falling)
         if crossed is None:
             return (
-                f"It is at {level:g} and not foreseen to reach {limit:g}: "
+                f"It is at {level:g} and not forecast to reach {limit:g}: "
                 "it does not move towards it, or too little of it is known."
             )
         at, lower, upper = crossed

@@ -1,4 +1,4 @@
-"""A series as a PNG: what was measured, between which bounds it was expected, what was odd, and what is to come.
+"""A series as a PNG: what was measured, between which bounds it was expected, what was anomalous, and what is to come.
 
 matplotlib is loaded only where a picture is asked for, and used without `pyplot`, which keeps figures and windows in
 the process.
@@ -24,7 +24,7 @@ from forewatch.guard.safe_files import create, part_beside
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SEEN, _BAND, _ODD, _AHEAD, _LIMIT = "#2f6f9f", "#9db8cc", "#d62728", "#e07b39", "#444444"
+_SEEN, _BAND, _ANOMALY, _AHEAD, _LIMIT = "#2f6f9f", "#9db8cc", "#d62728", "#e07b39", "#444444"
 _COLUMNS = 2000
 """Points of a line beyond which only each stretch's lowest and highest are drawn: more the picture cannot show."""
 _SEEN_BEFORE = 3
@@ -43,7 +43,7 @@ class Picture:
     lower: Vector | None = None
     upper: Vector | None = None
     anomalies: NDArray[np.bool_] | None = None
-    """Which points are odd."""
+    """Which points are anomalies."""
     forecast: Forecast | None = None
     limit: float | None = None
 
@@ -87,12 +87,12 @@ def _series(axes: Axes, picture: Picture) -> None:
         axes.fill_between(_dates(edges), low, high, color=_BAND, alpha=0.45, linewidth=0, label="expected")
     where = _thin(values[shown])
     axes.plot(_dates(at[shown][where]), values[shown][where], color=_SEEN, linewidth=0.9, label="measured")
-    if picture.anomalies is not None and np.any(odd := picture.anomalies & shown & np.isfinite(values)):
-        count = int(np.count_nonzero(odd))
+    if picture.anomalies is not None and np.any(drawn := picture.anomalies & shown & np.isfinite(values)):
+        count = int(np.count_nonzero(drawn))
         told = f"{count} anomal{'y' if count == 1 else 'ies'}"
-        axes.scatter(_dates(at[odd]), values[odd], color=_ODD, s=26, zorder=5, label=told)
-        for moment in _dates(at[odd])[:200]:
-            axes.axvline(moment, color=_ODD, linewidth=0.8, alpha=0.25)
+        axes.scatter(_dates(at[drawn]), values[drawn], color=_ANOMALY, s=26, zorder=5, label=told)
+        for moment in _dates(at[drawn])[:200]:
+            axes.axvline(moment, color=_ANOMALY, linewidth=0.8, alpha=0.25)
 
 
 def _ahead(axes: Axes, forecast: Forecast) -> None:

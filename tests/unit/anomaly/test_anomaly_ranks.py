@@ -76,11 +76,11 @@ def test_excess_is_measured_in_ranges():
 def test_a_row_counted_many_times_becomes_ordinary():
     plain, taught = Ranks(1, FINE), Ranks(1, FINE)
     values = np.random.default_rng(0).normal(size=(1, 1024)).astype(np.float32)
-    odd = np.array([[9.0]], np.float32)
+    unusual = np.array([[9.0]], np.float32)
     for ranks in (plain, taught):
         feed(ranks, values)
-    taught.reinforce(odd[:, 0], 20.0)
-    assert taught.add(odd)[0][0, 0] > 15 * plain.add(odd)[0][0, 0]
+    taught.reinforce(unusual[:, 0], 20.0)
+    assert taught.add(unusual)[0][0, 0] > 15 * plain.add(unusual)[0][0, 0]
 
 
 def test_nothing_is_known_of_the_first_rows():

@@ -42,7 +42,7 @@ def test_an_anomaly_raises_at_once_and_its_end_clears():
     assert after.transition == "cleared"
 
 
-def test_the_alert_says_how_odd_and_what_was_usual():
+def test_the_alert_says_how_unusual_it_is_and_what_was_usual():
     event = rule_event(rule(anomaly="high"), LABELS, "shop", look(rule(anomaly="high"), episode=ODD), T0)
     assert isinstance(event, AlertRaised)
     assert event.annotations["summary"] == ("shop's check duration was 1.9s, usually 100ms to 140ms (score 0.83)")

@@ -53,14 +53,14 @@ class World:
     def now(self) -> int:
         return T0 + micros(EVERY * self.step + 11)
 
-    def measure(self, *odd: str, without: tuple[str, ...] = (), more: tuple[Point, ...] = ()) -> None:
-        """One step passes; `odd` metrics are far from what they usually are, others come not at all."""
-        self.write([*self.points(*odd, without=without), *more])
+    def measure(self, *unusual: str, without: tuple[str, ...] = (), more: tuple[Point, ...] = ()) -> None:
+        """One step passes; `unusual` metrics are far from what they usually are, others come not at all."""
+        self.write([*self.points(*unusual, without=without), *more])
 
-    def points(self, *odd: str, without: tuple[str, ...] = ()) -> list[Point]:
+    def points(self, *unusual: str, without: tuple[str, ...] = ()) -> list[Point]:
         at = T0 + micros(EVERY * self.step)
         self.step += 1
-        values = {metric: self.dice.gauss(100, 2) + (100 if metric in odd else 0) for metric in (SLOW, MEMORY)}
+        values = {metric: self.dice.gauss(100, 2) + (100 if metric in unusual else 0) for metric in (SLOW, MEMORY)}
         return [Point(metric, {}, "shop", at, value) for metric, value in values.items() if metric not in without]
 
     def write(self, batch: list[Point]) -> None:
@@ -86,8 +86,8 @@ class World:
         self.events += told.events
         return list(told.events)
 
-    def round(self, *odd: str, without: tuple[str, ...] = ()) -> list[AlertRaised | AlertCleared]:
-        self.measure(*odd, without=without)
+    def round(self, *unusual: str, without: tuple[str, ...] = ()) -> list[AlertRaised | AlertCleared]:
+        self.measure(*unusual, without=without)
         return self.look()
 
     def next_watch(self) -> None:
@@ -117,7 +117,7 @@ def test_what_is_as_usual_is_not_told_of(store):
     assert world.anomalies() == []
 
 
-def test_one_odd_metric_is_a_note_with_what_was_usual_and_why_it_is_only_that(store):
+def test_one_anomalous_metric_is_a_note_with_what_was_usual_and_why_it_is_only_that(store):
     world = World(store).learn()
     assert world.round(SLOW) == []
     (one,) = world.anomalies()
@@ -131,7 +131,7 @@ def test_one_odd_metric_is_a_note_with_what_was_usual_and_why_it_is_only_that(st
     assert one.end == T0 + micros(EVERY * (LEARNED + 1))
 
 
-def test_two_odd_metrics_raise_one_alert_that_ends_when_both_are_calm(store):
+def test_two_anomalous_metrics_raise_one_alert_that_ends_when_both_are_calm(store):
     world = World(store).learn()
     (raised,) = world.round(SLOW, MEMORY)
     assert isinstance(raised, AlertRaised)
@@ -146,7 +146,7 @@ def test_two_odd_metrics_raise_one_alert_that_ends_when_both_are_calm(store):
     assert world.firing() == []
 
 
-def test_one_odd_metric_is_an_alert_where_a_service_it_depends_on_is_in_trouble(store):
+def test_one_anomalous_metric_is_an_alert_where_a_service_it_depends_on_is_in_trouble(store):
     world = World(store).learn()
     world.step += 1
     down = AlertRaised({"alertname": "CheckFailing", "service": "db", "severity": "critical"}, {}, world.now)
@@ -202,8 +202,8 @@ def test_a_new_watch_at_every_step_goes_on_exactly_whether_the_last_one_could_sa
 
 def test_what_was_missed_is_caught_up_with_in_order(store):
     world = World(store).learn()
-    for odd in ((), (SLOW,), (), (), ()):
-        world.measure(*odd)
+    for unusual in ((), (SLOW,), (), (), ()):
+        world.measure(*unusual)
     world.next_watch()
     world.look()
     (one,) = world.anomalies()
@@ -290,8 +290,8 @@ def test_what_went_on_of_one_of_several_series_ends_after_a_day_without_it(store
     for metric in metrics:
         world.write([Point(metric, {"instance": "b"}, "shop", at, world.dice.gauss(100, 2)) for at in times])
     world.learn()
-    odd = T0 + micros(EVERY * LEARNED)
-    world.measure(more=tuple(Point(metric, {"instance": "b"}, "shop", odd, 300.0) for metric in metrics))
+    unusual = T0 + micros(EVERY * LEARNED)
+    world.measure(more=tuple(Point(metric, {"instance": "b"}, "shop", unusual, 300.0) for metric in metrics))
     world.look()
     for _ in range(140):
         world.round()
@@ -347,8 +347,8 @@ def test_a_verdict_makes_the_series_tell_less_or_more_readily(store):
     watched = world.scorer.watched
     before = {metric: watched[world.number(metric)].detector.threshold(1.0) for metric in (SLOW, MEMORY)}
     with store.measure() as conn:
-        odd = {one.series_id: one for one in anomalies.listing(conn)}
-        slow, memory = odd[world.number(SLOW)], odd[world.number(MEMORY)]
+        unusual = {one.series_id: one for one in anomalies.listing(conn)}
+        slow, memory = unusual[world.number(SLOW)], unusual[world.number(MEMORY)]
         anomalies.judge(conn, slow.id, "noise", by="anna", now=world.now)
         anomalies.judge(conn, memory.id, "real", by="anna", now=world.now)
     world.look()
@@ -417,7 +417,7 @@ def test_some_missing_points_are_no_new_pace_and_end_nothing(store):
 def test_rows_are_what_people_see(store):
     world = World(store).learn()
     world.round(SLOW)
-    odd, last = anomaly_rows(store, world.scorer.looked_at, world.now)
-    assert (odd["service"], odd["series"], odd["told"]) == ("shop", SLOW, "note")
-    assert "usually" in str(odd["what"])
+    unusual, last = anomaly_rows(store, world.scorer.looked_at, world.now)
+    assert (unusual["service"], unusual["series"], unusual["told"]) == ("shop", SLOW, "note")
+    assert "usually" in str(unusual["what"])
     assert last["what"] == "2 series are known: what is unusual on any of them is told"

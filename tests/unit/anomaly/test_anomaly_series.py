@@ -53,7 +53,7 @@ def test_a_rule_brings_in_what_would_be_left_out_and_says_how_rare():
 
 
 @pytest.mark.parametrize(
-    ("metric", "service", "labels", "odd"),
+    ("metric", "service", "labels", "anomalous"),
     [
         ("app.latency", "shop", {}, True),
         ("app.latency", "gone", {}, False),
@@ -63,8 +63,8 @@ def test_a_rule_brings_in_what_would_be_left_out_and_says_how_rare():
         ("system.memory.usage", "host", {}, True),
     ],
 )
-def test_only_what_the_configuration_still_has_can_fall_silent(metric, service, labels, odd):
-    assert Expected(config())(one(metric, service, **labels)) is odd
+def test_only_what_the_configuration_still_has_can_fall_silent(metric, service, labels, anomalous):
+    assert Expected(config())(one(metric, service, **labels)) is anomalous
 
 
 def test_without_host_metrics_the_host_may_be_silent():

@@ -53,7 +53,7 @@ def test_it_begins_with_what_was_seen_and_what_was_usual():
     assert begun == Episode(7, T0, "unusual", "high", 0.8, T0, T0, 9.0, 1.5, 1.0, 2.0)
 
 
-def test_it_ends_where_the_values_last_were_odd_once_they_are_calm():
+def test_it_ends_where_the_values_last_were_unusual_once_they_are_calm():
     story = Story()
     story.push(9.0, "high", 0.8)
     story.push(8.0)

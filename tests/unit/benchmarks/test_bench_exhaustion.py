@@ -1,4 +1,4 @@
-"""The drawn disks are what they claim to be, and what is foreseen of them stays as good as it was."""
+"""The drawn disks are what they claim to be, and their forecasts stay as good as it was."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_same_disk_is_measured_by_the_hour_or_every_five_minutes():
     assert seconds(fine.samples[1][0] - fine.samples[0][0]) == STEP
 
 
-def test_exhaustion_is_foreseen_as_well_as_it_was():
+def test_exhaustion_is_forecast_as_well_as_it_was():
     """On the disks of the benchmark it is .98 and .93; this few may fall a little short of that."""
     plain, hard = _judged(disks(PLAIN, 50, 1000), ours), _judged(disks(HARD, 44, 1000), ours)
     assert plain["within"] >= 0.9

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.fixture
-def odd(typed):
+def unusual(typed):
     """An anomaly on one of two series; the other one is still being learned."""
     now = typed.clock.now()
     with typed.runtime.store.measure() as conn:
@@ -28,7 +28,7 @@ def odd(typed):
         return anomalies.put(conn, episode)
 
 
-def test_the_list_says_what_was_odd_and_how_much_is_not_known_yet(typed, odd):
+def test_the_list_says_what_was_unusual_and_how_much_is_not_known_yet(typed, unusual):
     said = typed.say("anomalies", "list")
     assert "AN-1" in said
     assert "check.duration (check http)" in said
@@ -41,12 +41,12 @@ def test_the_list_of_a_new_forewatch_says_that_it_knows_nothing(typed):
     assert typed.say("anomalies", "list").startswith("No anomalies.\n\n0 series are known")
 
 
-def test_the_list_of_another_service_is_empty(typed, odd):
+def test_the_list_of_another_service_is_empty(typed, unusual):
     assert typed.say("anomalies", "list", "--service", "mail").startswith("No anomalies.")
     assert "AN-1" in typed.say("anomalies", "list", "--service", "storefront")
 
 
-def test_one_is_shown_with_what_was_expected_and_why_it_is_a_note(typed, odd):
+def test_one_is_shown_with_what_was_expected_and_why_it_is_a_note(typed, unusual):
     assert typed.say("anomalies", "show", "AN-1").splitlines()[:5] == [
         "AN-1 of storefront: check.duration (check http) was 1.9s, usually 100ms to 140ms (score 0.83)",
         "since 2025-12-31 23:50:00, goes on",
@@ -56,7 +56,7 @@ def test_one_is_shown_with_what_was_expected_and_why_it_is_a_note(typed, odd):
     ]
 
 
-def test_a_verdict_is_kept_with_who_gave_it_and_leaves_a_trail(typed, odd):
+def test_a_verdict_is_kept_with_who_gave_it_and_leaves_a_trail(typed, unusual):
     said = typed.say("anomalies", "noise", "an-1")
     assert said.startswith("AN-1 is called noise. It does not count any more")
     assert "ana called it noise, 2026-01-01 00:00:00" in typed.say("anomalies", "show", "1")
@@ -67,7 +67,7 @@ def test_a_verdict_is_kept_with_who_gave_it_and_leaves_a_trail(typed, odd):
     assert newest.detail == {"verdict": "real", "before": "noise"}
 
 
-def test_a_later_verdict_counts_as_later_though_the_clock_was_set_back(typed, odd):
+def test_a_later_verdict_counts_as_later_though_the_clock_was_set_back(typed, unusual):
     typed.say("anomalies", "noise", "1")
     typed.clock.jump(-3600)
     typed.say("anomalies", "real", "1")

@@ -1,4 +1,4 @@
-"""`forewatch objectives`: what was promised, reached and left, for people and for programs."""
+"""`forewatch objectives`: what was reached and is left, for people and for programs."""
 
 import json
 
@@ -22,7 +22,7 @@ services:
 
 
 @pytest.fixture
-def promised(typed):
+def shop(typed):
     """Two hours of answers, one a minute, the first twelve of them bad."""
     now = typed.clock.now()
     with typed.runtime.store.decide() as conn:
@@ -36,8 +36,8 @@ def promised(typed):
     return typed
 
 
-def test_they_are_listed_with_what_is_left(promised):
-    lines = promised.say("objectives").splitlines()
+def test_they_are_listed_with_what_is_left(shop):
+    lines = shop.say("objectives").splitlines()
     heads = "SERVICE OBJECTIVE TARGET REACHED BUDGET LEFT BURN 1H BURN 5M BURN 6H BURN 30M SINCE OUTLOOK"
     assert " ".join(lines[0].split()) == heads
     assert " ".join(lines[1].split()) == (
@@ -48,8 +48,8 @@ def test_they_are_listed_with_what_is_left(promised):
     assert " ".join(lines[3].split()) == "mail takes-mail 99% over 30d no answers yet"
 
 
-def test_programs_get_every_figure(promised):
-    [one] = [each for each in json.loads(promised.say("objectives", "storefront", "--json"))
+def test_programs_get_every_figure(shop):
+    [one] = [each for each in json.loads(shop.say("objectives", "storefront", "--json"))
              if each["kind"] == "availability"]  # fmt: skip
     assert one["service"] == "storefront"
     assert (one["good"], one["total"], one["share"]) == (108, 120, 0.9)
@@ -60,9 +60,9 @@ def test_programs_get_every_figure(promised):
     assert one["used_up"] is None
 
 
-def test_only_those_of_a_service_are_shown(promised):
-    assert "storefront" not in promised.say("objectives", "mail")
-    assert promised.complain("objectives", "shop") == "there is no service shop in the configuration"
+def test_only_those_of_a_service_are_shown(shop):
+    assert "storefront" not in shop.say("objectives", "mail")
+    assert shop.complain("objectives", "shop") == "there is no service shop in the configuration"
 
 
 def test_without_any_it_says_where_to_read(typed):

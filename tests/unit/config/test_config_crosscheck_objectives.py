@@ -24,7 +24,7 @@ def test_an_objective_names_a_check_there_is(problems):
     ]
 
 
-def test_a_service_without_checks_can_keep_no_promise(problems):
+def test_a_service_without_checks_can_have_no_objective(problems):
     assert found(problems, "{availability: 99.9%}", checks="") == [
         "services[0].objectives: an objective is measured by a check, and the service has none; add one under checks:"
     ]

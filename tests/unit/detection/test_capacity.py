@@ -11,7 +11,7 @@ from forewatch.clock import MICROSECONDS, micros
 from forewatch.config.detection import Capacity
 from forewatch.config.models import Config
 from forewatch.detection.band import NotYet
-from forewatch.detection.capacity import Outlook, Watch, capacity_events, day, foresee, watches
+from forewatch.detection.capacity import Outlook, Watch, capacity_events, day, outlook_of, watches
 from forewatch.detection.exhaustion import Exhaustion
 from forewatch.detection.trust import Trust, as_ticket
 from forewatch.incidents.events import AlertCleared, AlertRaised
@@ -99,12 +99,12 @@ def test_a_pool_is_held_against_the_metric_with_its_size_and_the_same_labels():
     assert watch.labels["alertname"] == "OrdersPoolExhaustedSoon"
     assert watch.labels["capacity"] == "orders-pool"
     samples = [(T0 - micros(back * 60), 60 - back / 60) for back in range(7200 // 60, 0, -1)]
-    found = foresee(watch, samples, [(T0 - micros(60), 70.0), (T0 - micros(3600), 200.0)], T0)
+    found = outlook_of(watch, samples, [(T0 - micros(60), 70.0), (T0 - micros(3600), 200.0)], T0)
     assert isinstance(found, Outlook)
     assert found.limit == 70.0
     assert found.expected is not None
     assert found.expected.left(T0) == pytest.approx(10 * HOUR, rel=0.02)
-    assert foresee(watch, samples, [], T0) == NotYet(f"nobody measures its limit ({POOL_SIZE.metric})")
+    assert outlook_of(watch, samples, [], T0) == NotYet(f"nobody measures its limit ({POOL_SIZE.metric})")
 
 
 def test_own_capacities_match_series_belong_to_services_and_replace_what_is_built_in():
@@ -153,7 +153,7 @@ def test_loop_devices_are_always_full_and_not_watched():
 
 
 def test_a_certificate_is_counted_down_exactly_from_one_look():
-    found = foresee(only(TLS), [(T0 - micros(6 * HOUR), 10 * DAY)], (), T0)
+    found = outlook_of(only(TLS), [(T0 - micros(6 * HOUR), 10 * DAY)], (), T0)
     assert isinstance(found, Outlook)
     assert found.expected is not None
     assert found.expected.left(T0) == pytest.approx(9.75 * DAY)
@@ -161,15 +161,15 @@ def test_a_certificate_is_counted_down_exactly_from_one_look():
     event = raised(found)
     assert isinstance(event, AlertRaised)
     assert event.values["method"] == "countdown"
-    expired = foresee(only(TLS), [(T0 - micros(HOUR), -5.0)], (), T0)
+    expired = outlook_of(only(TLS), [(T0 - micros(HOUR), -5.0)], (), T0)
     assert isinstance(expired, Outlook)
     assert expired.sentence(T0).startswith("certificate of shop/tls has expired")
-    assert isinstance(foresee(only(TLS), [(T0 - micros(3 * DAY), 10 * DAY)], (), T0), NotYet)
+    assert isinstance(outlook_of(only(TLS), [(T0 - micros(3 * DAY), 10 * DAY)], (), T0), NotYet)
 
 
 def test_an_error_budget_is_used_up_at_zero():
     samples = [(T0 - micros(back * 300), 0.2 + 0.4 * back / 288) for back in range(5 * 288, 0, -1)]
-    found = foresee(only(BUDGET), samples, (), T0)
+    found = outlook_of(only(BUDGET), samples, (), T0)
     assert isinstance(found, Outlook)
     assert found.expected is not None
     assert found.expected.left(T0) == pytest.approx(12 * HOUR, rel=0.03)
@@ -177,12 +177,12 @@ def test_an_error_budget_is_used_up_at_zero():
     assert found.sentence(T0).endswith("now 20.1% left")
 
 
-def test_what_cannot_be_foreseen_says_why_and_ends_no_warning():
+def test_what_cannot_be_forecast_says_why_and_ends_no_warning():
     watch = only(VAR)
-    assert foresee(watch, [], (), T0) == NotYet("has no data")
-    assert foresee(watch, [(T0 - micros(2 * HOUR), 0.5)], (), T0) == NotYet("has no data for 2h")
+    assert outlook_of(watch, [], (), T0) == NotYet("has no data")
+    assert outlook_of(watch, [(T0 - micros(2 * HOUR), 0.5)], (), T0) == NotYet("has no data for 2h")
     young = [(T0 - micros(60 * back), 0.5) for back in range(10, 0, -1)]
-    assert foresee(watch, young, (), T0) == NotYet("needs 30m of data, has 9m")
+    assert outlook_of(watch, young, (), T0) == NotYet("needs 30m of data, has 9m")
     assert capacity_events([watch], [], {fingerprint(watch.labels): watch.labels}, T0) == []
 
 

@@ -17,7 +17,7 @@ from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.reports.objectives import Figures, figures
-from forewatch.series.objective_answers import DURATION, UP, promises
+from forewatch.series.objective_answers import DURATION, UP, service_objectives
 from forewatch.store import alerts, incidents, marks, points, rollups, schema, series
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
@@ -108,7 +108,7 @@ class World:
 
     def figures(self, second: float) -> Figures:
         with self.store.read_metrics() as conn:
-            [found] = figures(conn, promises(self.config), T0 + micros(second))
+            [found] = figures(conn, service_objectives(self.config), T0 + micros(second))
         return found
 
 
@@ -155,7 +155,7 @@ def test_an_outage_is_told_at_both_speeds_each_once(burning):
     assert "12% of the 30d budget went, 88% is left" in fast.annotations["summary"]
 
 
-def test_the_incident_is_that_of_the_service_and_counts_as_what_was_promised(burning):
+def test_the_incident_is_that_of_the_service_and_counts_against_its_objective(burning):
     burning.tick(END)
     with burning.store.read() as conn:
         [incident] = incidents.listing(conn, open_only=True, limit=10)

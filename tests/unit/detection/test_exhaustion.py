@@ -27,7 +27,7 @@ def hours(found: Exhaustion | None, now: int) -> float:
 
 @given(st.floats(0.1, 0.9), st.floats(0.5, 40.0))
 @settings(max_examples=25, deadline=None)
-def test_a_disk_that_fills_in_a_line_is_foreseen_to_the_percent(level, left):
+def test_a_disk_that_fills_in_a_line_is_forecast_to_the_percent(level, left):
     samples, now = disk(lambda at: 1 - (1 - level) * (2 * HOUR + left * HOUR - at) / (2 * HOUR + left * HOUR), 2 * HOUR)
     assert hours(exhaustion(samples, 1.0, now), now) == pytest.approx(left, rel=0.02, abs=0.05)
 

@@ -13,7 +13,7 @@ from forewatch.clock import FakeClock, micros
 from forewatch.config.follow import Configuration
 from forewatch.config.models import Config
 from forewatch.detection.trust import Trust
-from forewatch.reports.forecasts import Foreseen
+from forewatch.reports.forecasts import SeriesForecast
 from forewatch.store import alerts, models, points, series
 from forewatch.store.points import Point
 from tasks.forecasting.capacity import exhausted
@@ -156,7 +156,7 @@ def test_a_change_of_trust_stands_at_the_top():
     one = series.Series(1, "load", {"host": "a"}, "host")
     fails = Trust(True, 0.5, 20)
     none = dict.fromkeys(("hour", "day", "week", "month"), "has no data")
-    report = Report([Foreseen(one, None, {}, none, {"hour": fails})], changed=[Changed(one, "hour", fails)])
+    report = Report([SeriesForecast(one, None, {}, none, {"hour": fails})], changed=[Changed(one, "hour", fails)])
     assert "**load**: alerts by its forecasts are tickets from now on (50% of what came" in page(report, 0, ADDRESS)
 
 

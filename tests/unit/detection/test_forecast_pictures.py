@@ -36,8 +36,8 @@ def drawn(store):
         (one,) = series.all_series(conn)
         for horizon, step in (("hour", 300.0), ("day", 7200.0)):
             forecasts.add(conn, Forecast(one.id, now, horizon, now, step, "m", [10.0] * 12, [9.0] * 12, [11.0] * 12))
-        odd = now - 30 * MINUTE
-        anomalies.put(conn, Episode(one.id, odd, "unusual", "high", 0.9, odd, odd, end=odd + 5 * MINUTE))
+        then = now - 30 * MINUTE
+        anomalies.put(conn, Episode(one.id, then, "unusual", "high", 0.9, then, then, end=then + 5 * MINUTE))
     app = FastAPI()
     app.include_router(pictures.router(Runtime(store.home, store, clock, Configuration(store))))
     return TestClient(app)
@@ -47,7 +47,7 @@ def test_a_counter_is_drawn_as_its_growth_with_its_band_and_what_was_unusual_in_
     answer = drawn.get("/pictures/forecast/1.svg")
     assert answer.headers["content-type"] == "image/svg+xml"
     root = ElementTree.fromstring(answer.text)
-    assert {node.get("class") for node in root.iter(f"{SVG}polyline")} == {"seen", "mean", "odd"}
+    assert {node.get("class") for node in root.iter(f"{SVG}polyline")} == {"seen", "mean", "anomaly"}
     texts = [node.text for node in root.iter(f"{SVG}text")]
     assert texts[0] == "system.disk.io per second service=host"
     assert "10.0B" in texts or "10B" in texts

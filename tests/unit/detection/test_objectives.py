@@ -177,7 +177,7 @@ def test_its_end_says_what_the_short_window_is_back_at():
     assert event(PROMISED, seen(1, 1)) is None
 
 
-def test_a_promise_of_ninety_percent_can_never_burn_at_fourteen():
+def test_a_target_of_ninety_percent_can_never_burn_at_fourteen():
     outage = Windows(Tally(0, 100), Tally(0, 100), LONG_AGO)
     modest = Objective.model_validate({"availability": "90%"})
     assert highest_burn(modest.target) == pytest.approx(10)

@@ -26,24 +26,24 @@ def left(found: Exhaustion | None, now: int) -> float:
 
 
 @pytest.mark.parametrize(("span", "every"), [(130.0, 15.0), (60.0, 3.0), (600.0, 15.0)])
-def test_a_steady_leak_is_foreseen_from_two_minutes_or_twenty_samples(span, every):
+def test_a_steady_leak_is_forecast_from_two_minutes_or_twenty_samples(span, every):
     samples, now = seen(lambda at: 100 * MB + 1 * MB * at, span, every)
     truth = (1000 * MB - 100 * MB) / MB - span
     assert left(quick_exhaustion(samples, 1000 * MB, now), now) == pytest.approx(truth, rel=0.03)
 
 
-def test_a_noisy_leak_is_foreseen_as_well():
+def test_a_noisy_leak_is_forecast_as_well():
     rng = np.random.default_rng(3)
     samples, now = seen(lambda at: 100 * MB + 1 * MB * at + rng.normal(0, 5 * MB), 300)
     assert left(quick_exhaustion(samples, 1000 * MB, now), now) == pytest.approx(600, rel=0.1)
 
 
-def test_a_leak_in_steps_is_foreseen():
+def test_a_leak_in_steps_is_forecast():
     samples, now = seen(lambda at: 100 * MB + 40 * MB * (at // 40), 300)
     assert left(quick_exhaustion(samples, 1000 * MB, now), now) == pytest.approx(600, rel=0.15)
 
 
-def test_a_leak_under_garbage_collection_is_foreseen_by_its_low_points():
+def test_a_leak_under_garbage_collection_is_forecast_by_its_low_points():
     """Teeth of 60 MB every 50 s on a floor that rises by 0.5 MB/s: full where the tip of a tooth gets there."""
     samples, now = seen(lambda at: 100 * MB + 0.5 * MB * at + 1.2 * MB * (at % 50), 400, every=5.0)
     truth = (1000 - 60 - 100) / 0.5 - 400

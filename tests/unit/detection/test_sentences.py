@@ -151,7 +151,7 @@ def test_numbers_have_digits_enough_to_differ():
     assert said == "/srv/uploads is 90.0004% full (above 90%)"
 
 
-def test_what_is_over_what_is_foreseen_and_what_lacks_data_is_told_of_what_is_measured():
+def test_what_is_over_what_is_forecast_and_what_lacks_data_is_told_of_what_is_measured():
     disk = watched("system.filesystem.utilization", "last", UPLOADS)
     assert disk.back(0.4) == "usage of /srv/uploads is back at 40%"
     assert disk.did("reaches 100% in 3h") == "usage of /srv/uploads reaches 100% in 3h"

@@ -228,7 +228,7 @@ async def test_a_receiver_that_hangs_delays_nobody_else(world, channels, a_notif
     sender = Delivery(world, 1)
     done = await sender.deliver_due()
     assert (done.sent, done.under_way) == (["NT-2"], 1)
-    # The clock jumps, the claim runs out: it is still in our hands and not sent twice.
+    # The clock jumps, the claim runs out: it is still ours and not sent twice.
     world.clock.advance(3600)
     await sender.deliver_due()
     assert channels.told().count("hook") == 1

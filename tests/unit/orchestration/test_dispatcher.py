@@ -27,7 +27,7 @@ from forewatch.store.engine import Store
 pytestmark = pytest.mark.unit
 
 
-class Hands:
+class Launcher:
     def __init__(self, *, ours: bool = True) -> None:
         self.killed: list[str] = []
         self._ours = ours
@@ -60,8 +60,8 @@ def state(runtime: SimpleNamespace) -> str:
     return run.state
 
 
-async def fall_silent(runtime: SimpleNamespace, hands: Hands) -> None:
-    await watch(runtime, Dispatcher(runtime, hands, "worker", lambda: None), LEAST + 2)  # type: ignore[arg-type]
+async def fall_silent(runtime: SimpleNamespace, launcher: Launcher) -> None:
+    await watch(runtime, Dispatcher(runtime, launcher, "worker", lambda: None), LEAST + 2)  # type: ignore[arg-type]
 
 
 async def watch(runtime: SimpleNamespace, dispatcher: Dispatcher, seconds: float) -> None:
@@ -71,9 +71,9 @@ async def watch(runtime: SimpleNamespace, dispatcher: Dispatcher, seconds: float
 
 
 async def test_a_run_that_shows_no_life_is_put_back_and_its_hung_process_ended(runtime: SimpleNamespace) -> None:
-    hands = Hands()
-    await fall_silent(runtime, hands)
-    assert (state(runtime), hands.killed) == ("waiting", ["RUN-1"])
+    launcher = Launcher()
+    await fall_silent(runtime, launcher)
+    assert (state(runtime), launcher.killed) == ("waiting", ["RUN-1"])
 
 
 async def test_a_flow_run_is_asked_for_under_a_key_that_no_restored_store_gives_again(runtime: SimpleNamespace) -> None:
@@ -90,30 +90,30 @@ async def test_a_flow_run_is_asked_for_under_a_key_that_no_restored_store_gives_
             raise OSError("the server is away")
 
     deployed = {"restart-service": SimpleNamespace(id="d", entrypoint="e")}
-    dispatcher = Dispatcher(runtime, Hands(), "worker", lambda: (Client(), deployed))  # type: ignore[arg-type,return-value]
+    dispatcher = Dispatcher(runtime, Launcher(), "worker", lambda: (Client(), deployed))  # type: ignore[arg-type,return-value]
     assert await dispatcher.dispatch_waiting() == 1
     await asyncio.gather(*dispatcher._starting.values())
     assert asked == [f"{generation}-RUN-1/2"]
 
 
 async def test_a_run_is_not_dispatched_again_before_the_patience_is_over(runtime: SimpleNamespace) -> None:
-    hands = Hands()
-    dispatcher = Dispatcher(runtime, hands, "worker", lambda: None)  # type: ignore[arg-type]
+    launcher = Launcher()
+    dispatcher = Dispatcher(runtime, launcher, "worker", lambda: None)  # type: ignore[arg-type]
     await watch(runtime, dispatcher, LEAST)
-    assert (state(runtime), hands.killed) == ("started", [])
+    assert (state(runtime), launcher.killed) == ("started", [])
 
 
 async def test_the_patience_with_a_run_grows_with_the_lag_of_the_worker(runtime: SimpleNamespace) -> None:
-    hands = Hands()
-    dispatcher = Dispatcher(runtime, hands, "worker", lambda: None, lambda: 8.0)  # type: ignore[arg-type]
+    launcher = Launcher()
+    dispatcher = Dispatcher(runtime, launcher, "worker", lambda: None, lambda: 8.0)  # type: ignore[arg-type]
     await watch(runtime, dispatcher, 40)
     assert state(runtime) == "started"
     await watch(runtime, dispatcher, 3)
-    assert (state(runtime), hands.killed) == ("waiting", ["RUN-1"])
+    assert (state(runtime), launcher.killed) == ("waiting", ["RUN-1"])
 
 
 async def test_a_run_whose_child_died_is_dispatched_again_at_once(runtime: SimpleNamespace) -> None:
-    dispatcher = Dispatcher(runtime, Hands(), "worker", lambda: None)  # type: ignore[arg-type]
+    dispatcher = Dispatcher(runtime, Launcher(), "worker", lambda: None)  # type: ignore[arg-type]
     await dispatcher.watch_pulses()
     dispatcher.lost("RUN-1")
     await dispatcher.watch_pulses()
@@ -131,7 +131,7 @@ async def test_a_run_whose_process_an_earlier_worker_started_and_that_has_died_i
 ) -> None:
     ended = subprocess.Popen(["sleep", "60"])
     note(runtime, ended.pid, start_mark(ended.pid))
-    dispatcher = Dispatcher(runtime, Hands(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
+    dispatcher = Dispatcher(runtime, Launcher(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
     await dispatcher.watch_pulses()
     assert state(runtime) == "started"
     ended.kill()
@@ -141,7 +141,7 @@ async def test_a_run_whose_process_an_earlier_worker_started_and_that_has_died_i
 
 
 async def test_a_run_without_a_note_of_its_process_is_waited_for(runtime: SimpleNamespace) -> None:
-    dispatcher = Dispatcher(runtime, Hands(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
+    dispatcher = Dispatcher(runtime, Launcher(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
     await watch(runtime, dispatcher, 5)
     assert state(runtime) == "started"
 
@@ -150,7 +150,7 @@ async def test_a_hung_process_of_an_earlier_worker_is_ended_too(runtime: SimpleN
     hung = subprocess.Popen(["sleep", "60"])
     try:
         note(runtime, hung.pid, start_mark(hung.pid))
-        await fall_silent(runtime, Hands())
+        await fall_silent(runtime, Launcher())
         assert hung.wait(5) == -signal.SIGKILL
     finally:
         hung.kill()
@@ -162,8 +162,8 @@ async def test_a_run_that_shows_no_life_because_the_store_takes_no_beat_is_left_
     def refuse() -> None:
         raise StoreUnavailable("decisions.db: the disk is full; free some space")
 
-    hands = Hands()
+    launcher = Launcher()
     monkeypatch.setattr(runtime.store, "decide", refuse)
     with pytest.raises(StoreUnavailable):
-        await fall_silent(runtime, hands)
-    assert (state(runtime), hands.killed) == ("started", [])
+        await fall_silent(runtime, launcher)
+    assert (state(runtime), launcher.killed) == ("started", [])

@@ -1,4 +1,4 @@
-"""The loop that scores: short pieces on the store's thread, what is odd processed, what was learned kept."""
+"""The loop that scores: short pieces on the store's thread, anomalies processed, what was learned kept."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def scoring(runtime):
     return made
 
 
-def odd(runtime) -> None:
+def unusual(runtime) -> None:
     with runtime.store.measure() as conn:
         points.write(conn, [Point(one, {}, "shop", runtime.clock.now(), 300.0) for one in METRICS])
     runtime.clock.advance(EVERY)
@@ -75,8 +75,8 @@ def decided(monkeypatch):
     return found
 
 
-async def test_what_is_odd_is_decided_upon_and_shown(runtime, scoring, decided):
-    odd(runtime)
+async def test_what_is_unusual_is_decided_upon_and_shown(runtime, scoring, decided):
+    unusual(runtime)
     await scoring.once()
     (raised,) = decided
     assert isinstance(raised, AlertRaised)
@@ -155,7 +155,7 @@ async def test_turned_off_nothing_is_loaded(runtime):
 
 
 async def test_turned_off_for_the_next_watch_what_goes_on_is_ended(runtime, scoring, decided):
-    odd(runtime)
+    unusual(runtime)
     await scoring.once()
     off = Config.model_validate({"anomalies": {"enabled": False}})
     runtime.configuration.current = lambda: (1, off)
@@ -164,15 +164,15 @@ async def test_turned_off_for_the_next_watch_what_goes_on_is_ended(runtime, scor
         assert anomalies.going_on(conn, runtime.clock.now()) == []
 
 
-def test_the_picture_shows_the_series_its_band_and_the_odd_part_in_red(runtime, scoring, decided):
-    odd(runtime)
+def test_the_picture_shows_the_series_its_band_and_the_anomalous_part_in_red(runtime, scoring, decided):
+    unusual(runtime)
     asyncio.run(scoring.once())
     app = FastAPI()
     app.include_router(anomaly_pictures.router(runtime))
     client = TestClient(app)
     picture = client.get("/pictures/anomaly/1.svg")
     assert picture.status_code == 200
-    assert {name for name in ("seen", "mean", "band", "odd") if f'class="{name}"' in picture.text} == {
-        "seen", "mean", "band", "odd",
+    assert {name for name in ("seen", "mean", "band", "anomaly") if f'class="{name}"' in picture.text} == {
+        "seen", "mean", "band", "anomaly",
     }  # fmt: skip
     assert client.get("/pictures/anomaly/77.svg").status_code == 404

@@ -21,7 +21,7 @@ ROWS = 1200
 
 
 def values(seed: int = 1) -> np.ndarray:
-    """A day's rhythm at five minutes, noise, and something odd at row 1,000."""
+    """A day's rhythm at five minutes, noise, and something unusual at row 1,000."""
     found = 50 + 10 * np.sin(np.arange(ROWS) * 2 * np.pi / 288) + np.random.default_rng(seed).normal(0, 1, ROWS)
     found[1000] += 60
     return found
@@ -74,7 +74,7 @@ def test_every_row_has_a_score_in_the_order_of_the_file(source, tmp_path):
     assert f"{ROWS:,} rows" in said
 
 
-def test_what_is_odd_scores_highest(source, tmp_path):
+def test_what_is_unusual_scores_highest(source, tmp_path):
     detect("--csv", source, "--out", tmp_path / "out.csv")
     assert int(np.argmax(scores(tmp_path / "out.csv"))) in (1000, 1001)
 
@@ -119,8 +119,8 @@ def test_what_comes_later_changes_no_score_however_large_it_is(source, tmp_path)
 
 def test_late_rows_and_gaps_score_nothing_and_doubled_ones_as_their_original(tmp_path):
     rows = lines(values())
-    odd = rows[1001]
-    disordered = [*rows[:1001], odd, odd, rows[5], f"{FIRST + 1001 * 300},", *rows[1003:]]
+    unusual = rows[1001]
+    disordered = [*rows[:1001], unusual, unusual, rows[5], f"{FIRST + 1001 * 300},", *rows[1003:]]
     write(tmp_path / "in.csv", disordered)
     ended = CliRunner().invoke(app, ["detect", "--csv", str(tmp_path / "in.csv"), "--out", str(tmp_path / "out.csv")])
     assert ended.exit_code == 0
@@ -147,7 +147,7 @@ def test_late_rows_and_gaps_score_nothing_and_doubled_ones_as_their_original(tmp
     ],
     ids=["all equal", "all huge", "huge to and fro", "all but nothing", "one row", "two rows", "a few rows"],
 )
-def test_odd_series_have_sane_scores_without_a_warning(tmp_path, column):
+def test_strange_series_have_sane_scores_without_a_warning(tmp_path, column):
     write(tmp_path / "in.csv", lines(column))
     detect("--csv", tmp_path / "in.csv", "--out", tmp_path / "out.csv")
     found = scores(tmp_path / "out.csv")

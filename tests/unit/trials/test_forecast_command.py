@@ -86,10 +86,10 @@ def test_when_a_limit_is_reached_is_said(tmp_path):
     )
 
 
-def test_a_limit_that_is_not_foreseen_is_said_so(tmp_path):
+def test_a_limit_that_is_not_forecast_is_said_so(tmp_path):
     write(tmp_path / "in.csv", daily(7))
     said = forecast("--csv", tmp_path / "in.csv", "--out", tmp_path / "out.csv", "--limit", "1000")
-    assert "not foreseen to reach 1000" in said
+    assert "not forecast to reach 1000" in said
 
 
 def test_a_limit_below_is_reached_by_falling(tmp_path):

@@ -26,10 +26,10 @@ from prefect.states import Cancelled, Crashed
 
 from forewatch.orchestration.deployments import SHIFT_NAMES
 from forewatch.orchestration.flow_run_notes import forget_flow_run, runner_of
-from forewatch.orchestration.hands import Hands, Job
+from forewatch.orchestration.launcher import Job, Launcher
 from forewatch.runtime import Runtime
 
-log = logging.getLogger("forewatch.books")
+log = logging.getLogger("forewatch.flow_run_state")
 
 YOUNG = timedelta(seconds=20)
 """A run this fresh may just be on its way to a child."""
@@ -37,12 +37,12 @@ MOST_DUE = 200
 UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
-class Books:
-    """Prefect's records beside the processes there are."""
+class FlowRunState:
+    """Flow run states in Prefect, kept in step with the processes there are."""
 
-    def __init__(self, runtime: Runtime, hands: Hands) -> None:
+    def __init__(self, runtime: Runtime, launcher: Launcher) -> None:
         self._runtime = runtime
-        self._hands = hands
+        self._launcher = launcher
 
     def lives_elsewhere(self, flow_run_id: UUID) -> bool:
         """Whether a living process, perhaps of an earlier worker, runs this flow run."""
@@ -67,7 +67,7 @@ class Books:
         under_way = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY)))
         closed = 0
         for flow_run in await client.read_flow_runs(flow_run_filter=under_way, limit=200):
-            if flow_run.deployment_id is None or self._hands.find(flow_run.id) is not None:
+            if flow_run.deployment_id is None or self._launcher.find(flow_run.id) is not None:
                 continue
             since = flow_run.state.timestamp if flow_run.state is not None else None
             if since is not None and datetime.now(UTC) - since < YOUNG:

@@ -14,7 +14,7 @@ import pytest
 from forewatch.bell import Bell
 from forewatch.home import Home
 from forewatch.orchestration import child
-from forewatch.orchestration.hands import Hands
+from forewatch.orchestration.launcher import Launcher
 from forewatch.orchestration.stand_in import ShiftGuard
 from forewatch.runs import parent_link
 
@@ -68,13 +68,13 @@ class Guard(ShiftGuard):
 
 
 @pytest.fixture
-def hands() -> tuple[Hands, Stock, Guard]:
+def launcher() -> tuple[Launcher, Stock, Guard]:
     stock, guard = Stock(), Guard()
-    return Hands(stock, guard, lambda job, code: None), stock, guard  # type: ignore[arg-type]
+    return Launcher(stock, guard, lambda job, code: None), stock, guard  # type: ignore[arg-type]
 
 
-async def test_a_stand_in_is_told_its_shift_and_its_life_and_end_are_told_to_the_guard(hands) -> None:
-    told, stock, guard = hands
+async def test_a_stand_in_is_told_its_shift_and_its_life_and_end_are_told_to_the_guard(launcher) -> None:
+    told, stock, guard = launcher
     await told.stand(SHIFT, "")
     (spare,) = stock.given
     assert spare.told == [("watch", SHIFT, "")]
@@ -84,16 +84,16 @@ async def test_a_stand_in_is_told_its_shift_and_its_life_and_end_are_told_to_the
     assert guard.heard == [("sent", SHIFT), ("alive", SHIFT), ("ended", SHIFT, False)]
 
 
-async def test_one_that_never_took_the_watch_is_ended_before_the_next_is_sent(hands) -> None:
-    told, stock, _ = hands
+async def test_one_that_never_took_the_watch_is_ended_before_the_next_is_sent(launcher) -> None:
+    told, stock, _ = launcher
     await told.stand(SHIFT, "")
     await told.stand("check-health", "")
     await told.stand(SHIFT, "another:1")
     assert [spare.killed for spare in stock.given] == [True, False, False]
 
 
-async def test_one_that_has_the_watch_is_left_to_its_fence(hands) -> None:
-    told, stock, _ = hands
+async def test_one_that_has_the_watch_is_left_to_its_fence(launcher) -> None:
+    told, stock, _ = launcher
     await told.stand(SHIFT, "")
     (job,) = told.jobs
     await told.stand(SHIFT, job.holder)

@@ -17,7 +17,7 @@ from forewatch.orchestration.holder import holder_name
 from forewatch.orchestration.spares import Child, Spares
 from forewatch.orchestration.stand_in import ShiftGuard
 
-log = logging.getLogger("forewatch.hands")
+log = logging.getLogger("forewatch.launcher")
 
 CANCEL_GRACE = 20.0
 """Seconds a cancelled flow run gets to end by itself before its process is killed."""
@@ -42,7 +42,7 @@ class Job:
         self.holder = holder_name(self.child.pid)
 
 
-class Hands:
+class Launcher:
     """`on_end(job, exit_code)` is called once for every job."""
 
     def __init__(

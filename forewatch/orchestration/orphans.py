@@ -15,7 +15,7 @@ import psutil
 from forewatch.home import Home
 from forewatch.process_start import start_mark
 
-log = logging.getLogger("forewatch.leftovers")
+log = logging.getLogger("forewatch.orphans")
 
 TERM_GRACE = 3.0
 

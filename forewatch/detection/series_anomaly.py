@@ -12,7 +12,7 @@ from forewatch.detection.quantity import show, show_apart, unit_of
 
 
 @dataclass(frozen=True)
-class Oddity:
+class Anomaly:
     episode: Episode
     metric: str
     labels: Labels
@@ -36,9 +36,9 @@ def family(metric: str) -> str:
     return ".".join(parts[:2]) if parts[0] in ("system", "process") else metric
 
 
-def said(oddity: Oddity) -> str:
+def said(anomaly: Anomaly) -> str:
     """`check.duration (check http) was 1.9s, usually 100ms to 140ms`, without a full stop."""
-    return f"{oddity.series} {happened(oddity.metric, oddity.episode)}"
+    return f"{anomaly.series} {happened(anomaly.metric, anomaly.episode)}"
 
 
 def happened(metric: str, episode: Episode) -> str:
