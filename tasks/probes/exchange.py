@@ -14,7 +14,7 @@ from tasks.probes.curl import CurlError
 from tasks.probes.headers import SWITCHING, Head
 from tasks.probes.judge import judge_headers, judge_status
 from tasks.probes.request import Request
-from tasks.probes.transfer_errors import Asked, failing
+from tasks.probes.transfer_errors import Asked, failing, is_ragged_end
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WEIRD_SERVER_REPLY = pycurl.E_FTP_WEIRD_SERVER_REPLY
@@ -137,7 +137,7 @@ class Exchange:
 
     def _ended(self, error: CurlError, handle: Any) -> None:
         """The transfer ended before its end: it was stopped, or judged by what had come, or it failed."""
-        if self._stopped:
+        if self._stopped or is_ragged_end(error, self.head):
             return
         head = self.head
         if not head.over:
@@ -163,6 +163,8 @@ class Exchange:
         lengths = [one for line in self.head.all("Content-Length") for one in line.split(",")]
         if len(lengths) > 1:
             found.append("several Content-Lengths")
+        if lengths and self.head.all("Transfer-Encoding"):
+            found.append("a Content-Length beside a Transfer-Encoding")
         if self.head.bare_line_feeds:
             found.append("lines that end in a line feed alone")
         return found

@@ -21,7 +21,8 @@ TOO_LARGE = 100
 """CURLE_TOO_LARGE, which pycurl has no name for."""
 _WRONG_NAME = re.compile(r"no alternative certificate subject name|certificate subject name .* does not match")
 _HEADERS_OVER = re.compile(r"Too large response headers: (\d+) > (\d+)")
-_OPENSSL = re.compile(r"error:[0-9A-F]+:[^:]*:[^:]*:(.*)")
+_OPENSSL = re.compile(r"error:[0-9A-F]+:[^:]*:[^:]*:(.*?)(?:, errno \d+)?$")
+_RAGGED = "unexpected eof"
 _HUNG_UP = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
 
 
@@ -55,17 +56,31 @@ def failing(error: CurlError, handle: Any, asked: Asked, head: Head, details: Ma
     if error.code == TOO_LARGE or _HEADERS_OVER.search(said):
         return Failing(f"headers too large: {_too_large(said, head)}", details)
     if head.over:
-        broken = error.code == pycurl.E_RECV_ERROR and number == 0
+        broken = error.code == pycurl.E_RECV_ERROR and number == 0 and _RAGGED not in said
         return Failing(f"body is malformed: {said}" if broken else "body broke off before its end", details)
-    if error.code == pycurl.E_GOT_NOTHING:
+    if error.code == pycurl.E_GOT_NOTHING or _RAGGED in said:
         return Failing(f"{where} hung up without an answer", details)
     if error.code in (pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR) and number:
         return Failing(words.of_os_error(OSError(number, said), host, port), details)
+    if found := _OPENSSL.search(said):
+        # In TLS 1.3 a server refuses after the handshake, as one that wants a certificate of ours.
+        return Failing(words.of_tls_reason(found[1], host, port), details)
     if error.code == pycurl.E_OPERATION_TIMEDOUT:
         return Failing(f"no connection to {where}", details, timed_out=True)
     if error.code == pycurl.E_UNSUPPORTED_PROTOCOL and "HTTP/0.9" in said:
         said = "its answer does not begin with HTTP/ and a version"
     return Failing(f"{where} does not speak HTTP: {said}", details)
+
+
+def is_ragged_end(error: CurlError, head: Head) -> bool:
+    """Whether a body whose length nobody said ended without TLS's goodbye, as browsers take it."""
+    return (
+        head.over
+        and error.code == pycurl.E_RECV_ERROR
+        and _RAGGED in str(error)
+        and not head.all("Content-Length")
+        and not head.all("Transfer-Encoding")
+    )
 
 
 def _not_connected(number: int, host: str, port: int) -> str:
@@ -78,7 +93,7 @@ def _not_connected(number: int, host: str, port: int) -> str:
 
 
 def _no_tls(said: str, number: int, host: str, port: int) -> str:
-    if number in _HUNG_UP or "unexpected eof" in said or "SSL_ERROR_SYSCALL" in said:
+    if number in _HUNG_UP or _RAGGED in said or "SSL_ERROR_SYSCALL" in said:
         return f"{words.peer(host, port)} hung up in the TLS handshake"
     found = _OPENSSL.search(said)
     return words.of_tls_reason(found[1] if found else said, host, port)

@@ -3,7 +3,9 @@
 import asyncio
 import datetime
 import ipaddress
+import socket
 import ssl
+import threading
 
 import pytest
 from authority import Authority
@@ -240,6 +242,51 @@ async def test_a_peer_that_hangs_up_in_the_handshake_is_told_by_both(ask):
         wanted = f"127.0.0.1:{port} hung up in the TLS handshake"
         assert (await ask(http=f"https://127.0.0.1:{port}/")).reason == wanted
         assert (await ask(tls=f"127.0.0.1:{port}")).reason == wanted
+
+
+def cutting_off(tls: ssl.SSLContext, answer: bytes) -> int:
+    """A server that answers once and ends the connection without TLS's goodbye; its port."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listening, listening.accept()[0] as plain:
+            wire = tls.wrap_socket(plain, server_side=True)
+            wire.recv(65536)
+            wire.sendall(answer)
+            with socket.socket(fileno=wire.detach()) as bare:
+                bare.shutdown(socket.SHUT_RDWR)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listening.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\nok", None),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", None),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "body broke off before its end"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", "body broke off before its end"),
+        (b"", "127.0.0.1:{port} hung up without an answer"),
+    ],
+)
+async def test_an_end_without_goodbye_ends_a_body_whose_length_nobody_said(ask, root, answer, reason):
+    port = cutting_off(root.server("127.0.0.1"), answer)
+    result = await ask(http=f"https://127.0.0.1:{port}/", ca=root.file.name, expect={"body": "ok"})
+    if reason is None:
+        assert result.ok, result.reason
+    else:
+        assert result.reason == reason.format(port=port)
+
+
+async def test_a_server_that_wants_a_certificate_of_ours_is_told(ask, root):
+    tls = root.server("127.0.0.1")
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(root.file)
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with serving(saying(), tls=tls) as port:
+        result = await ask(http=f"https://127.0.0.1:{port}/", ca=root.file.name)
+    assert result.reason.startswith((f"no TLS with 127.0.0.1:{port}: ", f"127.0.0.1:{port} hung up"))
 
 
 async def test_a_handshake_that_hangs_ends_at_the_timeout(ask):

@@ -51,6 +51,9 @@ TAKEN = {
         HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nok",
         HEAD + b"Content-Length: 2, 2\r\n\r\nok",
     ],
+    "a Content-Length beside a Transfer-Encoding": [
+        HEAD + b"Content-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    ],
     "lines that end in a line feed alone": [b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"],
 }
 
