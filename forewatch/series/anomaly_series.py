@@ -18,6 +18,8 @@ LEFT_OUT = (
     # Judged already, and better: by the check itself, by the objective, by the benchmark's own test.
     "check.up",
     "check.in_time.ratio",
+    # They add up to a check's duration, and would only agree with it.
+    "check.phase.*",
     "objective.*",
     "benchmark.*",
     # They grow or stand still by nature; what counts is when they end, which forecasts tell.

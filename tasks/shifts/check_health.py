@@ -41,7 +41,7 @@ class CheckHealth:
         self._settled: int | None = None
         self._follow: asyncio.Task[None] | None = None
         self._durations: dict[CheckKey, float] = {}
-        self._certificates: dict[CheckKey, int] = {}
+        self._told: memory.Told = {}
 
     async def start(self) -> None:
         # In a thread: thousands of services take seconds to read, and the beat goes on meanwhile.
@@ -112,7 +112,7 @@ class CheckHealth:
     def _store(self, results: list[CheckResult]) -> None:
         self._durations.update((one.key, one.result.duration) for one in results)
         with self._runtime.store.measure() as conn:
-            memory.write(conn, results, self._certificates)
+            memory.write(conn, results, self._told)
 
     def _forget_others(self, config: Config) -> None:
         try:
