@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from forewatch.alerting.alert import Alert
-from forewatch.alerting.matchers import Matcher, parse_matchers
+from forewatch.alerting.matchers import Matcher, parse_matchers, remark
 from forewatch.alerting.silence import Silence, SilenceKind, state_of, validate
 from forewatch.clock import from_datetime, micros
 from forewatch.commands.common import HomeOption, carry_out, local, opened, out, person, ring_all, table
@@ -140,9 +140,12 @@ def matchers_of(texts: Sequence[str]) -> tuple[Matcher, ...]:
     for text in texts:
         _checked("the matcher", text)
     try:
-        return parse_matchers(list(texts))
+        found = parse_matchers(list(texts))
     except ValueError as error:
         raise ForewatchError(f"{error} (a matcher is such as service=web or 'alertname=~\"Disk.*\"')") from None
+    for said in filter(None, map(remark, texts)):
+        typer.echo(f"Note: {said}.", err=True)
+    return found
 
 
 def made(

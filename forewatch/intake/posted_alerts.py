@@ -1,13 +1,13 @@
 """What POST /api/v2/alerts carries, by Alertmanager's rules: which alerts are good, and what they say.
 
 Read twice: once at the door, to tell the sender what is wrong with them (`check`), and once when they are processed
-(`alerts_of`), from the body as it was stored.
+(`alerts_of`), from the body as it was stored. No field but labels and times makes an alert a bad one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,11 +18,8 @@ import orjson
 from forewatch.alerting.alert import severity_of
 from forewatch.clock import from_datetime, iso, micros
 from forewatch.intake.lanes import Part, parts_of_alerts
+from forewatch.intake.limits import annotations_within, labels_within, text_within
 
-MOST_LABELS = 256
-"""Labels, and annotations, of one alert."""
-LONGEST = 64 << 10
-"""Characters of all labels, and of all annotations, of one alert."""
 MOST_ALERTS = 50_000
 """Alerts of one request: what one of them holds in memory when it is processed is bounded by this."""
 MOST_PROBLEMS = 1_000
@@ -79,7 +76,7 @@ def check(body: bytes, now: int) -> Checked:
             problems.append(f"alert {position}: {wrong}")
     if (more := len(posted) - len(good) - len(problems)) > 0:
         problems.append(f"and {more} more alerts are wrong")
-    critical = [severity_of(one["labels"]) == "critical" for one in good]
+    critical = [severity_of(labels_within(one["labels"])) == "critical" for one in good]
     return Checked(parts_of_alerts(orjson.dumps(good) if problems else body, good, critical), problems)
 
 
@@ -91,12 +88,12 @@ def alerts_of(body: bytes, at: int, resolve_after: float) -> Iterator[PostedAler
         if starts is None:
             starts = ends if ends is not None else at
         yield PostedAlert(
-            labels=_filled(one["labels"]),
-            annotations=dict(one.get("annotations") or {}),
+            labels=labels_within(one["labels"]),
+            annotations=annotations_within(one.get("annotations")),
             starts_at=min(starts, at),
             ends_at=ends if ends is not None else at + micros(resolve_after),
             timeout=ends is None,
-            generator_url=one.get("generatorURL") or "",
+            generator_url=text_within(one.get("generatorURL")),
         )
 
 
@@ -121,13 +118,9 @@ def _wrong(one: Any, now: int) -> str | None:
     labels = one.get("labels")
     if labels is None:
         return "labels in body is required"
-    url = one.get("generatorURL")
-    if url is not None and not isinstance(url, str):
-        return "generatorURL is not text"
-    wrong = _wrong_texts(labels, "label") or _wrong_texts(one.get("annotations") or {}, "annotation")
-    if wrong is not None:
-        return wrong
-    if not any(labels.values()):
+    if not isinstance(labels, dict):
+        return "labels is not an object"
+    if not labels_within(labels):
         return "at least one label pair required"
     return _wrong_times(one, now)
 
@@ -146,24 +139,3 @@ def _wrong_times(one: dict[str, Any], now: int) -> str | None:
     if starts is not None and (ends if ends is not None else now + micros(RESOLVE_AFTER)) < starts:
         return "start time must be before end time"
     return None
-
-
-def _wrong_texts(texts: Any, kind: str) -> str | None:
-    if not isinstance(texts, dict):
-        return f"{kind}s is not an object"
-    if len(texts) > MOST_LABELS:
-        return f"it has {len(texts)} {kind}s, and at most {MOST_LABELS} are taken"
-    length = 0
-    for name, value in texts.items():
-        if not isinstance(value, str):
-            return f'{kind} "{name[:40]}" is not text'
-        if not name:
-            return f'invalid {kind} set: invalid name ""'
-        length += len(name) + len(value)
-    if length > LONGEST:
-        return f"its {kind}s have {length} characters, and at most {LONGEST} are taken"
-    return None
-
-
-def _filled(labels: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in labels.items() if value}

@@ -175,4 +175,5 @@ def test_the_picture_shows_the_series_its_band_and_the_anomalous_part_in_red(run
     assert {name for name in ("seen", "mean", "band", "anomaly") if f'class="{name}"' in picture.text} == {
         "seen", "mean", "band", "anomaly",
     }  # fmt: skip
-    assert client.get("/pictures/anomaly/77.svg").status_code == 404
+    for number in ("77", "99999999999999999999999", str(2**63), "-1"):
+        assert client.get(f"/pictures/anomaly/{number}.svg").status_code == 404
