@@ -20,6 +20,7 @@ import uvloop
 
 from benchmarks import _blackbox
 from benchmarks._target import addresses, target
+from flows.shifts import COLLECT_AFTER
 from forewatch.checking.results import CheckResult
 from forewatch.config.models import Config
 from forewatch.home import Home
@@ -94,6 +95,9 @@ async def _forewatch_sweep(urls: Sequence[str]) -> tuple[float, float]:
 
         engine = CheckEngine(config, Path(folder), {}, on_transition, on_results, first_round=0.0)
         gc.collect()
+        # As a shift does.
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         began, cpu = time.perf_counter(), _own_cpu()
         await engine.start()
         try:

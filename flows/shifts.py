@@ -8,6 +8,7 @@ as Prefect answers. Neither leaves before it is relieved.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ RELIEF_PATIENCE = 20.0
 """Seconds a run that was asked for gets to come; it takes two as a rule. Doubled each time none came: where it takes
 longer, the machine is busy, and more runs would not make it less so."""
 LONGEST_RELIEF_PATIENCE = 300.0
+COLLECT_AFTER = (10_000, 20, 20)
+"""Thresholds of the garbage collector while a shift stands."""
 
 
 class ShownDuty(Duty, Protocol):
@@ -96,6 +99,10 @@ async def stand_scheduled(shift: str) -> str:
 
 
 async def _stand(context: Runtime, fence: Fence, duty: Duty, flow_run_id: str | None = None) -> str:
+    # The configuration is as old as the watch: gone through again and again, it would cost each check a quarter more.
+    # And little of what a watch makes needs the collector, each full pass of which holds up the loop for 0.1 s.
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     watch = Watch(
         context,
         fence,

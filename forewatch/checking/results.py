@@ -114,19 +114,19 @@ def advance(state: CheckState, result: ProbeResult, check: Check, now: int) -> t
     elif not result.ok and failures >= check.fails_after:
         status = "down"
     since = state.since if status == state.status and state.since else now
-    after = CheckState(status, failures, successes, since, now, result.reason)
+    after = CheckState(status, failures, successes, since, now, result.reason, kind=state.kind, others=state.others)
     if status == "down" and not result.ok:
         kind = failure_of(result.reason)
         if status != state.status:
-            return replace(after, kind=kind), "failing"
+            return replace(after, kind=kind, others=0), "failing"
         known = state.kind if state.kind is not None else failure_of(state.reason)
         others = state.others + 1 if kind != known else 0
         if others >= max(OTHERWISE_AFTER, check.fails_after):
-            return replace(after, kind=kind), "otherwise"
+            return replace(after, kind=kind, others=0), "otherwise"
         return replace(after, kind=known, others=others), None
     if status == state.status:
-        return replace(after, kind=state.kind, others=state.others), None
-    return after, "recovered" if state.status == "down" else None
+        return after, None
+    return replace(after, kind=None, others=0), "recovered" if state.status == "down" else None
 
 
 def monitors(config: Config) -> list[Monitor]:

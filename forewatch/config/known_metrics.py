@@ -23,6 +23,7 @@ PROCESSES = (
     "process.open_file_descriptor.utilization", "process.restarts", "process.thread.count", "process.uptime",
 )  # fmt: skip
 CHECKS = ("check.duration", "check.up")
+PHASES = ("check.phase.duration",)
 CERTIFICATES = ("check.certificate.left",)
 UNITS = ("check.unit.restarts",)
 IN_TIME = ("check.in_time.ratio",)
@@ -34,11 +35,12 @@ OWN = (
     "forewatch.store.size", "forewatch.tick.lag",
 )  # fmt: skip
 
-_HOURLY, _TEN_MINUTES = 3600.0, 600.0
+_HOURLY, _TEN_MINUTES, _MINUTE = 3600.0, 600.0, 60.0
 _NEEDS: Mapping[str, str] = {
     **dict.fromkeys(HOST, "metrics: {host: true}"),
     **dict.fromkeys(PROCESSES, "processes:"),
     **dict.fromkeys(CHECKS, "checks:"),
+    **dict.fromkeys(PHASES, "an http check"),
     **dict.fromkeys(CERTIFICATES, "a tls check or one of https"),
     **dict.fromkeys(UNITS, "a systemd check"),
     **dict.fromkeys(IN_TIME, "an objective of latency"),
@@ -80,6 +82,8 @@ class Writers:
             return min((load.every for one in self._asked(service) for load in one.benchmarks), default=_HOURLY)
         if metric in CERTIFICATES:
             return _TEN_MINUTES
+        if metric in PHASES:
+            return _MINUTE
         return _HOURLY if metric.startswith(SMART) else every
 
     def _asked(self, service: str | None) -> Iterable[Service]:
@@ -93,6 +97,8 @@ def _writes(service: Service, metric: str) -> bool:
         return bool(service.processes) or any(check.process is not None for check in service.checks)
     if metric in CHECKS:
         return bool(service.checks)
+    if metric in PHASES:
+        return any(check.http is not None for check in service.checks)
     if metric in CERTIFICATES:
         return any(check.tls is not None or (check.http or "").startswith("https:") for check in service.checks)
     if metric in UNITS:

@@ -77,6 +77,9 @@ class Check(Model):
     verify_tls: bool = True
     ca: str | None = None
     """Of an http check: a PEM file of authorities to trust instead of this machine's."""
+    server_name: str | None = None
+    """Of an http check: the name that TLS asks for and the certificate must be for; default: the `Host` header's, else
+    the URL's host."""
     expect: Expectation = Expectation()
 
     every: Annotated[Duration, Field(ge=1)] = 10.0
@@ -116,6 +119,11 @@ class Check(Model):
             raise ValueError("command needs at least the program's name")
         if self.ca is not None and self.http is None:
             raise ValueError("ca is for http checks (a tls check takes it below tls: {address: HOST:PORT, ca: FILE})")
+        if self.server_name is not None and self.http is None:
+            raise ValueError(
+                "server_name is for http checks (a tls check takes it below tls: "
+                "{address: HOST:PORT, server_name: NAME})"
+            )
         if self.ca is not None and not self.verify_tls:
             raise ValueError(
                 "verify_tls: false trusts every certificate, so ca has no effect; leave one of the two out"
@@ -191,7 +199,7 @@ class Rule(Model):
             raise ValueError("statistic: ratio and per: METRIC go together")
         if self.against_forecast and self.statistic in ("rate", "sum", "count", "ratio"):
             raise ValueError(
-                f"a forecast is of the metric itself: {self.statistic} cannot be held against it (try mean)"
+                f"a forecast is of the metric itself: {self.statistic} cannot be compared with it (try mean)"
             )
         if self.clear is not None and not isinstance(self.above or self.below or 0.0, float):
             raise ValueError("clear needs a number as above or below: a forecast has no second threshold")

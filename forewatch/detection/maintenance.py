@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -70,6 +70,8 @@ class Subject:
     labels: Labels
     service: str
     samples: Samples
+    whose: str = ""
+    """Of a certificate's time left: the authority whose certificate it is; empty for the server's own."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def upkeep(subjects: Iterable[Subject], acted: Mapping[tuple[str, str], Sequence
         since = now - micros(LOOKED_AT)
         seen = [(at, value) for at, value in clean(one.samples) if since <= at <= now and abs(value) < LARGEST]
         if seen:
-            by_metric.setdefault(one.metric, []).append(Subject(one.metric, one.labels, one.service, seen))
+            by_metric.setdefault(one.metric, []).append(replace(one, samples=seen))
     found = [
         *_disks(by_metric, now),
         *_certificates(by_metric.get(CERTIFICATE, ()), now),
@@ -137,7 +139,8 @@ def _certificates(subjects: Iterable[Subject], now: int) -> Iterator[Item]:
         if seconds(by - now) <= _CERTIFICATE_SOON:
             what = f"certificate of {one.service}/{one.labels.get('check', '?')}"
             how = "has expired" if by <= now else f"expires in {format_duration(seconds(by - now))}"
-            yield Item("certificate", by, what, "renew it", f"it {how}, on {day(by, now)}")
+            it = f"that of its authority {one.whose}" if one.whose else "it"
+            yield Item("certificate", by, what, "renew it", f"{it} {how}, on {day(by, now)}")
 
 
 def _restarts(subjects: Iterable[Subject], now: int) -> Iterator[Item]:

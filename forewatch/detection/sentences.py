@@ -74,6 +74,9 @@ READINGS: Mapping[str, Reading] = {
         bound=False,
     ),
     "check.duration": Reading("{service}'s check duration", "{service} is slow: its checks take {value}", only="above"),
+    "check.phase.duration": Reading(
+        "the {phase} phase of {service}'s checks", "{service} is slow: {phase} takes {value}", only="above"
+    ),
     "check.in_time.ratio": Reading(
         "the share of {service}'s checks in time", "{rest} of {service}'s checks were too slow", only="below"
     ),

@@ -14,7 +14,6 @@ from forewatch.orchestration.prefect_private import look_up_no_result_storage
 # Without numpy and statsmodels: they would add 120 MB for all, to spare the one flow that forecasts a second every five
 # minutes. It imports them itself.
 MODULES = (
-    "aiohttp",
     "anyio._backends._asyncio",
     "anyio.streams.tls",
     "encodings.idna",
@@ -29,6 +28,7 @@ MODULES = (
     "prefect.flow_engine",
     "prefect.task_engine",
     "psutil",
+    "pycurl",
     "forewatch.orchestration.child",
     "flows",
     "runbooks",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from forewatch.checking.certificates import authority_in
 from forewatch.clock import iso, micros
 from forewatch.detection import maintenance
 from forewatch.detection.maintenance import Subject, Upkeep, upkeep
-from forewatch.store import points, series
+from forewatch.store import check_states, points, series
 from forewatch.store.engine import Store
 from forewatch.store.schema import runs
+from forewatch.store.series import Series
 
 _HOUR = 3600.0
 
@@ -33,7 +35,7 @@ def markdown(found: Upkeep) -> str:
             for one in found.items
         ]
     else:
-        lines.append("Nothing wears out, leaks or drifts as far as can be seen.")
+        lines.append("Nothing is wearing out, leaking or drifting, as far as can be seen.")
     return "\n".join([*lines, *(f"\n{_cell(text)}" for text in found.unknown)])
 
 
@@ -44,7 +46,16 @@ def _subjects(conn: Connection, now: int) -> list[Subject]:
     for step in (maintenance.FINE, _HOUR):
         numbers = [one.id for one in wanted if (one.metric == maintenance.UPTIME) == (step == maintenance.FINE)]
         seen |= points.read_many(conn, numbers, start, now + 1, step)
-    return [Subject(one.metric, one.labels, one.service, seen[one.id]) for one in wanted if one.id in seen]
+    whose = {row.key: authority_in(row.reason) for row in check_states.get_all(conn)}
+    return [
+        Subject(one.metric, one.labels, one.service, seen[one.id], whose.get(_check(one), ""))
+        for one in wanted
+        if one.id in seen
+    ]
+
+
+def _check(one: Series) -> tuple[str, str, str]:
+    return one.service, one.labels.get("check", ""), one.labels.get("instance", "")
 
 
 def _acted(conn: Connection, now: int) -> dict[tuple[str, str], list[int]]:

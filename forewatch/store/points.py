@@ -46,30 +46,38 @@ class Point:
     value: float
 
 
+Row = tuple[series_store.Key, int, float]
+"""A point of a series that is known by its key: (key, at, value)."""
+
+
 def write(conn: Connection, batch: Sequence[Point]) -> int:
     """Store a batch; returns how many points were taken. NaN, infinite and undated ones are dropped, and said so."""
-    taken = [point for point in batch if -LARGEST <= point.value <= LARGEST and point.at > 0]
+    return write_rows(conn, [(series_store.key_of(p.metric, p.labels, p.service), p.at, p.value) for p in batch])
+
+
+def write_rows(conn: Connection, batch: Sequence[Row]) -> int:
+    """`write`, for who keeps the keys of its series."""
+    taken = [row for row in batch if -LARGEST <= row[2] <= LARGEST and row[1] > 0]
     if len(taken) < len(batch):
         _say_dropped(batch, len(batch) - len(taken))
     if not taken:
         return 0
     known = marks.get_all(conn, lock=True)
-    keys = [(point.metric, point.service, frozenset(point.labels.items())) for point in taken]
-    numbers = series_store.ids(conn, set(keys), generation=known.get(marks.SERIES, 0))
+    numbers = series_store.ids(conn, {key for key, _, _ in taken}, generation=known.get(marks.SERIES, 0))
     # Straight to the driver: SQLAlchemy's handling of each row's parameters costs as much as SQLite's insert.
-    rows = [(numbers[key], point.at, point.value) for key, point in zip(keys, taken, strict=True)]
+    rows = [(numbers[key], at, value) for key, at, value in taken]
     conn.exec_driver_sql(_UPSERT[conn.dialect.paramstyle], rows)
     rolled_until = known.get(marks.rolled(RESOLUTIONS[0]), 0)
-    late = {(numbers[key], p.at - p.at % _HOUR) for key, p in zip(keys, taken, strict=True) if p.at < rolled_until}
+    late = {(number, at - at % _HOUR) for number, at, _ in rows if at < rolled_until}
     insert_missing(conn, late_points, [{"series_id": number, "at": hour} for number, hour in sorted(late)])
     return len(taken)
 
 
-def _say_dropped(batch: Sequence[Point], count: int) -> None:
-    first = next(point for point in batch if not (-LARGEST <= point.value <= LARGEST and point.at > 0))
+def _say_dropped(batch: Sequence[Row], count: int) -> None:
+    (metric, _, labels), at, value = next(row for row in batch if not (-LARGEST <= row[2] <= LARGEST and row[1] > 0))
     log.warning(
         "%d of %d points dropped: a value must be a finite number, its time after 1970; the first is %s%s = %s at %d",
-        count, len(batch), first.metric, dict(first.labels), first.value, first.at,
+        count, len(batch), metric, dict(sorted(labels)), value, at,
     )  # fmt: skip
 
 

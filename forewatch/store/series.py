@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Row, delete, event, exists, func, select, tuple_, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, event, exists, func, select, tuple_, update
 
 from forewatch.detection.counters import is_counter
 from forewatch.store import marks
@@ -25,6 +25,8 @@ Labels = Mapping[str, str]
 Key = tuple[str, str, frozenset[tuple[str, str]]]
 """Metric, service and labels: a series before it has a number."""
 
+_HIGHEST = select(func.max(series.c.id))
+_NEWER = select(series.c.metric, series.c.labels_key, series.c.id).where(series.c.id > bindparam("than"))
 _CHUNK = 400  # keys a query; each is two of SQLite's 32,766 variables
 
 
@@ -142,9 +144,12 @@ def _cache(engine: Engine) -> _Cache:
 
 def _look_up(conn: Connection, keys: Sequence[Key]) -> dict[Key, int]:
     rows = {key: _row(key) for key in keys}
+    highest = conn.execute(_HIGHEST).scalar() or 0
     insert_missing(conn, series, list(rows.values()))
-    numbers: dict[tuple[str, str], int] = {}
-    for chunk in chunks(list(rows.values()), _CHUNK):
+    # Nobody else adds any while this transaction writes.
+    numbers = {(metric, labels_key): number for metric, labels_key, number in conn.execute(_NEWER, {"than": highest})}
+    known = [row for row in rows.values() if (row["metric"], row["labels_key"]) not in numbers]
+    for chunk in chunks(known, _CHUNK):
         pairs = [(row["metric"], row["labels_key"]) for row in chunk]
         query = select(series.c.metric, series.c.labels_key, series.c.id)
         for metric, labels_key, number in conn.execute(

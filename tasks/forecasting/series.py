@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from forewatch.clock import micros
+from forewatch.config.known_metrics import PHASES
 from forewatch.detection.band import Forecast, NotYet
 from forewatch.detection.counters import to_rates
 from forewatch.detection.forecast import steps_to
@@ -62,11 +63,15 @@ class Row:
     outcome: Forecast | NotYet
 
 
+LEFT_OUT = frozenset(PHASES)
+"""Metrics that are not forecast: the phases of a check add up to its duration, which is."""
+
+
 def due(store: Store, now: int) -> list[Due]:
     """What is to be forecast again: near horizons first, of each the series looked at longest ago first."""
     found: list[Due] = []
     with store.read_metrics() as conn:
-        every = series.all_series(conn)
+        every = [one for one in series.all_series(conn) if one.metric not in LEFT_OUT]
         known = models.get_all(conn)
     for horizon in HORIZONS:
         waiting = []

@@ -1,97 +1,203 @@
-"""The certificate a TLS server showed, accepted or not, and what is wrong with it."""
+"""The certificates a TLS server showed, accepted or not: how long they are good for, and what is wrong with them.
+
+What counts is the chain that is accepted: from the server's own certificate over those it showed to an authority that
+is trusted. Where there are several, the one that lasts longest; in it, the certificate that expires first. Others that
+the server sends along are needed by nobody.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from contextlib import suppress
+import functools
+import heapq
+import itertools
+import warnings
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-import aiohttp
+import pycurl
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
+from forewatch.checking.certificates import expires_first, whose
 from tasks.probes import words
+from tasks.probes.authorities import Trusted
 from tasks.probes.words import spoken
 
-_EXPIRED, _WRONG_NAME, _WRONG_ADDRESS = words.CERTIFICATE_EXPIRED, 62, 64
+_EXPIRED = words.CERTIFICATE_EXPIRED
 _NOT_YET, _SELF_SIGNED, _UNTRUSTED_ROOT, _UNKNOWN = 9, 18, 19, (20, 21)
+WRONG_NAME = 62
 _NAMES_SHOWN = 5
+_MOST_SHOWN = 20
+"""Certificates a server may send before the rest of them are not looked at."""
 
 
-class CertifiedResponse(aiohttp.ClientResponse):
-    """An answer that remembers its server's certificate; once the body has come, aiohttp has let the connection go."""
-
-    certificate: bytes | None = None
-    """DER; None over plain HTTP."""
-
-    async def start(self, connection: Any) -> aiohttp.ClientResponse:
-        transport = connection.transport
-        tls = transport.get_extra_info("ssl_object") if transport is not None else None
-        if tls is not None:
-            self.certificate = tls.getpeercert(binary_form=True)
-        return await super().start(connection)
+class Unreadable(ValueError):
+    """A certificate that is not in the form it should be."""
 
 
-def seconds_left(der: bytes) -> float:
-    """Until the certificate expires; negative once it has."""
-    expires = x509.load_der_x509_certificate(der).not_valid_after_utc
-    return (expires - datetime.now(UTC)).total_seconds()
+class Lifetime(NamedTuple):
+    """Until when a server's certificates are good."""
+
+    expires: float
+    """Unix time, seconds."""
+    authority: str = ""
+    """Whose certificate it is that expires first; empty where it is the server's own."""
+    remark: str = ""
+    """What strict clients will not accept."""
+
+    @property
+    def left(self) -> float:
+        """Seconds; negative once it has expired."""
+        return self.expires - datetime.now(UTC).timestamp()
+
+    def about(self) -> dict[str, Any]:
+        """What is told of it."""
+        found: dict[str, Any] = {"certificate_days": int(self.left // 86400), "certificate_left": round(self.left)}
+        if self.authority:
+            found["certificate_of"] = self.authority
+        return found
+
+    def good_for(self) -> str:
+        """`certificate is good for 20 days`, and whose it is where that is not the server's own."""
+        return f"certificate is good for {spoken(self.left)}{expires_first(self.authority)}"
+
+    def too_short(self, wanted: int | None) -> str | None:
+        """Why it is not good for `wanted` days; None where it is."""
+        left = self.left
+        if wanted is None or int(left // 86400) >= wanted:
+            return None
+        when = f"expires in {spoken(left)}" if left > 0 else f"expired {spoken(-left)} ago"
+        return f"{whose(self.authority)} {when}, expected at least {wanted} days"
 
 
-def about(left: float) -> dict[str, Any]:
-    """What is told of a certificate good for `left` seconds."""
-    return {"certificate_days": int(left // 86400), "certificate_left": round(left)}
+def shown(handle: Any) -> tuple[bytes, ...]:
+    """The certificates a server showed, its own first, in PEM form; none over plain HTTP."""
+    return tuple(
+        value for one in handle.getinfo_raw(pycurl.INFO_CERTINFO) for name, value in map(_entry, one) if name == b"Cert"
+    )
 
 
-def too_short(left: float, wanted: int | None) -> str | None:
-    """Why a certificate good for `left` seconds is not good for `wanted` days; None where it is."""
-    if wanted is None or int(left // 86400) >= wanted:
-        return None
-    when = f"expires in {spoken(left)}" if left > 0 else f"expired {spoken(-left)} ago"
-    return f"certificate {when}, expected at least {wanted} days"
+def _entry(entry: Any) -> tuple[bytes, bytes]:
+    name, value = entry
+    return (name if isinstance(name, bytes) else name.encode()), (value if isinstance(value, bytes) else value.encode())
 
 
-async def why_refused(error: ssl.SSLError, host: str, port: int, name: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Why a server's certificate was not accepted, with names and days out of it; `name`: what was asked for.
+@functools.lru_cache(maxsize=4096)
+def lifetime(chain: tuple[bytes, ...], trusted: Trusted | None) -> Lifetime:
+    """Of what a server showed and `trusted` accepted; with None nothing was judged, and its own certificate counts.
 
-    A refused handshake does not show the certificate, so it is asked for once more without judging it.
+    Raises Unreadable.
     """
-    name = name or host
-    if not isinstance(error, ssl.SSLCertVerificationError):
-        return words.of_tls_error(error, host, port), {}
-    plain = words.of_tls_error(error, name, port)
-    with suppress(OSError, asyncio.IncompleteReadError, ValueError):
-        der = await _shown(host, port, name)
-        return _explain(error.verify_code, der, name) or plain, about(seconds_left(der))
-    return plain, {}
-
-
-async def _shown(host: str, port: int, name: str) -> bytes:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
     try:
-        der: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    finally:
-        writer.transport.abort()
-    return der
+        own, *others = (_loaded(one) for one in chain[:_MOST_SHOWN])
+        expires = _expires(own)
+    except ValueError as error:
+        raise Unreadable(f"certificate cannot be read: {str(error).splitlines()[0]}") from error
+    path = None if trusted is None else _accepted(own, others, trusted)
+    if path is None:
+        # Accepted in a way we do not see, or not judged.
+        return Lifetime(expires)
+    first = min(path, key=_expires)
+    return Lifetime(_expires(first), "" if first is own else _called(first.subject), _remark(path))
 
 
-def _explain(code: int, der: bytes, name: str) -> str | None:
-    shown = x509.load_der_x509_certificate(der)
-    left = seconds_left(der)
-    issuer = _called(shown.issuer)
+def fault_of(chain: tuple[bytes, ...], trusted: Trusted) -> int:
+    """OpenSSL's code for what is wrong with a chain, whomever it is for; 0 where nothing is."""
+    try:
+        own, *others = (_loaded(one) for one in chain[:_MOST_SHOWN])
+    except ValueError:
+        return 0
+    path = _accepted(own, others, trusted)
+    if path is None:
+        return _SELF_SIGNED if own.issuer == own.subject else _UNKNOWN[0]
+    return _EXPIRED if min(map(_expires, path)) < datetime.now(UTC).timestamp() else 0
+
+
+_Path = tuple[x509.Certificate, ...]
+
+
+def _accepted(own: x509.Certificate, others: Sequence[x509.Certificate], trusted: Trusted) -> _Path | None:
+    """Of the chains that lead to somebody who is trusted, the one whose first certificate to expire expires last.
+
+    Each certificate is gone on from once, from the best way to it: what a server makes up cannot keep us busy.
+    """
+    order = itertools.count()
+    open_ways: list[tuple[float, int, _Path]] = [(-_expires(own), next(order), (own,))]
+    seen: set[x509.Certificate] = set()
+    while open_ways:
+        worst, _, path = heapq.heappop(open_ways)
+        last = path[-1]
+        if last in trusted.named(last.subject):
+            return path
+        if last in seen:
+            continue
+        seen.add(last)
+        for one in (*trusted.named(last.issuer), *others):
+            if one not in seen and _signed(last, one):
+                heapq.heappush(open_ways, (max(worst, -_expires(one)), next(order), (*path, one)))
+    return None
+
+
+def _expires(one: x509.Certificate) -> float:
+    return one.not_valid_after_utc.timestamp()
+
+
+def _signed(one: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if one.issuer != issuer.subject:
+        return False
+    try:
+        one.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _remark(path: _Path) -> str:
+    """What OpenSSL's X509_V_FLAG_X509_STRICT refuses, which Python 3.13 sets and browsers do not."""
+    for one in path[:-1]:
+        try:
+            key = one.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        except x509.ExtensionNotFound:
+            key = None
+        except ValueError:
+            continue
+        if key is None:
+            subject = whose("" if one is path[0] else _called(one.subject))
+            return f"{subject} has no Authority Key Identifier: strict clients, as Python from 3.13 on, refuse it"
+    return ""
+
+
+def why_refused(code: int, chain: tuple[bytes, ...], name: str, plain: str) -> tuple[str, dict[str, Any]]:
+    """Why a server's certificate was not accepted, with names and days out of it.
+
+    `code`: OpenSSL's, WRONG_NAME where it is for somebody else; `name`: what was asked for; `plain`: what there is to
+    say where the certificate does not tell more.
+    """
+    try:
+        own = _loaded(chain[0])
+        return _explain(code, own, name) or plain, Lifetime(_expires(own)).about()
+    except (IndexError, ValueError):
+        return plain, {}
+
+
+def _loaded(pem: bytes) -> x509.Certificate:
+    with warnings.catch_warnings(action="ignore"):  # of odd serial numbers
+        return x509.load_pem_x509_certificate(pem)
+
+
+def _explain(code: int, own: x509.Certificate, name: str) -> str | None:
+    left = _expires(own) - datetime.now(UTC).timestamp()
+    issuer = _called(own.issuer)
     if code == _EXPIRED:
         if left > 0:
             return f"the certificate of its authority ({issuer}) or one further up expired"
         return f"certificate expired {spoken(-left)} ago"
     if code == _NOT_YET:
-        return f"certificate is not valid before {shown.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-    if code in (_WRONG_NAME, _WRONG_ADDRESS):
-        return f"certificate is for {_names(shown) or _called(shown.subject)}, not for {name}"
+        return f"certificate is not valid before {own.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+    if code == WRONG_NAME:
+        return f"certificate is for {_names(own) or _called(own.subject)}, not for {name}"
     if code == _SELF_SIGNED:
         return "certificate is signed by itself, not by an authority"
     if code == _UNTRUSTED_ROOT:
@@ -110,9 +216,9 @@ def _called(name: x509.Name) -> str:
     return str(common[0].value) if common else name.rfc4514_string() or "nobody"
 
 
-def _names(shown: x509.Certificate) -> str:
+def _names(own: x509.Certificate) -> str:
     try:
-        found = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ""
     names = [str(one) for one in found.get_values_for_type(x509.DNSName)]

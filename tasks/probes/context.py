@@ -1,29 +1,20 @@
-"""What the probes of one event loop share: the HTTP session, names, the process table, the configuration's folder."""
+"""What the probes of one event loop share: transfers, names, the process table, the configuration's folder."""
 
 from __future__ import annotations
 
-import functools
-import ssl
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
-import aiohttp
-
-from forewatch import __version__
 from forewatch.checking.heartbeats import Verdict
 from forewatch.checking.restarts import Restarts
 from forewatch.config.targets import HeartbeatTarget
 from forewatch.orchestration.lateness import Lateness
 from tasks.collect.patience import Patience
-from tasks.probes.certificate import CertifiedResponse
+from tasks.probes.curl import Transfers
 from tasks.probes.names import Names
 from tasks.probes.process_table import ProcessTable
-
-# CPython leaked TLS transports whose peer never said goodbye (python/cpython#118960); later ones need no help.
-_LEAKS_TLS = sys.version_info < (3, 12, 8) or (3, 13) <= sys.version_info < (3, 13, 1)
-
+from tasks.probes.remarks import Remarks
 
 JudgeCalls = Callable[[HeartbeatTarget], Awaitable[Verdict]]
 
@@ -44,36 +35,15 @@ class ProbeContext:
         """How often systemd restarted units of late."""
         self.lateness = Lateness()
         """How late this loop runs; known where somebody measures it."""
-        self._session: aiohttp.ClientSession | None = None
+        self.remarks = Remarks()
+        self._transfers: Transfers | None = None
 
     @property
-    def session(self) -> aiohttp.ClientSession:
-        """For checks alone: no cookies, no proxies, no limits, and a new connection for every request.
-
-        A kept connection would go on showing the old process, the old address and the old certificate to a check
-        whose users already fail to connect.
-        """
-        if self._session is None:
-            connector = aiohttp.TCPConnector(
-                limit=0,
-                force_close=True,
-                resolver=self.names,
-                use_dns_cache=False,
-                enable_cleanup_closed=_LEAKS_TLS,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                response_class=CertifiedResponse,
-                # A compressed body could be a bomb, and a check wants bytes to look at, not a fast download.
-                headers={
-                    "User-Agent": f"Forewatch/{__version__}",
-                    "Accept-Encoding": "identity",
-                    "Connection": "close",
-                },
-            )
-        return self._session
+    def transfers(self) -> Transfers:
+        """Opened by the first check that needs them."""
+        if self._transfers is None:
+            self._transfers = Transfers()
+        return self._transfers
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,17 +52,7 @@ class ProbeContext:
         await self.close()
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._transfers is not None:
+            self._transfers.close()
+            self._transfers = None
         await self.names.close()
-
-
-@functools.cache
-def tls(verify: bool) -> ssl.SSLContext:
-    """The TLS settings of checks; made once, since reading the authorities takes tens of milliseconds."""
-    context = ssl.create_default_context()
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -58,6 +58,9 @@ AT_ONCE = 2000
 """Probes under way at once. More than that many targets must hang together before one of them delays another."""
 SPARE = 256
 """File descriptors left to the rest of the process; each probe under way holds one or two."""
+TOGETHER = 0.01
+"""Seconds by which one of many checks may begin early, with another one that is due: to start several costs less."""
+MANY = 1000
 RETRY = 1.0
 """Seconds until a check is probed again whose transition could not be handed over."""
 KEPT = 100_000
@@ -269,11 +272,12 @@ class CheckEngine:
     def _tick(self) -> None:
         # The loop may call a timer early by its clock's resolution.
         now = max(asyncio.get_running_loop().time(), self._wake_at)
-        while self._heap and self._heap[0][0] <= now and len(self._tasks) < self._at_once:
+        until = now + TOGETHER if len(self._watched) >= MANY else now
+        while self._heap and self._heap[0][0] <= until and len(self._tasks) < self._at_once:
             _, place, watched = heapq.heappop(self._heap)
             if self._watched.get(watched.monitor.key) is not watched or place != watched.place:
                 continue
-            late = now - watched.due
+            late = max(0.0, now - watched.due)
             self._rounds += 1
             self._late_sum += late
             self._late_max = max(self._late_max, late)

@@ -1,118 +1,124 @@
-"""The `http` check: one request, judged by its answer.
+"""The `http` check: one request, judged by its answer as a browser would.
 
 Without `expect.status`, 200 to 399 pass; a redirect is itself the answer unless `follow_redirects` is set, and then the
 last answer counts. `expect.body` and `expect.headers` pass where the text is contained, `expect.json` where the value
-at each path is equal. At most 1 MiB of body is read; a larger one fails (`method: HEAD` asks for none).
+at each path is equal. The body counts where something is expected of it; at most 1 MiB of it is read.
 
-Rides on aiohttp alone: httpx's pool is quadratic in the number of origins (15 requests a second over 1,000 of them).
+The configured headers and the body go to the origin they are configured for, and to no other one a redirect leads to.
+What is malformed and taken nonetheless is said as a remark.
+
+Rides on libcurl alone (decision 14).
 """
 
 from __future__ import annotations
 
-import ssl
+from collections.abc import Mapping
 from typing import Any
-
-import aiohttp
-from yarl import URL
 
 from forewatch.config.secrets import reveal
 from tasks.probes import certificate, words
 from tasks.probes.attempt import Answer, Attempt, Failing
 from tasks.probes.authorities import trusting
-from tasks.probes.context import tls
-from tasks.probes.judge import judge_body, judge_headers, judge_status
+from tasks.probes.charset import text_of
+from tasks.probes.encodings import Unreadable, decoded
+from tasks.probes.exchange import Exchange
+from tasks.probes.judge import judge_body, wants_body
+from tasks.probes.request import Request, server_name
+from tasks.probes.url import Url, parse, redirected
 
-BODY_CAP = 1024 * 1024
 REDIRECTS = 10
+SOON = 30 * 86400.0
+"""Seconds an authority's certificate is still good for from which on a check that passes says so."""
+_REPEATED = (307, 308)
+"""Redirects that leave the method as it is."""
 
 
 async def attempt(a: Attempt) -> Answer:
     check = a.check
-    url = _url(a.filled(check.http or ""))
+    first = _url(a.filled(check.http or ""))
+    headers = {name: reveal(value) for name, value in check.headers.items()}
+    name = server_name(check.server_name, headers, first)
+    trusted = trusting(a.context.folder, check.ca) if check.verify_tls and _may_need_tls(a, first) else None
+    request = Request(first, check.method.upper(), headers, check.body, name)
     details: dict[str, Any] = {}
+    for _ in range(REDIRECTS + 1):
+        exchange = Exchange(a, request, trusted, details)
+        await exchange.run()
+        if exchange.location is None:
+            return _judged(a, exchange, details)
+        method, body = _after(exchange.head.status, request)
+        url = _redirected(request.url, exchange.location, details)
+        same = url.origin == first.origin
+        request = Request(url, method, headers, body, name) if same else Request(url, method)
+    raise Failing(f"more than {REDIRECTS} redirects", details)
+
+
+def _may_need_tls(a: Attempt, url: Url) -> bool:
+    return url.scheme == "https" or a.check.follow_redirects
+
+
+def _url(text: str) -> Url:
     try:
-        async with a.context.session.request(
-            check.method,
-            url,
-            headers={name: reveal(value) for name, value in check.headers.items()},
-            data=check.body,
-            ssl=_tls(a) if url.scheme == "https" or check.follow_redirects else True,
-            allow_redirects=check.follow_redirects,
-            max_redirects=REDIRECTS,
-        ) as response:
-            details["status"] = response.status
-            judge_status(response.status, check.expect, a.elapsed(), details)
-            judge_headers(response.headers, check.expect, details)
-            a.waiting_for = "end of the body"
-            body = await _read(response, details)
-    except aiohttp.TooManyRedirects as error:
-        raise Failing(f"more than {REDIRECTS} redirects", details) from error
-    except (aiohttp.ClientError, OSError) as error:
-        raise await _failing(error, url, details) from error
-    judge_body(body, response.charset, check.expect, details)
-    _judge_certificate(response, a, details)
-    return Answer(f"{response.status} after {words.spoken(a.elapsed())}", details)
-
-
-def _tls(a: Attempt) -> ssl.SSLContext:
-    return trusting(a.context.folder, a.check.ca) if a.check.verify_tls else tls(verify=False)
-
-
-def _url(text: str) -> URL:
-    try:
-        url = URL(text)
-        port = url.port
+        return parse(text)
     except ValueError as error:
-        raise Failing(f"{text} is not a URL: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host or not port:
-        raise Failing(f"{text} is not a URL (try http://host:port/path)")
-    return url
+        why = f": {error}" if str(error) else " (try http://host:port/path)"
+        raise Failing(f"{text} is not a URL{why}") from error
 
 
-async def _read(response: aiohttp.ClientResponse, details: dict[str, Any]) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > BODY_CAP:
-            raise Failing("body larger than 1 MiB", details)
-    return bytes(body)
+def _redirected(url: Url, location: str, details: Mapping[str, Any]) -> Url:
+    try:
+        return redirected(url, location)
+    except ValueError as error:
+        raise Failing(f"redirected to {location}, which is not a URL", details) from error
 
 
-def _judge_certificate(response: aiohttp.ClientResponse, a: Attempt, details: dict[str, Any]) -> None:
-    der = getattr(response, "certificate", None)
+def _after(status: int, request: Request) -> tuple[str, str | None]:
+    """Method and body of the request that follows a redirect (WHATWG Fetch, HTTP-redirect fetch)."""
+    if status in _REPEATED or request.method in ("GET", "HEAD") or (status != 303 and request.method != "POST"):
+        return request.method, request.body
+    return "GET", None
+
+
+def _judged(a: Attempt, exchange: Exchange, details: dict[str, Any]) -> Answer:
+    if wants_body(a.check.expect):
+        judge_body(_text(exchange, details), a.check.expect, details)
+    reason, remarks = f"{exchange.head.status} after {words.spoken(a.elapsed())}", exchange.remarks
+    if exchange.request.url.scheme == "https":
+        said, remark = _judge_certificate(a, exchange, details)
+        reason += said
+        remarks += remark
+    elif a.check.expect.certificate_days is not None:
+        raise Failing("no certificate: the answer came over plain HTTP", details)
+    if remarks:
+        details["remarks"] = remarks
+        reason += f" (remark: {'; '.join(remarks)})"
+    return Answer(reason, details)
+
+
+def _text(exchange: Exchange, details: Mapping[str, Any]) -> str:
+    if exchange.broken:
+        raise Failing(f"body cannot be read: the answer has {exchange.broken}", details)
+    if exchange.too_large:
+        raise Failing("body larger than 1 MiB", details)
+    try:
+        body = decoded(exchange.body, exchange.head.all("Content-Encoding"))
+    except Unreadable as error:
+        raise Failing(str(error), details) from error
+    return text_of(body, exchange.head.first("Content-Type"))
+
+
+def _judge_certificate(a: Attempt, exchange: Exchange, details: dict[str, Any]) -> tuple[str, list[str]]:
+    """What is to be said of it, and what to remark. Raises Failing where it is not good for as long as expected."""
     wanted = a.check.expect.certificate_days
-    if der is None:
-        if wanted is not None:
-            raise Failing("no certificate: the answer came over plain HTTP", details)
-        return
-    left = certificate.seconds_left(der)
-    details.update(certificate.about(left))
-    reason = certificate.too_short(left, wanted)
+    try:
+        lifetime = certificate.lifetime(exchange.chain, exchange.trusted)
+    except certificate.Unreadable as error:
+        if wanted is None:
+            return "", [str(error)]
+        raise Failing(str(error), details) from error
+    details.update(lifetime.about())
+    reason = lifetime.too_short(wanted)
     if reason is not None:
         raise Failing(reason, details)
-
-
-async def _failing(error: Exception, url: URL, details: dict[str, Any]) -> Failing:
-    """What an error of aiohttp means for the target."""
-    host, port = url.host or "", url.port or 0
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError):
-        # After a redirect, the one that failed need not be the one that was asked.
-        host, port = error.host or host, error.port or port
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        cause = error.certificate_error
-        if isinstance(cause, ssl.SSLError):
-            return Failing(*await certificate.why_refused(cause, host, port))
-        return Failing(str(cause))
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Failing(words.of_os_error(error.os_error, host, port), details)
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Failing(f"{words.peer(host, port)} hung up without an answer", details)
-    if isinstance(error, OSError):
-        return Failing(words.of_os_error(error, host, port), details)
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return Failing("body broke off before its end", details)
-    if isinstance(error, aiohttp.InvalidURL):
-        return Failing(f"redirected to {error.url}, which is not a URL", details)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return Failing(f"{words.peer(host, port)} does not speak HTTP: {error.message.splitlines()[0]}", details)
-    return Failing(f"{words.peer(host, port)}: {error or type(error).__name__}", details)
+    worth_saying = lifetime.authority and lifetime.left < SOON
+    return f"; {lifetime.good_for()}" if worth_saying else "", [lifetime.remark] if lifetime.remark else []

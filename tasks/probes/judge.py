@@ -9,10 +9,12 @@ from typing import Any
 
 from forewatch.config.models import Expectation
 from tasks.probes.attempt import Failing
+from tasks.probes.headers import Head
 from tasks.probes.words import spoken
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+)\]|\[(?:'([^']*)'|\"([^\"]*)\")\]")
 _SHOWN = 80
+_LINES_SHOWN = 4
 
 
 def judge_status(status: int, expect: Expectation, elapsed: float, details: Mapping[str, Any]) -> None:
@@ -26,23 +28,23 @@ def judge_status(status: int, expect: Expectation, elapsed: float, details: Mapp
         raise Failing(f"{status} after {spoken(elapsed)}, expected {listed}", details)
 
 
-def judge_headers(headers: Mapping[str, str], expect: Expectation, details: Mapping[str, Any]) -> None:
-    """`headers` looks names up without regard to case."""
+def judge_headers(head: Head, expect: Expectation, details: Mapping[str, Any]) -> None:
+    """A header that comes in several lines is as expected where one of them is, or all of them as a list."""
     for name, wanted in expect.headers.items():
-        found = headers.get(name)
-        if found is None:
+        found = head.all(name)
+        if not found:
             raise Failing(f"header {name} is missing", details)
-        if wanted not in found:
-            raise Failing(f'header {name} is "{_short(found)}", expected "{wanted}"', details)
+        if not any(wanted in line for line in (*found, ", ".join(found))):
+            said = " and ".join(f'"{_short(line)}"' for line in found[:_LINES_SHOWN])
+            more = f" and {len(found) - _LINES_SHOWN} more" if len(found) > _LINES_SHOWN else ""
+            raise Failing(f'header {name} is {said}{more}, expected "{wanted}"', details)
 
 
-def judge_body(body: bytes, charset: str | None, expect: Expectation, details: Mapping[str, Any]) -> None:
-    if expect.body is None and not expect.json_path:
-        return
-    try:
-        text = body.decode(charset or "utf-8", errors="replace")
-    except LookupError:
-        text = body.decode(errors="replace")
+def wants_body(expect: Expectation) -> bool:
+    return expect.body is not None or bool(expect.json_path)
+
+
+def judge_body(text: str, expect: Expectation, details: Mapping[str, Any]) -> None:
     if expect.body is not None and expect.body not in text:
         raise Failing(f'body lacks "{expect.body}"', details)
     if not expect.json_path:

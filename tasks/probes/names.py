@@ -10,66 +10,60 @@ import asyncio
 import socket
 import threading
 from contextlib import suppress
-
-from aiohttp.abc import AbstractResolver, ResolveResult
+from typing import NamedTuple
 
 KEPT = 5.0
 """Seconds an answer is used for."""
 LOOKUPS = 256
 """How many may be under way; further ones wait."""
 
-_Key = tuple[str, int]
-_Addresses = list[tuple[int, str]]
+
+class Address(NamedTuple):
+    family: int
+    host: str
+    """Of a link-local IPv6 address with its zone."""
 
 
-class Names(AbstractResolver):
-    """A resolver for aiohttp and for the `tcp` check; belongs to one loop."""
+class Names:
+    """What `http`, `tcp` and `tls` checks ask; belongs to one loop."""
 
     def __init__(self) -> None:
-        self._known: dict[_Key, tuple[float, _Addresses]] = {}
-        self._asked: dict[_Key, asyncio.Task[_Addresses]] = {}
+        self._known: dict[str, tuple[float, list[Address]]] = {}
+        self._asked: dict[str, asyncio.Task[list[Address]]] = {}
         self._turns = asyncio.Semaphore(LOOKUPS)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str) -> list[Address]:
         """The addresses of a host, IPv4 and IPv6 in the system's order. Raises socket.gaierror."""
-        key = (host, int(family))
-        known = self._known.get(key)
+        known = self._known.get(host)
         if known is not None and asyncio.get_running_loop().time() < known[0]:
-            addresses = known[1]
-        else:
-            asked = self._asked.get(key)
-            if asked is None:
-                asked = self._asked[key] = asyncio.create_task(self._ask(key))
-                # Whoever asked may have run out of time; an error nobody waits for any more is no news.
-                asked.add_done_callback(lambda task: None if task.cancelled() else task.exception())
-            addresses = await asyncio.shield(asked)
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
-            for kind, address in addresses
-        ]
+            return known[1]
+        asked = self._asked.get(host)
+        if asked is None:
+            asked = self._asked[host] = asyncio.create_task(self._ask(host))
+            # Whoever asked may have run out of time; an error nobody waits for any more is no news.
+            asked.add_done_callback(lambda task: None if task.cancelled() else task.exception())
+        return await asyncio.shield(asked)
 
-    async def _ask(self, key: _Key) -> _Addresses:
+    async def _ask(self, host: str) -> list[Address]:
         loop = asyncio.get_running_loop()
         try:
             async with self._turns:
-                addresses = await _in_daemon_thread(key)
-            self._known[key] = (loop.time() + KEPT, addresses)
+                addresses = await _in_daemon_thread(host)
+            self._known[host] = (loop.time() + KEPT, addresses)
             return addresses
         finally:
-            del self._asked[key]
+            del self._asked[host]
 
     async def close(self) -> None:
         for task in list(self._asked.values()):
             task.cancel()
 
 
-async def _in_daemon_thread(key: _Key) -> _Addresses:
+async def _in_daemon_thread(host: str) -> list[Address]:
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[_Addresses] = loop.create_future()
+    answer: asyncio.Future[list[Address]] = loop.create_future()
 
-    def settle(addresses: _Addresses | None, error: OSError | None) -> None:
+    def settle(addresses: list[Address] | None, error: OSError | None) -> None:
         if answer.done():
             return
         if error is not None:
@@ -78,10 +72,10 @@ async def _in_daemon_thread(key: _Key) -> _Addresses:
             answer.set_result(addresses or [])
 
     def look_up() -> None:
-        found: _Addresses | None = None
+        found: list[Address] | None = None
         failed: OSError | None = None
         try:
-            found = _look_up(*key)
+            found = _look_up(host)
         except OSError as error:
             failed = error
         except UnicodeError:
@@ -90,16 +84,16 @@ async def _in_daemon_thread(key: _Key) -> _Addresses:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, found, failed)
 
-    threading.Thread(target=look_up, name=f"look up {key[0]}", daemon=True).start()
+    threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
     return await answer
 
 
-def _look_up(host: str, family: int) -> _Addresses:
-    infos = socket.getaddrinfo(host, None, family=family, type=socket.SOCK_STREAM)
+def _look_up(host: str) -> list[Address]:
+    infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     # A link-local IPv6 address means nothing without its zone, which only getnameinfo spells out.
     return list(
         dict.fromkeys(
-            (int(kind), socket.getnameinfo(where, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0])
+            Address(int(kind), socket.getnameinfo(where, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0])
             for kind, _, _, _, where in infos
         )
     )

@@ -13,16 +13,16 @@ async def attempt(a: Attempt) -> Answer:
     host, port = host_and_port(a.filled(a.check.tcp or ""))
     a.waiting_for = "connection"
     try:
-        addresses = await a.context.names.resolve(host, port)
+        addresses = await a.context.names.resolve(host)
     except socket.gaierror as error:
         raise Failing(words.of_os_error(error, host, port)) from error
-    details = {"addresses": [address["host"] for address in addresses]}
+    details = {"addresses": [address.host for address in addresses]}
     failed: OSError | None = None
     for address in addresses:
         try:
             # One address that swallows packets must leave time for the next.
             async with asyncio.timeout(a.check.timeout / len(addresses)):
-                await _connect(address["family"], address["host"], port)
+                await _connect(address.family, address.host, port)
             return Answer(f"connected after {words.spoken(a.elapsed())}", details)
         except OSError as error:  # TimeoutError is one
             failed = error

@@ -70,11 +70,21 @@ def of_os_error(error: OSError, host: str, port: int) -> str:
 def of_tls_error(error: ssl.SSLError, host: str, port: int) -> str:
     """Why TLS with `host:port` did not come about."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        known = _TLS.get(error.verify_code)
-        if error.verify_code in (62, 64):
-            return f"{known}, not for {host}"
-        return known or f"certificate is not accepted: {error.verify_message}"
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+        return of_verification(error.verify_code, host, error.verify_message)
+    return of_tls_reason((error.reason or str(error)).replace("_", " "), host, port)
+
+
+def of_verification(code: int, name: str, said: str) -> str:
+    """Why a certificate is not accepted. `code`: OpenSSL's; `name`: what was asked for; `said`: OpenSSL's words."""
+    known = _TLS.get(code)
+    if code in (62, 64):
+        return f"{known}, not for {name}"
+    return known or f"certificate is not accepted: {said}"
+
+
+def of_tls_reason(reason: str, host: str, port: int) -> str:
+    """Why there was no TLS handshake with `host:port`, by OpenSSL's words."""
+    why = reason.lower()
+    if why in ("wrong version number", "record layer failure", "http request", "packet length too long"):
         return f"{peer(host, port)} does not speak TLS"
-    why = (error.reason or str(error)).replace("_", " ").lower()
     return f"no TLS with {peer(host, port)}: {why}"

@@ -41,8 +41,8 @@ class CheckHealth:
         self._settled: int | None = None
         self._follow: asyncio.Task[None] | None = None
         self._durations: dict[CheckKey, float] = {}
-        self._certificates: dict[CheckKey, int] = {}
-        self._restarts: dict[CheckKey, str] = {}
+        self._told: memory.Told = {}
+        self._restarts: memory.Restarts = {}
 
     async def start(self) -> None:
         # In a thread: thousands of services take seconds to read, and the beat goes on meanwhile.
@@ -118,7 +118,7 @@ class CheckHealth:
     def _store(self, results: list[CheckResult]) -> None:
         self._durations.update((one.key, one.result.duration) for one in results)
         with self._runtime.store.measure() as conn:
-            memory.write(conn, results, self._certificates, self._restarts)
+            memory.write(conn, results, self._told, self._restarts)
 
     def _forget_others(self, config: Config) -> None:
         try:

@@ -18,7 +18,7 @@ from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, micros
 from forewatch.config.models import Config
 from forewatch.console.alertmanager.answers import Refusal
-from forewatch.intake.posted import RESOLVE_AFTER
+from forewatch.intake.posted_alerts import RESOLVE_AFTER
 from forewatch.store import alerts, silences, withheld
 
 log = logging.getLogger(__name__)

@@ -48,6 +48,16 @@ def saying(body: bytes = b"ok", status: str = "200 OK", headers: str = "") -> An
     return answer
 
 
+def raw(answer: bytes) -> Answer:
+    """The bytes as they are, and then the end of the connection."""
+
+    async def say(_: bytes, writer: Writer) -> None:
+        writer.write(answer)
+        await writer.drain()
+
+    return say
+
+
 def certificate(folder: Path, *, valid_from_days: float, valid_to_days: float) -> tuple[ssl.SSLContext, Path]:
     """TLS for 127.0.0.1 with a certificate signed by itself, valid between two moments relative to now (days)."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -68,7 +68,7 @@ def test_one_is_found_by_a_part_of_its_name(typed, measured):
     assert len(typed.say("forecasts", "list", f"{DISK} {{mountpoint=/var, service=host}}").splitlines()) == 2
     assert typed.say("forecasts", "list", "eth9") == "No series has eth9 in its name.\n"
     assert typed.say("forecasts", "list", "--limit", "1").endswith(
-        "2 more: name a part of what you look for, or ask for --limit.\n"
+        "2 more: narrow the list by part of a name, or raise --limit.\n"
     )
 
 

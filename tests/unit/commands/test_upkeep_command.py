@@ -13,7 +13,8 @@ from forewatch.clock import SystemClock, micros
 from forewatch.home import Home
 from forewatch.remedy.run import Run
 from forewatch.reports.upkeep import maintenance_list, markdown
-from forewatch.store import points, runs
+from forewatch.store import check_states, points, runs
+from forewatch.store.check_states import CheckState
 from forewatch.store.engine import Store
 
 pytestmark = pytest.mark.unit
@@ -73,7 +74,7 @@ def test_a_program_reads_it_as_json(home):
 
 def test_nothing_to_do_is_said(home):
     said = CliRunner().invoke(app, ["upkeep", "--home", str(home.root)]).output
-    assert said == "Nothing wears out, leaks or drifts as far as can be seen.\n"
+    assert said == "Nothing is wearing out, leaking or drifting, as far as can be seen.\n"
 
 
 def test_the_artifact_is_a_table_that_no_name_can_break(home):
@@ -85,3 +86,16 @@ def test_the_artifact_is_a_table_that_no_name_can_break(home):
     store.close()
     assert said.splitlines()[0] == "| by | what | to do | why |"
     assert "certificate of shop/a\\|b" in said.splitlines()[2]
+
+
+def test_the_authority_whose_certificate_expires_first_is_named(home):
+    now = SystemClock().now()
+    labels = {"service": "shop", "check": "tls", "instance": "default"}
+    reason = "certificate is good for 2 days, as that of its authority Between CA expires first"
+    store = Store.open(home)
+    with store.measure() as conn:
+        points.write(conn, [points.Point("check.certificate.left", labels, "shop", now, 2 * DAY)])
+        check_states.put_many(conn, [CheckState("shop", "tls", "default", "up", 0, 1, now, now, 0.1, reason)])
+    (item,) = maintenance_list(store, now).items
+    store.close()
+    assert item.evidence.startswith("that of its authority Between CA expires in ")

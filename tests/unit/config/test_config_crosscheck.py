@@ -218,8 +218,10 @@ def test_patterns_and_severities_of_senders_are_not_judged(problems):
     [
         ("{http: 'https://a', ca: ca.pem, verify_tls: false}", "verify_tls: false trusts every certificate"),
         ("{tcp: 'a:1', ca: ca.pem}", "ca is for http checks (a tls check takes it below tls:"),
+        ("{tls: 'a:1', server_name: a}", "server_name is for http checks (a tls check takes it below tls:"),
     ],
 )
 def test_authorities_are_for_http_checks_that_verify(problems, check, what):
     assert what in problems(f"services: [{{name: web, checks: [{check}]}}]\n")[0]
     assert problems("services: [{name: web, checks: [{http: 'https://a', ca: ca.pem}]}]\n") == []
+    assert problems("services: [{name: web, checks: [{http: 'https://10.0.0.5', server_name: a.example}]}]\n") == []

@@ -91,7 +91,7 @@ def test_matchers_of_children_and_inhibitions_are_parsed(problems):
 
 def test_every_label_stands_alone(problems):
     [line] = problems("routes: [{group_by: ['...', alertname]}]")
-    assert line.endswith("routes[0].group_by: ... is every label; no other can stand beside it")
+    assert line.endswith("routes[0].group_by: ... is every label; it must be the only one")
 
 
 def test_times_that_cannot_be_read_have_a_line_each(problems):

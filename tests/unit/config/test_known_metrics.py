@@ -28,14 +28,8 @@ def test_every_metric_that_a_collector_adds_is_known_and_no_other():
         added |= set(re.findall(r'\("(forewatch\.[a-z.]+age)",', path.read_text(encoding="utf-8")))
     added -= {"system.cpu.load_average.{minutes}m", "system.disk.smart.{name}"}
     added |= {f"system.cpu.load_average.{minutes}m" for minutes in (1, 5, 15)}
-    added |= {
-        memory.UP,
-        memory.DURATION,
-        memory.CERTIFICATE,
-        memory.RESTARTS,
-        objective_answers.IN_TIME,
-        "objective.budget.left",
-    }
+    added |= {memory.UP, memory.DURATION, memory.PHASE, memory.CERTIFICATE, memory.RESTARTS}
+    added |= {objective_answers.IN_TIME, "objective.budget.left"}
     added |= {benchmarks.DURATION, benchmarks.THROUGHPUT, benchmarks.ERRORS}
     assert added == set(METRICS)
 
@@ -63,5 +57,6 @@ def test_the_cadence_of_a_metric_is_that_of_who_writes_it():
     assert writers.cadence("check.up") == writers.cadence("check.duration", "a") == 2.0
     assert writers.cadence("benchmark.duration", "c") == 120.0
     assert writers.cadence("check.certificate.left", "a") == 600.0
+    assert writers.cadence("check.phase.duration", "a") == 60.0
     assert writers.cadence(f"{known_metrics.SMART}x") == 3600.0
     assert writers.cadence("system.cpu.utilization") == writers.cadence("check.up", "nobody") == 30.0

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from forewatch.clock import FakeClock, micros
-from forewatch.config.follow import Configuration
+from forewatch.config.reload import Configuration
 from forewatch.console import pictures
 from forewatch.detection.episode import Episode
 from forewatch.runtime import Runtime

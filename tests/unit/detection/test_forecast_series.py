@@ -158,6 +158,12 @@ def test_a_series_is_due_again_after_minutes_and_after_the_clock_was_set_back(st
     assert len(due(store, now - micros(HOUR))) == 4
 
 
+def test_the_phases_of_a_check_are_not_forecast_beside_its_duration(store):
+    now = write(store, noise(60), "check.duration")
+    write(store, noise(60), "check.phase.duration", phase="connect")
+    assert {one.series.metric for one in due(store, now)} == {"check.duration"}
+
+
 def test_when_it_runs_out_is_kept_with_the_forecast_of_the_hour(store):
     now = write(store, noise(60))
     waiting = due(store, now)

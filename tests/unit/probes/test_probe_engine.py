@@ -10,7 +10,7 @@ from virtual_loop import LoopClock, run
 from forewatch.checking.results import CheckKey, CheckState, ProbeResult, monitors
 from forewatch.config.models import Config
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from tasks.probes.engine import BATCH, CheckEngine
+from tasks.probes.engine import BATCH, MANY, TOGETHER, CheckEngine
 from tasks.probes.own_lateness import RAN_LATE
 
 pytestmark = pytest.mark.unit
@@ -488,3 +488,21 @@ def test_a_time_out_says_whether_our_own_loop_was_late_lately(held_up):
         return watch
 
     assert run(scene()).told[0][1].values["observer_late"] is (held_up > 0)
+
+
+def test_many_checks_that_are_due_within_a_hundredth_of_a_second_begin_together_and_keep_their_grid():
+    async def scene():
+        watch = Watch(config(*(http(f"c{n}", every="10s") for n in range(MANY))))
+        await watch.engine.start()
+        await asyncio.sleep(40)
+        pulse = watch.engine.pulse()
+        await watch.engine.stop()
+        return watch, pulse
+
+    watch, pulse = run(scene())
+    moments = {start for starts in watch.starts.values() for start in starts}
+    assert len(moments) < pulse.rounds / 1.5
+    assert pulse.lateness_max < 0.001
+    for starts in watch.starts.values():
+        assert all(abs(after - before - 10) <= 2 * TOGETHER for before, after in itertools.pairwise(starts[1:]))
+        assert abs(starts[-1] - starts[1] - 10 * (len(starts) - 2)) <= 2 * TOGETHER

@@ -90,6 +90,36 @@ def test_a_check_without_a_certificate_tells_of_none(store):
         assert series.find(conn, "check.certificate.left") == []
 
 
+def phased(at: int, service: str = "shop", **phases: float) -> CheckResult:
+    result = ProbeResult(True, 0.25, "200", {"status": 200, "phases": phases})
+    return CheckResult(CheckKey(service, "http", "default"), at, result, CheckState("up", 0, 1, at, at, "200"))
+
+
+def test_the_phases_of_a_check_are_told_every_minute_each_by_its_name(store):
+    told = {}
+    for number in range(13):
+        with store.measure() as conn:
+            memory.write(conn, [phased(AT + number * 10_000_000, dns=0.001, first_byte=number / 100)], told)
+    with store.read_metrics() as conn:
+        (first,) = series.find(
+            conn, "check.phase.duration", {"service": "shop", "check": "http", "phase": "first_byte"}
+        )
+        assert len(series.find(conn, "check.phase.duration")) == 2
+        found = points.between(conn, first.id, AT, AT + 130_000_000)
+    assert found == [(AT, 0.0), (AT + 60_000_000, 0.06), (AT + 120_000_000, 0.12)]
+
+
+def test_the_phases_of_many_checks_are_spread_over_the_batches(store):
+    told, batch = {}, [phased(AT, f"s{number}", connect=0.001) for number in range(memory.PHASES_AT_ONCE + 5)]
+    written = []
+    for _ in range(3):
+        with store.measure() as conn:
+            memory.write(conn, batch, told)
+        with store.read_metrics() as conn:
+            written.append(len(series.find(conn, "check.phase.duration")))
+    assert written == [memory.PHASES_AT_ONCE, memory.PHASES_AT_ONCE + 5, memory.PHASES_AT_ONCE + 5]
+
+
 def test_the_next_watch_knows_how_often_units_were_restarted(store):
     config = Config.model_validate(
         {"services": [{"name": "shop", "checks": [{"name": "http", "systemd": {"unit": "shop.service"}}]}]}
