@@ -14,7 +14,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from forewatch.alerting.alert import Labels
 from forewatch.alerting.fingerprint import fingerprint
-from forewatch.alerting.matchers import matches
 from forewatch.clock import micros, seconds, to_datetime
 from forewatch.config.models import Config
 from forewatch.detection import mount_names
@@ -146,7 +145,7 @@ def watches(config: Config, all_series: Iterable[S]) -> list[Watch[S]]:
         limits = {_key(one.labels): one for one in by_metric.get(resource.limit_metric or "", ())}
         for one in by_metric.get(resource.metric, ()):
             key = (one.metric, _key(one.labels))
-            if not matches(resource.match, one.labels) or (not resource.own and key in taken):
+            if not mount_names.fits(resource.match, one.labels) or (not resource.own and key in taken):
                 continue
             if resource.own:
                 taken.add(key)

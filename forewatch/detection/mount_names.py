@@ -1,8 +1,10 @@
-"""What a file system is called in sentences: by its mount, and by the others that share its room."""
+"""What a file system is called: by its mount, and by the others that share its room."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from forewatch.alerting.matchers import Matcher, matches
 
 MOUNTS = "mounts"
 """The label that names all mounts of one file system, where it has several."""
@@ -15,3 +17,12 @@ def named(labels: Mapping[str, str]) -> Mapping[str, str]:
         return labels
     others = ", ".join(name for name in every.split(", ") if name != first)
     return {**labels, "mountpoint": f"{first} (with {others})"}
+
+
+def fits(matchers: tuple[Matcher, ...], labels: Mapping[str, str]) -> bool:
+    """Whether matchers mean a series: a file system with several mounts is meant by any of them."""
+    if matches(matchers, labels):
+        return True
+    if MOUNTS not in labels or not any(one.name == "mountpoint" and one.operator in ("=", "=~") for one in matchers):
+        return False
+    return any(matches(matchers, {**labels, "mountpoint": name}) for name in labels[MOUNTS].split(", "))

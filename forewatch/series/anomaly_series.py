@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from forewatch.alerting.matchers import matches, parse_matchers
+from forewatch.alerting.matchers import parse_matchers
 from forewatch.checking.results import monitors
 from forewatch.config.models import Config
 from forewatch.detection.episode import Level
+from forewatch.detection.mount_names import fits
 from forewatch.detection.starter import all_rules
 from forewatch.store.series import Series
 
@@ -46,9 +47,7 @@ def chosen(config: Config, all_series: Iterable[Series]) -> dict[int, tuple[Seri
     ignored = _Patterns(config.anomalies.ignore)
     found: dict[int, tuple[Series, Level]] = {}
     for one in all_series:
-        levels = {
-            rules[index][0].anomaly for index in asked.get(one.metric, ()) if matches(rules[index][1], one.labels)
-        }
+        levels = {rules[index][0].anomaly for index in asked.get(one.metric, ()) if fits(rules[index][1], one.labels)}
         if not levels and (left_out.match(one.metric) or ignored.match(one.metric)):
             continue
         found[one.id] = (one, "medium" if "medium" in levels else "high")

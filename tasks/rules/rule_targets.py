@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from forewatch.alerting.alert import Labels
-from forewatch.alerting.matchers import Matcher, matches, parse_matchers
+from forewatch.alerting.matchers import Matcher, parse_matchers
 from forewatch.config.models import Config, Rule
+from forewatch.detection.mount_names import fits
 from forewatch.detection.rules import alert_labels, service_of
 from forewatch.detection.starter import all_rules
 from forewatch.store import series
@@ -63,7 +64,7 @@ class Targets:
                 by_metric.get(rule.metric, []) if service is None else by_service.get((rule.metric, service), [])
             )
             for one in candidates:
-                if matches(matchers, one.labels):
+                if fits(matchers, one.labels):
                     per = next(
                         (other for other in by_metric.get(rule.per or "", []) if other.labels == one.labels), None
                     )

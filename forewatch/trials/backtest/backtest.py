@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from forewatch.alerting.matchers import matches, parse_matchers
+from forewatch.alerting.matchers import parse_matchers
 from forewatch.clock import iso, micros, seconds
 from forewatch.config.models import Config, Rule
 from forewatch.detection.band import Forecast
 from forewatch.detection.episode import MEDIUM, Episode
 from forewatch.detection.forecast import LONGEST
+from forewatch.detection.mount_names import fits
 from forewatch.detection.quantity import unit_of, unit_of_statistic
 from forewatch.detection.rules import HOST
 from forewatch.detection.starter import all_rules
@@ -112,7 +113,7 @@ class _Run:
         """Judge a rule on all the series it matches, as it is and otherwise."""
         matchers = parse_matchers(rule.match)
         with self._store.read_metrics() as conn:
-            wanted = [one for one in series.find(conn, rule.metric, self._labels) if matches(matchers, one.labels)]
+            wanted = [one for one in series.find(conn, rule.metric, self._labels) if fits(matchers, one.labels)]
             others = series.find(conn, rule.per) if rule.per else []
         tried = self._variants(rule, false_alarms)
 
