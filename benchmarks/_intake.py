@@ -19,7 +19,7 @@ import psutil
 
 from forewatch.clock import SystemClock
 from forewatch.config.files import read_tree
-from forewatch.config.follow import Configuration
+from forewatch.config.reload import Configuration
 from forewatch.home import Home
 from forewatch.intake.drain import Drain
 from forewatch.orchestration.settings import Settings

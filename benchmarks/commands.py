@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._figures import summary
-from forewatch.config import kept
+from forewatch.config import parsed_cache
 from forewatch.config.files import load_files
-from forewatch.config.follow import ConfigWatcher
 from forewatch.config.loader import parse
+from forewatch.config.reload import ConfigWatcher
 from forewatch.deciding import decide
 from forewatch.home import Home
 from forewatch.incidents.events import AlertRaised
@@ -61,13 +61,13 @@ def _measure(services: int) -> dict[str, Any]:
         _fill(path, home, services)
         files = load_files(path)
         config = parse(files)
-        kept.keep(home, files, config)
+        parsed_cache.keep(home, files, config)
         return {
             "services": services,
             "commands": {" ".join(words): _typed(words, home) for words in COMMANDS},
             "configuration": {
                 "read and parsed": _timed(lambda: parse(load_files(path))),
-                "loaded": _timed(lambda: kept.parsed(home, files)),
+                "loaded": _timed(lambda: parsed_cache.parsed(home, files)),
             },
         }
 

@@ -53,6 +53,7 @@ services:
         autonomy: auto
         limits: {{per_hour: 1000, cooldown: 0s}}
         verify: {{within: 20s}}
+flapping: {{after: 1000}}
 metrics: {{every: 15s}}
 notifiers: [{{name: terminal, console: {{}}}}]
 routes: [{{match: {{}}, notify: [terminal], hold: 20s}}]

@@ -19,9 +19,9 @@ from forewatch.home import Home
 from forewatch.store import points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
+from tasks.scoring.anomaly_alerts import tell
+from tasks.scoring.anomaly_table import anomaly_rows
 from tasks.scoring.scorer import Scorer
-from tasks.scoring.showing import anomaly_rows
-from tasks.scoring.telling import tell
 
 NAME = "watch-anomalies"
 

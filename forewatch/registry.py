@@ -16,6 +16,7 @@ ENTRY_POINTS = {
     "send_alone": "tasks.delivery:send_alone",
     "watch": "flows.shifts:watch",
     "flows": "flows:all_flows",
+    "carry_out": "flows.respond:carry_out",
     "runbooks": "runbooks:all_runbooks",
     "runbook": "runbooks:find",
     "runbook_flow": "runbooks:load",

@@ -29,21 +29,18 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-import httpx
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
-from prefect.exceptions import PrefectException
 from prefect.flows import Flow
 from prefect.states import Completed
 from pydantic import BaseModel
@@ -53,6 +50,8 @@ from forewatch.errors import ActionRefused, Interrupted, RunbookError, StepFaile
 from forewatch.guard.redact import redact
 from forewatch.incidents.events import RunRequested
 from forewatch.incidents.outcome import PutRun
+from forewatch.orchestration.beside import beside, told
+from forewatch.orchestration.run_records import own_flow_run
 from forewatch.remedy.replay import as_json
 from forewatch.remedy.run import UNDER_WAY
 from forewatch.runs.execution import Execution, admit, at_work, current_run, decide_and_ring, run_under_way
@@ -61,8 +60,6 @@ from forewatch.runs.steps import Happened, Step, Taken, reason_of
 from forewatch.runtime import runtime
 from forewatch.store import runs
 from forewatch.units import format_duration
-
-log = logging.getLogger("forewatch.runbook")
 
 __all__ = [
     "Execution", "Happened", "Runbook", "Seconds", "StepFailed", "attach", "current_run", "note", "runbook", "step",
@@ -77,8 +74,6 @@ Probe = Callable[P, Awaitable["Happened[R] | None"]]
 
 _SHOWN = 300
 """Characters of a step's result that go to the log."""
-_TELLING = 5.0
-"""Seconds that a run which is through waits for Prefect to take its name and what it attached."""
 
 
 async def note(text: str) -> None:
@@ -91,7 +86,7 @@ async def attach(name: str, text: str) -> None:
     execution = current_run()
     await execution.attach(name, text)
     if FlowRunContext.get() is not None:
-        _beside(_show(execution.run_id, name, redact(text)), f"{name} of {execution.run_id} as an artifact")
+        beside(_show(execution.run_id, name, redact(text)), f"{name} of {execution.run_id} as an artifact")
 
 
 async def still_allowed() -> None:
@@ -219,6 +214,21 @@ class Runbook:
         """What is wrong with the inputs of a remedy (`with:`) or a person, one sentence each."""
         return problems_with(inputs, self.form)
 
+    async def carry_out(self, inputs: Mapping[str, Any]) -> None:
+        """Carry it out as part of the run at work here, for which it need not wait for Prefect.
+
+        Called as a subflow, its first step would begin 70 to 250 ms later, after two answers of the server. So the
+        steps are task runs of the flow run there is, and its own flow run is recorded below that one, beside them.
+        """
+        parameters = self.flow.validate_parameters(dict(inputs))
+        context = FlowRunContext.get()
+        if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
+            await self.flow.fn(**parameters)
+            return
+        name = f"{self.name} {current_run().run_id}"
+        async with own_flow_run(context.client, context.flow_run.id, self.flow, parameters, name):
+            await self.flow.fn(**parameters)
+
 
 _declared: dict[Flow[..., Any], Callable[[str, tuple[StepFunction[..., Any], ...]], Runbook]] = {}
 
@@ -298,7 +308,7 @@ async def _carry_out(
 
     context = FlowRunContext.get()
     if (under_way := run_under_way()) is not None:
-        if context is not None and context.flow_run is not None:
+        if context is not None and context.flow is not None and context.flow.name == name:
             _name(context, f"{name} {under_way.run_id}")
         return await _to_its_end(under_way, within_time)
     if context is None or context.flow_run is None:
@@ -314,7 +324,9 @@ async def _carry_out(
     if run_id not in context.flow_run.name:
         _name(context, f"{name} {run_id}")
     async with at_work(execution):
-        return await _to_its_end(execution, within_time)
+        result = await _to_its_end(execution, within_time)
+    await told()
+    return result
 
 
 async def _to_its_end(execution: Execution, work: Callable[[], Awaitable[Any]]) -> Any:
@@ -330,37 +342,13 @@ async def _to_its_end(execution: Execution, work: Callable[[], Awaitable[Any]]) 
         # Prefect keeps and shows what a flow raises.
         raise RunbookError(reason_of(error)) from error
     await execution.acted(result if isinstance(result, str) else f"{execution.run.runbook} is through its steps")
-    await _told()
     return result
-
-
-_unfinished: set[asyncio.Task[None]] = set()
-
-
-def _beside(work: Coroutine[Any, Any, Any], what: str) -> None:
-    """Tell Prefect something beside the steps: none of them waits for it, and none fails with it."""
-
-    async def tell() -> None:
-        try:
-            await work
-        except (httpx.HTTPError, PrefectException, OSError) as error:
-            log.warning("Prefect does not show %s: %s", what, error)
-
-    task = asyncio.create_task(tell())
-    _unfinished.add(task)
-    task.add_done_callback(_unfinished.discard)
-
-
-async def _told() -> None:
-    """Give what is told beside the steps its time before the process may end."""
-    if _unfinished:
-        await asyncio.wait(set(_unfinished), timeout=_TELLING)
 
 
 def _name(context: FlowRunContext, name: str) -> None:
     """Give a flow run a name that says what it is, for the made-up one it has."""
     if context.flow_run is not None and isinstance(context.client, PrefectClient):
-        _beside(context.client.set_flow_run_name(context.flow_run.id, name), f"the name {name}")
+        beside(context.client.set_flow_run_name(context.flow_run.id, name), f"the name {name}")
 
 
 async def _show(run_id: str, name: str, text: str) -> None:

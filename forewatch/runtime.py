@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 
 from forewatch.clock import Clock, SystemClock
-from forewatch.config.follow import Configuration
+from forewatch.config.reload import Configuration
 from forewatch.home import Home
 from forewatch.store.engine import Store
 

@@ -14,8 +14,8 @@ from forewatch.runbook import Happened, Seconds, current_run, runbook, step
 from tasks.act.processes import Identity, alive, end, shown
 from tasks.act.records import Records, Started
 from tasks.act.service import Target, find, forget_pidfile, remaining, settle
-from tasks.act.starting import environment as allowed
-from tasks.act.starting import start_detached, started_by
+from tasks.act.start import environment as allowed
+from tasks.act.start import start_detached, started_by
 
 Data = dict[str, Any]
 

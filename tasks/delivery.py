@@ -384,7 +384,7 @@ def _parcel(conn: Connection, notification: Notification) -> Parcel:
         notification,
         alert,
         tuple(its),
-        run.flow_run_id if run else None,
+        run.flow_run if run else None,
         key=generations.key_of(conn, notification.id),
         incident_key=generations.key_of(conn, notification.incident_id) if notification.incident_id else None,
     )

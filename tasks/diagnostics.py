@@ -17,6 +17,7 @@ import psutil
 from forewatch.units import format_bytes, format_duration
 from tasks.act.records import Records
 from tasks.act.service import tail
+from tasks.collect.cgroups import Groups
 
 SAMPLE = 0.4
 """Seconds over which CPU use is measured."""
@@ -55,10 +56,16 @@ def machine() -> str:
     """Load, memory, swap, uptime."""
     one, five, fifteen = os.getloadavg()
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
+    allowed = Groups().memory(memory.total)
+    container = (
+        () if allowed is None
+        else (f"         {format_bytes(allowed.used)} of the container's {format_bytes(allowed.limit)} used",)
+    )  # fmt: skip
     return "\n".join(
         (
             f"load     {one:.2f} {five:.2f} {fifteen:.2f} on {psutil.cpu_count()} CPUs",
             f"memory   {format_bytes(memory.available)} of {format_bytes(memory.total)} available",
+            *container,
             f"swap     {format_bytes(swap.used)} of {format_bytes(swap.total)} used",
             f"up for   {format_duration(max(0.0, time.time() - psutil.boot_time()))}",
         )

@@ -138,8 +138,8 @@ def _story(here: Runtime, incident_id: str) -> tuple[str, str, bool]:
     with here.store.read() as conn:
         addresses = {incident_id: links.incident(incident_id), "Forewatch": links.forewatch, "Prefect": links.prefect}
         for run in runs.of_incident(conn, incident_id):
-            if run.flow_run_id is not None:
-                addresses[run.id] = links.flow_run(run.flow_run_id)
+            if run.flow_run is not None:
+                addresses[run.id] = links.flow_run(run.flow_run)
         found = incident_story(conn, incident_id)
     if found is None:
         raise NotFound(f"{incident_id} is not in the store any more")

@@ -1,38 +1,24 @@
 """Matchers: `service=~"web.*"`, the field's way to say which alerts are meant.
 
-    matchers = [ "{" ] matcher { "," matcher } [ "," ] [ "}" ]
-    matcher  = text ( "=" | "!=" | "=~" | "!~" ) text
-    text     = a run without blanks and {}!=~,\\"'`  |  "double quoted, with \\\\ \\" \\n as escapes"
-
-All matchers of a list must hold. A label that is absent equals the empty string, so `team!="web"` holds for an alert
-without a team. Regular expressions are RE2, which cannot be made to run for ever, and must fit the whole value.
+Texts are read as Alertmanager reads them (`matcher_syntax`): by its UTF-8 parser, and by its classic one where that
+fails or the two disagree. All matchers of a list must hold. A label that is absent equals the empty string, so
+`team!="web"` holds for an alert without a team. Regular expressions are RE2, which cannot be made to run for ever, and
+must fit the whole value.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Any
 
 import re2
 
+from forewatch.alerting import matcher_syntax
 from forewatch.alerting.alert import Labels
+from forewatch.alerting.matcher_syntax import BARE, Operator, Triple
 from forewatch.config.base import Matchers
-
-Operator = Literal["=", "!=", "=~", "!~"]
-
-_TOKEN = re.compile(
-    r"""(?P<blank>\s+)
-      | (?P<operator>=~|!~|!=|=)
-      | (?P<punctuation>[{},])
-      | "(?P<quoted>(?:[^"\\]|\\.)*)"
-      | (?P<bare>[^\s{}!=~,\\"'`]+)""",
-    re.VERBOSE | re.DOTALL,
-)
-_BARE = re.compile(r"""[^\s{}!=~,\\"'`]+""")
-_ESCAPES = {"\\": "\\", '"': '"', "n": "\n", "t": "\t", "r": "\r"}
 
 _OPERATORS: dict[tuple[bool, bool], Operator] = {
     (False, True): "=",
@@ -97,8 +83,8 @@ class Matcher:
         return cls(name, _OPERATORS[regex, equal], value)
 
     def __str__(self) -> str:
-        name = self.name if _BARE.fullmatch(self.name) else quoted(self.name)
-        return f"{name}{self.operator}{quoted(self.value)}"
+        name = self.name if BARE.fullmatch(self.name) else quoted(self.name)
+        return f"{name}{self.operator}{_value(self.value)}"
 
 
 def parse_matchers(spec: Matchers | str) -> tuple[Matcher, ...]:
@@ -110,6 +96,35 @@ def parse_matchers(spec: Matchers | str) -> tuple[Matcher, ...]:
         return tuple(Matcher(name, "=", value) for name, value in spec.items())
     texts = (spec,) if isinstance(spec, str) else spec
     return tuple(matcher for text in texts for matcher in _parse(text))
+
+
+def parse_matcher(text: str) -> Matcher:
+    """The one matcher of a text without braces, as the API's `filter` has it; more are written as more filters.
+
+    Raises ValueError with one sentence.
+    """
+    if text.startswith("{") or text.endswith("}"):
+        raise ValueError(f"{text}: one matcher, without braces")
+    try:
+        classic = _made(text, [matcher_syntax.classic_one(text)])
+    except ValueError:
+        new = _made(text, matcher_syntax.utf8(text))
+        if len(new) != 1:
+            raise ValueError(f"{text}: one matcher, not {len(new)}") from None
+        return new[0]
+    return classic[0]
+
+
+def remark(text: str) -> str | None:
+    """A sentence on a text that only Alertmanager's classic parser reads so. None for others, and for what is none."""
+    try:
+        found, agreed = _both(text)
+    except ValueError:
+        return None
+    if agreed:
+        return None
+    plain = ", ".join(map(str, found))
+    return f"{text} is read as Alertmanager's classic parser reads it; write {plain}, which its UTF-8 parser takes too"
 
 
 def matches(matchers: tuple[Matcher, ...], labels: Labels) -> bool:
@@ -144,64 +159,43 @@ def _pattern(pattern: str) -> Any:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> tuple[Matcher, ...]:
-    tokens = _tokens(text)
-    braces = bool(tokens) and tokens[0] == ("punctuation", "{")
-    if braces != (bool(tokens) and tokens[-1] == ("punctuation", "}")):
-        raise ValueError(f"{text}: a brace has no partner (both or neither)")
-    if braces:
-        tokens = tokens[1:-1]
-    found = []
-    while tokens:
-        found.append(_matcher(text, tokens[:3]))
-        if tokens[3:] and tokens[3] != ("punctuation", ","):
-            raise ValueError(f"{text}: expected a comma before {tokens[3][1]} (quote a value that has blanks)")
-        tokens = tokens[4:]
-    return tuple(found)
+    return _both(text)[0]
 
 
-def _matcher(text: str, tokens: list[tuple[str, str]]) -> Matcher:
-    words = ("bare", "quoted")
-    if tokens[0][0] not in words or not tokens[0][1]:
-        raise ValueError(f"{text}: expected a label name before {tokens[0][1] or 'the operator'}")
-    name = tokens[0][1]
-    if len(tokens) < 2 or tokens[1][0] != "operator":
-        raise ValueError(f"{text}: expected one of = != =~ !~ after {name}")
-    operator = cast(Operator, tokens[1][1])
-    if len(tokens) < 3 or tokens[2][0] not in words:
-        raise ValueError(f'{text}: expected a value after {name}{operator} (the empty one is {name}{operator}"")')
+def _both(text: str) -> tuple[tuple[Matcher, ...], bool]:
+    """What a text means to Alertmanager, and whether its UTF-8 parser by itself would say so too."""
+    refused: ValueError | None = None
     try:
-        return Matcher(name, operator, tokens[2][1])
+        new = _made(text, matcher_syntax.utf8(text))
+    except ValueError as error:
+        new, refused = None, error
+    try:
+        old = _made(text, matcher_syntax.classic(text))
+    except ValueError:
+        old = None
+    if refused is not None and old is None:
+        raise refused
+    found = new if old is None else old
+    assert found is not None
+    return found, found == new
+
+
+def _made(text: str, triples: list[Triple]) -> tuple[Matcher, ...]:
+    try:
+        return tuple(Matcher(*triple) for triple in triples)
     except ValueError as error:
         raise ValueError(f"{text}: {error}") from None
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
-    """(kind, text) of each token, blanks left out, quotes and escapes undone."""
-    tokens = []
-    at = 0
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            wrong = "a quote is not closed" if text[at] == '"' else f"{text[at]} needs double quotes around the value"
-            raise ValueError(f"{text}: {wrong}")
-        kind = cast(str, found.lastgroup)
-        if kind != "blank":
-            tokens.append((kind, _unescaped(text, found[kind]) if kind == "quoted" else found[kind]))
-        at = found.end()
-    return tokens
-
-
 def quoted(text: str) -> str:
-    """A text in double quotes, with escapes, as matchers and group keys have it."""
-    for raw, escape in ((character, f"\\{letter}") for letter, character in _ESCAPES.items()):
+    """A text in double quotes, with escapes, as names of labels and group keys have it."""
+    for raw, escape in {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}.items():
         text = text.replace(raw, escape)
     return f'"{text}"'
 
 
-def _unescaped(text: str, quoted: str) -> str:
-    def undo(escape: re.Match[str]) -> str:
-        if escape[1] not in _ESCAPES:
-            raise ValueError(f"{text}: \\{escape[1]} is not an escape (try \\\\{escape[1]})")
-        return _ESCAPES[escape[1]]
-
-    return re.sub(r"\\(.)", undo, quoted, flags=re.DOTALL)
+def _value(text: str) -> str:
+    """A value in double quotes, with the escapes that mean the same to both parsers."""
+    for raw, escape in {"\\": "\\\\", '"': '\\"', "\n": "\\n"}.items():
+        text = text.replace(raw, escape)
+    return f'"{text}"'

@@ -108,6 +108,17 @@ def next_change(times: Times, now: int) -> int | None:
     return None
 
 
+def held(times: Times, start: int, end: int) -> Iterator[Span]:
+    """Each span of `start <= t < end` in which any of the ranges holds, in order. Raises ValueError as `within`."""
+    at, holds = start, within(times, start)
+    while at < end:
+        change = next_change(times, at)
+        until = end if change is None else min(change, end)
+        if holds:
+            yield at, until
+        at, holds = until, not holds
+
+
 def problems(times: Times) -> Iterator[Problem]:
     """Everything that cannot be read, each with the way to it."""
     try:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from forewatch.clock import micros, seconds, to_datetime
-from forewatch.config.cron import next_after, zone_of
+from forewatch.config.cron import last_before, next_after, zone_of
 from forewatch.config.targets import HeartbeatTarget
 from forewatch.units import format_duration
 
@@ -137,14 +137,15 @@ def judge(state: Heartbeat, schedule: HeartbeatTarget, now: int) -> Verdict:
     due = _due(state, schedule)
     deadline = due + grace if overrun is None else min(due + grace, overrun)
     if now >= due + grace:
-        return Verdict("down", f"{_last_call(state, now)}, expected {_expected(schedule, due)}")
+        ahead = _too_early(state, schedule, due)
+        return Verdict("down", f"{_last_call(state, now)}, expected {_expected(schedule, due)}{ahead}")
     if state.started_at is not None:
         return Verdict("started", f"started {_ago(state.started_at, now)}", deadline)
     if state.status == "new":
         return Verdict("new", f"has not called in yet, expected {_expected(schedule, due)}", deadline)
     took = "" if state.duration is None else f", took {format_duration(state.duration)}"
     status: Status = "grace" if now >= due else "up"
-    return Verdict(status, f"{_last_call(state, now)}{took}", deadline)
+    return Verdict(status, f"{_last_call(state, now)}{took}{_ahead(state, schedule)}", deadline)
 
 
 def matters(state: Heartbeat, schedule: HeartbeatTarget, ping: Ping, now: int) -> bool:
@@ -202,7 +203,22 @@ def _due(state: Heartbeat, schedule: HeartbeatTarget) -> int:
     base = max(state.last_at or 0, state.counts_from)
     if schedule.period is not None:
         return base + micros(schedule.period)
-    return next_after(schedule.cron or "", schedule.zone, base)
+    return next_after(schedule.cron or "", schedule.zone, max(base, _came_early_for(state, schedule) or 0))
+
+
+def _came_early_for(state: Heartbeat, schedule: HeartbeatTarget) -> int | None:
+    """The moment the last call came a little before, by a clock that is ahead of ours; None where it did not.
+
+    A run counts from its start where that is known, so that one which takes nearly a period is not early for the next.
+    """
+    if schedule.cron is None or state.last_at is None:
+        return None
+    due = next_after(schedule.cron, schedule.zone, state.last_at)
+    early = due - state.last_at + micros(state.duration or 0.0)
+    if early > micros(schedule.early):
+        return None
+    before = last_before(schedule.cron, schedule.zone, due)
+    return due if before is None or early <= (due - before) / 2 else None
 
 
 def _last_call(state: Heartbeat, now: int) -> str:
@@ -212,6 +228,21 @@ def _last_call(state: Heartbeat, now: int) -> str:
     if state.counts_from > state.last_at:
         away = f" (Forewatch could not hear it until {_ago(state.counts_from, now)})"
     return f"last called in {_ago(state.last_at, now)}{away}"
+
+
+def _ahead(state: Heartbeat, schedule: HeartbeatTarget) -> str:
+    due = _came_early_for(state, schedule)
+    if due is None or state.last_at is None:
+        return ""
+    return f", {format_duration(seconds(due - state.last_at))} before it was due: its clock may be ahead"
+
+
+def _too_early(state: Heartbeat, schedule: HeartbeatTarget, due: int) -> str:
+    """Where what is missing may be a call that came, by a clock further ahead than is taken."""
+    if schedule.cron is None or state.last_at is None or not 0 < due - state.last_at <= micros(schedule.grace):
+        return ""
+    early = format_duration(seconds(due - state.last_at))
+    return f"; that was {early} before it was due: if its clock is ahead, put it right or set `early`"
 
 
 def _expected(schedule: HeartbeatTarget, due: int) -> str:

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command("list")
     def listing(
-        service: Annotated[str | None, typer.Option(help="Of one service.")] = None,
+        service: Annotated[str | None, typer.Option(help="Only of this service.")] = None,
         limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
         home: HomeOption = None,
     ) -> None:
@@ -63,7 +63,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def show(anomaly: AnomalyArgument, home: HomeOption = None) -> None:
-        """One anomaly: what was expected, how rare it is, and why it was or was not made an alert."""
+        """One anomaly: what was expected, how rare it is, and why it did or did not raise an alert."""
         with opened(home) as runtime, runtime.store.read_metrics() as conn:
             found = _found(anomaly, anomalies.get(conn, _number(anomaly)), series.all_series(conn))
             address = Links.of(runtime.configuration.current()[1], runtime.home).forewatch
@@ -75,12 +75,12 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def noise(anomaly: AnomalyArgument, home: HomeOption = None) -> None:
-        """Say that nothing was wrong: the series is reported less readily."""
+        """Mark an anomaly as noise: the series is reported less readily."""
         _judge(home, anomaly, "noise")
 
     @group.command()
     def real(anomaly: AnomalyArgument, home: HomeOption = None) -> None:
-        """Say that something was wrong indeed."""
+        """Mark an anomaly as real: the series is reported a little more readily."""
         _judge(home, anomaly, "real")
 
 
@@ -94,7 +94,7 @@ def _judge(home: Path | None, anomaly: str, verdict: Verdict) -> None:
         detail = {"verdict": verdict, "before": before.verdict if before is not None else None}
         with runtime.store.decide() as conn:
             audit.add(conn, actor=person(), action="judge anomaly", subject=f"AN-{number}", now=now, detail=detail)
-    out.print(f"AN-{number} is called {verdict}. {_SAID[verdict]}", markup=False)
+    out.print(f"AN-{number} is marked as {verdict}. {_SAID[verdict]}", markup=False)
 
 
 def _number(text: str) -> int:
@@ -115,7 +115,7 @@ def _found(text: str, episode: Episode | None, known: list[series.Series]) -> An
 def _learning(runtime: Runtime, known: dict[int, series.Series], ready: dict[int, int]) -> str:
     _, config = runtime.configuration.current()
     if not config.anomalies.enabled:
-        return "Nothing is looked at for anomalies (anomalies.enabled: false)"
+        return "Anomaly detection is off (anomalies.enabled: false)"
     return learning(chosen(config, known.values()), ready, runtime.clock.now())
 
 

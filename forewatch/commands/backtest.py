@@ -32,14 +32,17 @@ def register(app: typer.Typer) -> None:
         until: Annotated[str, typer.Option(help="Up to when; default now.")] = "",
         config: Annotated[Path | None, typer.Option(help="Take the rule from this configuration.")] = None,
         false_alarms: Annotated[
-            float | None, typer.Option(min=0.001, max=1000, help="A month, of the detector; default as configured.")
+            float | None,
+            typer.Option(min=0.001, max=1000, help="False alarms a month of the detector; default: as configured."),
         ] = None,
-        tolerance: Annotated[str, typer.Option(help="An alert this near to an incident belongs to it.")] = "15m",
-        at_most: Annotated[str, typer.Option(help="How long it may take; what is left out then is said.")] = "10m",
-        as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+        tolerance: Annotated[
+            str, typer.Option(help="How near an alert must be to an incident to count as its own.")
+        ] = "15m",
+        at_most: Annotated[str, typer.Option(help="How long it may take; what it has to leave out is named.")] = "10m",
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
         home: HomeOption = None,
     ) -> None:
-        """Replay what is stored through a rule or the anomaly detector: exit 0, or 1 where there is no data."""
+        """Replay stored data through a rule or the anomaly detector: exit 0, or 1 if there is no data."""
         # Loads statsmodels, which no other command should wait for.
         from forewatch.trials.backtest.backtest import backtest as run
 

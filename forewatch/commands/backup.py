@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
         to: Annotated[Path | None, typer.Option("--to", help="Default backups/ of the state folder.")] = None,
         home: HomeOption = None,
     ) -> None:
-        """Copy the three stores now, while Forewatch goes on, and check each copy."""
+        """Copy the three stores while Forewatch runs, and check each copy."""
         from forewatch.store.backup import make
 
         with opened(home) as runtime:

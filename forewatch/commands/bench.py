@@ -20,7 +20,7 @@ from forewatch.units import format_bytes, format_duration, parse_duration
 
 if TYPE_CHECKING:
     from forewatch.load_tests.load import Load
-    from forewatch.load_tests.measured import Measured
+    from forewatch.load_tests.result import Measured
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
         arrivals: Annotated[
             Literal["constant", "poisson"], typer.Option(help="Evenly spaced, or at random as people come.")
         ] = "constant",
-        seed: Annotated[int | None, typer.Option(help="Makes poisson arrivals repeat.")] = None,
+        seed: Annotated[int | None, typer.Option(help="Repeats the same poisson arrivals.")] = None,
         method: Annotated[str, typer.Option(help="Of the requests.")] = "GET",
         header: Annotated[list[str] | None, typer.Option("--header", "-H", help="'NAME: VALUE'; any number.")] = None,
         body: Annotated[str | None, typer.Option(help="Sent with each request.")] = None,
@@ -131,7 +131,7 @@ def show(measured: Mapping[str, Any]) -> None:
 
 def _remarks(measured: Mapping[str, Any]) -> list[str]:
     """What a reader must know lest the figures mislead."""
-    from forewatch.load_tests.measured import TIMEOUT, UNSENT
+    from forewatch.load_tests.result import TIMEOUT, UNSENT
 
     found, errors = [], measured["errors"]
     generator = measured["generator"]

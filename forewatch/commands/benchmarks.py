@@ -24,12 +24,12 @@ SHOWN = 20
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Load tests of the services: results, and what they say.", no_args_is_help=True)
+    group = typer.Typer(help="Load tests of services, and what their results say.", no_args_is_help=True)
     app.add_typer(group, name="benchmarks")
 
     @group.command("list")
     def listing(home: HomeOption = None) -> None:
-        """The benchmarks there are, how each ran last, and when it runs next."""
+        """Every benchmark, its last result, and when it runs next."""
         with opened(home) as runtime:
             rows = _rows(runtime)
         table(
@@ -42,11 +42,11 @@ def register(app: typer.Typer) -> None:
     def detail(
         service: ServiceArgument,
         name: NameArgument = None,
-        limit: Annotated[int, typer.Option(min=1, help="Runs to print.")] = SHOWN,
+        limit: Annotated[int, typer.Option(min=1, help="How many runs to print.")] = SHOWN,
         as_json: Annotated[bool, typer.Option("--json", help="Everything that is kept, as JSON.")] = False,
         home: HomeOption = None,
     ) -> None:
-        """The last runs of a benchmark, newest first, and what was said of each."""
+        """The last runs of a benchmark, newest first, with the verdict on each."""
         from forewatch.load_tests.benchmarks import find
 
         with opened(home) as runtime:
@@ -77,10 +77,10 @@ def register(app: typer.Typer) -> None:
     def run(
         service: ServiceArgument,
         name: NameArgument = None,
-        anyway: Annotated[bool, typer.Option("--anyway", help="Run it although there is a reason not to.")] = False,
+        anyway: Annotated[bool, typer.Option("--anyway", help="Run it even if there is a reason not to.")] = False,
         home: HomeOption = None,
     ) -> None:
-        """Run a benchmark now, in this terminal, and compare it as any run of it."""
+        """Run a benchmark now, in this terminal, and compare it with the runs before."""
         from forewatch.commands import bench
         from forewatch.load_tests import benchmarks
 
@@ -105,7 +105,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def accept(service: ServiceArgument, name: NameArgument = None, home: HomeOption = None) -> None:
-        """Say that a service is meant to be as slow as it is now: later runs are compared with this."""
+        """Accept a service's present speed: later runs are compared with it."""
         from forewatch.load_tests import benchmarks
 
         with opened(home) as runtime:
@@ -113,7 +113,7 @@ def register(app: typer.Typer) -> None:
             end = benchmarks.accept(runtime.store, service, benchmark.name, person(), runtime.clock.now())
             if end is not None:
                 carry_out(runtime, lambda _: end)
-        out.print(f"{service}/{benchmark.name} is compared with how it is now from here on.", markup=False)
+        out.print(f"From now on {service}/{benchmark.name} is compared with its present speed.", markup=False)
 
 
 def _rows(runtime: Runtime) -> list[tuple[object, ...]]:

@@ -22,14 +22,17 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def causes(
         incident: Annotated[str | None, typer.Argument(help="INC-n", show_default=False)] = None,
-        case: Annotated[Path | None, typer.Option(help="A folder with metrics.csv and alarm.json instead.")] = None,
+        case: Annotated[
+            Path | None,
+            typer.Option(help="Rank a recorded incident instead: a folder with metrics.csv and alarm.json."),
+        ] = None,
         cases: Annotated[Path | None, typer.Option(help="Every such folder below this one; needs --out.")] = None,
         to: Annotated[Path | None, typer.Option("--out", help="Write the rankings of all cases here, as JSON.")] = None,
         baseline: Annotated[
             str | None, typer.Option(help="The scenario whose normal period stands in where a case has none.")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="All of them, as JSON.")] = False,
-        limit: Annotated[int, typer.Option(min=1, help="Causes to print.")] = SHOWN,
+        as_json: Annotated[bool, typer.Option("--json", help="Print all causes as JSON.")] = False,
+        limit: Annotated[int, typer.Option(min=1, help="How many causes to print.")] = SHOWN,
         home: HomeOption = None,
     ) -> None:
         """Which services most likely caused an incident, best first, with the evidence for each."""

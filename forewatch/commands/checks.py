@@ -29,10 +29,10 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def check(
         file: Annotated[Path | None, typer.Argument(help="The configuration; default forewatch.yaml.")] = None,
-        config: Annotated[Path | None, typer.Option(help="The same, as other commands call it.")] = None,
-        strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+        config: Annotated[Path | None, typer.Option(help="The configuration, as an option.")] = None,
+        strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
     ) -> None:
-        """Say whether a configuration is right: exit 0, or 2 with a line for each error; warnings are said as well."""
+        """Check a configuration: exit 0, or 2 with a line for each error. Warnings are printed too."""
         if file is not None and config is not None and file != config:
             raise ForewatchError(f"check takes one configuration, and {file} and {config} are two")
         path = file or config or Path("forewatch.yaml")
@@ -42,20 +42,20 @@ def register(app: typer.Typer) -> None:
             print("\n".join(lines), file=sys.stderr)
         if errors or (strict and found.warnings):
             sys.exit(2)
-        out.print(f"{path} is right.")
+        out.print(f"{path} is valid.")
 
     @app.command()
     def schema() -> None:
-        """Print the configuration's JSON Schema, by which an editor completes and checks it."""
+        """Print the configuration's JSON Schema, for completion and checks in an editor."""
         typer.echo(json.dumps(config_schema(), indent=2, ensure_ascii=False))
 
     @app.command()
     def probe(
         target: Annotated[str | None, typer.Argument(help="SERVICE or SERVICE/CHECK; default all.")] = None,
-        config: Annotated[Path | None, typer.Option(help="The configuration; default the running one's.")] = None,
+        config: Annotated[Path | None, typer.Option(help="The configuration; default: the one in force.")] = None,
         home: HomeOption = None,
     ) -> None:
-        """Run checks now and say how each target is; exit 1 if one fails."""
+        """Run checks now and print each result; exit 1 if one fails."""
         settings = Settings.read(home_of(home))
         path = config or (Path(settings.config) if settings is not None else Path("forewatch.yaml"))
         configured = parse(load_files(path))

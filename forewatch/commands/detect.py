@@ -25,23 +25,30 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def detect(
-        target: Annotated[Path, typer.Option("--out", help="Where the scores go: a file, or with --folder a folder.")],
+        target: Annotated[
+            Path, typer.Option("--out", help="Where to write the scores: a file, or a folder with --folder.")
+        ],
         csv: Annotated[Path | None, typer.Option(help="A series: columns timestamp and value.")] = None,
         folder: Annotated[Path | None, typer.Option(help="A folder tree of such files.")] = None,
         warmup: Annotated[
-            int | None, typer.Option(min=0, help="Rows before it judges; default two days or 750, the lesser.")
+            int | None,
+            typer.Option(min=0, help="Rows to learn from first; default: two days or 750 rows, whichever is less."),
         ] = None,
         form: Annotated[
             Literal["exact", "compact"], typer.Option(help="compact: with the coarser ranks the product keeps.")
         ] = "exact",
         false_alarms: Annotated[
             float,
-            typer.Option(min=0.001, max=1000, help="A month, for what is printed and plotted, not for the scores."),
+            typer.Option(
+                min=0.001,
+                max=1000,
+                help="False alarms a month: the threshold that is printed and plotted. Changes no score.",
+            ),
         ] = 1.0,
         png: Annotated[Path | None, typer.Option(help="Draw the series, what was expected and the anomalies.")] = None,
-        jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default one a processor.")] = None,
+        jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per CPU.")] = None,
     ) -> None:
-        """Score every row of a series by how unusual it is, 0 to 1, from the rows up to it alone."""
+        """Score each row of a series, 0 to 1, by how unusual it is given the rows before it."""
         if (csv is None) == (folder is None):
             raise ForewatchError("name either --csv FILE or --folder FOLDER")
         if folder is not None:

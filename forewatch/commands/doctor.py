@@ -23,13 +23,16 @@ from forewatch.home import Home
 from forewatch.orchestration.readiness import assess
 from forewatch.orchestration.settings import Settings
 from forewatch.runtime import Runtime, open_runtime
-from forewatch.store import components
+from forewatch.store import components, growth
 from forewatch.store.components import REFUSED_REQUESTS
 from forewatch.store.revisions import REVISIONS
+from forewatch.units import format_bytes, format_duration
 
 TIMEOUT = 3.0
 LEAST_FREE = 512 * 1024 * 1024
 """Bytes below which a disk is called short."""
+MUCH_A_DAY = 500_000_000
+"""Bytes of points a day that are worth a warning."""
 RECENT = 86_400.0
 """Seconds for which a refused request is worth a warning."""
 TRUSTED_SKEW = 2.0
@@ -126,12 +129,25 @@ def _store(home: Home) -> Iterator[Finding]:
         for off in config.remedies_off:
             yield Finding(False, f"remedy {off.service}/{off.name}", f"it is off: {off.reason}")
         yield from _clock(runtime.clock.now)
+        yield _growth(runtime, config)
         yield from _notifiers(config)
         for source, sentence in open_sources.warnings(config):
             yield Finding(True, f"source {source}", sentence, warns=True)
         yield _refused_requests(runtime)
     finally:
         runtime.store.close()
+
+
+def _growth(runtime: Runtime, config: Config) -> Finding:
+    with runtime.store.read_metrics() as conn:
+        grows = growth.measured(conn, runtime.clock.now())
+    kept = config.retention.points
+    most = ", ".join(f"{metric} {count:,}" for metric, count in list(grows.by_metric.items())[:3])
+    text = (
+        f"{grows.series} series, {grows.points:,} points a day, at most {format_bytes(grows.bytes)} a day, "
+        f"{format_bytes(grows.bytes * kept / 86_400)} in the {format_duration(kept)} they are kept"
+    )
+    return Finding(True, "metrics", f"{text}; most: {most}" if most else text, warns=grows.bytes > MUCH_A_DAY)
 
 
 def _refused_requests(runtime: Runtime) -> Finding:

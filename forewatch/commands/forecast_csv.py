@@ -21,13 +21,13 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def forecast(
         csv: Annotated[Path, typer.Option(help="A series: columns timestamp and value.")],
-        target: Annotated[Path, typer.Option("--out", help="Where the forecast goes.")],
+        target: Annotated[Path, typer.Option("--out", help="Where to write the forecast.")],
         horizon: Annotated[str, typer.Option(help="How far beyond the last row (24h), up to 31d.")] = "24h",
         limit: Annotated[float | None, typer.Option(help="Say when the series reaches this value.")] = None,
         falling: Annotated[bool, typer.Option("--falling", help="The limit is reached from above.")] = False,
         png: Annotated[Path | None, typer.Option(help="Draw the series and its forecast.")] = None,
     ) -> None:
-        """Forecast a series with a 95 % band, and when it reaches a limit."""
+        """Forecast a series with a 95 % band, and say when it reaches a limit."""
         # Loads numpy, which no other command should wait for.
         from forewatch.detection.grid import LARGEST
         from forewatch.trials.files.forecast import forecast_rows, limit_sentence, write_forecast

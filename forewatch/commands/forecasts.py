@@ -28,10 +28,10 @@ def register(app: typer.Typer) -> None:
     @group.command("list")
     def listing(
         text: Annotated[str, typer.Argument(metavar="[TEXT]", help="Part of a series' name.")] = "",
-        limit: Annotated[int, typer.Option(min=1, help="Series to print.")] = SHOWN,
+        limit: Annotated[int, typer.Option(min=1, help="How many series to print.")] = SHOWN,
         home: HomeOption = None,
     ) -> None:
-        """Series with what is expected of them; first those that run out, then those whose forecasts fail."""
+        """What each series is expected to do: first those that run out, then those with poor forecasts."""
         with opened(home) as runtime, runtime.store.read_metrics() as conn:
             now = runtime.clock.now()
             every = [one for one in series.all_series(conn) if text in name_of(one)]
@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
             f"No series has {text} in its name." if text else "Nothing is measured yet.",
         )
         if len(found) > limit:
-            out.print(f"\n{len(found) - limit} more: name a part of what you look for, or ask for --limit.")
+            out.print(f"\n{len(found) - limit} more: narrow the list by part of a name, or raise --limit.")
 
     @group.command("show")
     def show_one(
@@ -61,7 +61,7 @@ def register(app: typer.Typer) -> None:
         horizon: Annotated[str, typer.Option(help="hour, day, week or month: print its steps.")] = "",
         home: HomeOption = None,
     ) -> None:
-        """One series: every horizon with its band, how often that held, and what cannot be known yet."""
+        """One series: each horizon with its band, how often the band held, and what is not known yet."""
         reach = horizon_of(horizon) if horizon else None
         with opened(home) as runtime, runtime.store.read_metrics() as conn:
             now = runtime.clock.now()

@@ -35,9 +35,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def status(
-        as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False, home: HomeOption = None
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, home: HomeOption = None
     ) -> None:
-        """How Forewatch and what it watches are; exit 1 unless all of Forewatch is up."""
+        """Whether Forewatch and what it watches are up; exit 1 unless all of Forewatch is."""
         found = read_status(started_home(home))
         if as_json:
             out.print_json(json.dumps(found))
@@ -101,7 +101,7 @@ def _print(found: dict[str, Any]) -> None:
     out.print("All systems are up." if found["ready"] else f"Not everything is up: {problems}", markup=False)
     for part in found["components"]:
         # Readiness has named the others.
-        if part["state"] != "ok" and part["name"] not in ("prefect", "worker"):
+        if part["state"] != "ok" and part["name"] not in ("prefect", "worker", "link"):
             out.print(f"{part['name']}: {part['reason']}", markup=False)
     out.print(f"Configuration version {found['config']['version']}, automation {found['automation']}.", markup=False)
     for one in found["remedies_off"]:

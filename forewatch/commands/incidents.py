@@ -32,16 +32,16 @@ IncidentArgument = Annotated[str, typer.Argument(help="INC-n")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="What people respond to.", no_args_is_help=True)
+    group = typer.Typer(help="Incidents: what people respond to.", no_args_is_help=True)
     app.add_typer(group, name="incidents")
 
     @group.command("list")
     def listing(
-        every: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+        every: Annotated[bool, typer.Option("--all", help="Include resolved incidents.")] = False,
         limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
         home: HomeOption = None,
     ) -> None:
-        """Open incidents, newest first: how many services each has alerts of, and since when."""
+        """Open incidents, newest first, with how many services each affects and since when."""
         there = started_home(home)
         with looked_at(there, there.decisions_db) as conn:
             found = glance.incidents(conn, open_only=not every, limit=limit)
@@ -49,8 +49,8 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def show(incident: IncidentArgument, home: HomeOption = None) -> None:
-        """One incident: its alerts, with why somebody is not notified of them, and its timeline."""
-        from forewatch.incidents import telling
+        """One incident: its alerts, why anybody is not notified of them, and its timeline."""
+        from forewatch.incidents import wording
         from forewatch.reports.explanation import incident_story
 
         with opened(home) as runtime, runtime.store.read() as conn:
@@ -76,7 +76,7 @@ def register(app: typer.Typer) -> None:
                     alert.classification,
                     alert.service,
                     local(alert.starts_at),
-                    telling.summary(alert) + (f" ({state.why})" if state.why else ""),
+                    wording.summary(alert) + (f" ({state.why})" if state.why else ""),
                 )
                 for alert in story.alerts
             ),
@@ -91,7 +91,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def ack(incident: IncidentArgument, home: HomeOption = None) -> None:
-        """Say that you are on it; NT-n acknowledges everything that a digest told."""
+        """Acknowledge an incident; NT-n acknowledges everything in a digest."""
         from forewatch.incidents.outcome import PutIncident
 
         outcome = _decide(home, lambda now: Acknowledged(incident, person(), now))
@@ -104,33 +104,33 @@ def register(app: typer.Typer) -> None:
         reason: Annotated[str, typer.Option(help="What it was.")] = "",
         home: HomeOption = None,
     ) -> None:
-        """Say that it is over."""
+        """Resolve an incident."""
         _decide(home, lambda now: ResolvedByHand(incident, person(), reason, now))
         out.print(f"{incident} is resolved.")
 
     @group.command()
     def note(incident: IncidentArgument, text: str, home: HomeOption = None) -> None:
-        """Write a line on its timeline."""
+        """Add a line to an incident's timeline."""
         _decide(home, lambda now: Noted(incident, person(), text, now))
         out.print(f"Noted on {incident}.")
 
     @group.command()
     def merge(
         into: Annotated[str, typer.Argument(help="INC-n, the one that stays open")],
-        other: Annotated[str, typer.Argument(help="INC-n, whose alerts, runs and notices it takes")],
+        other: Annotated[str, typer.Argument(help="INC-n, whose alerts, runs and notifications it takes over")],
         home: HomeOption = None,
     ) -> None:
-        """Say that two open incidents are one."""
+        """Merge two open incidents."""
         _decide(home, lambda now: IncidentsMerged(into, other, person(), now))
         out.print(f"{other} is merged into {into}.", markup=False)
 
     @group.command()
     def split(
         incident: IncidentArgument,
-        alert: Annotated[list[str], typer.Argument(help="AL-n, those that are another trouble")],
+        alert: Annotated[list[str], typer.Argument(help="AL-n, the alerts to move")],
         home: HomeOption = None,
     ) -> None:
-        """Say that some alerts of an open incident are an incident of their own."""
+        """Move some alerts of an open incident to an incident of their own."""
         from forewatch.incidents.outcome import PutIncident
 
         chosen = list(dict.fromkeys(alert))
@@ -147,7 +147,7 @@ def register(app: typer.Typer) -> None:
         subject: Annotated[str, typer.Argument(help="AL-n, INC-n, NT-n, RUN-n, a fingerprint, a silence, a group.")],
         home: HomeOption = None,
     ) -> None:
-        """Why it happened, or did not: the chain of decisions in plain sentences, from stored rows."""
+        """Why something happened or did not: the decisions behind it, in plain sentences."""
         from forewatch.reports.explanation import why as explain
 
         with opened(home) as runtime, runtime.store.read() as conn:

@@ -26,7 +26,7 @@ from forewatch.config.models import Config, Times
 from forewatch.config.problems import near
 from forewatch.deciding import decide_in
 from forewatch.errors import NotFound
-from forewatch.incidents.deciding.withholding import times_of
+from forewatch.incidents.deciding.withheld_alerts import times_of
 from forewatch.incidents.events import SilenceExpired
 from forewatch.reports.silences import preview
 from forewatch.silence_edit import set_silence
@@ -37,7 +37,9 @@ ServiceArgument = Annotated[str, typer.Argument(help="The service people work on
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Services people work on: nobody is notified, no remedy acts.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Maintenance: nobody is notified of a service, and no remedy acts on it.", no_args_is_help=True
+    )
     app.add_typer(group, name="maintenance")
 
     @group.command()
@@ -49,7 +51,7 @@ def register(app: typer.Typer) -> None:
         author: AuthorOption = None,
         home: HomeOption = None,
     ) -> None:
-        """Begin maintenance of a service, or change when the one under way ends."""
+        """Start maintenance of a service, or change when it ends."""
         with opened(home) as runtime:
             now = runtime.clock.now()
             config = runtime.configuration.current()
@@ -69,7 +71,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def end(service: ServiceArgument, home: HomeOption = None) -> None:
-        """End maintenance of a service that was begun by hand: people are notified of what still fires."""
+        """End maintenance that was started by hand: people are notified of what still fires."""
         with opened(home) as runtime:
             config = runtime.configuration.current()
             planned = [times.name for name, times in _planned(config[1], runtime.clock.now()) if name == service]
@@ -89,7 +91,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command("list")
     def listing(home: HomeOption = None) -> None:
-        """Maintenance in force and to come: begun by hand, and planned times that hold now."""
+        """Maintenance, active and pending: started by hand, and planned windows that are open now."""
         with opened(home) as runtime:
             now = runtime.clock.now()
             _, config = runtime.configuration.current()

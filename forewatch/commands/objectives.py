@@ -9,7 +9,7 @@ import typer
 
 from forewatch.commands.common import HomeOption, opened, table
 from forewatch.errors import NotFound
-from forewatch.reports.objectives import COLUMNS, figures
+from forewatch.reports.objectives import COLUMNS, standing
 from forewatch.series.objective_answers import service_objectives
 
 EMPTY = "No service has objectives; docs/operations/objectives.md shows how to write one."
@@ -30,8 +30,7 @@ def register(app: typer.Typer) -> None:
             if service is not None and config.service(service) is None:
                 raise NotFound(f"there is no service {service} in the configuration")
             kept = [one for one in service_objectives(config) if service in (None, one.service.name)]
-            with runtime.store.read_metrics() as conn:
-                found = figures(conn, kept, runtime.clock.now())
+            found = standing(runtime.store, config, kept, runtime.clock.now())
         if as_json:
             print(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
             return

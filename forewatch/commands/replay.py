@@ -21,7 +21,7 @@ from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ForewatchError
 from forewatch.runtime import Runtime
 from forewatch.trials.replay.replay import Report, replay_history
-from forewatch.trials.whatif.supposing import suppose
+from forewatch.trials.whatif.rerun import suppose
 from forewatch.units import parse_duration
 
 
@@ -35,10 +35,10 @@ def register(app: typer.Typer) -> None:
         config: Annotated[
             Path | None, typer.Option(help="Another configuration: print what it would have changed.")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
         home: HomeOption = None,
     ) -> None:
-        """Decide again upon all that was observed: exit 0 if every decision is the same, else 1 and how they differ."""
+        """Repeat the stored decisions: exit 0 if each comes out the same, else 1 with the differences."""
         other = read_config(config) if config is not None else None
         with opened(home) as runtime:
             now = runtime.clock.now()

@@ -22,7 +22,7 @@ from forewatch.store.memory import in_memory
 from forewatch.trials.routing.routes_check import check_routes
 from forewatch.trials.routing.who_is_told import told_lines, tree_lines, who_is_told
 
-ConfigOption = Annotated[Path | None, typer.Option(help="The configuration; default the running one's.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="The configuration; default: the one in force.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def show(config: ConfigOption = None, home: HomeOption = None) -> None:
-        """The tree of routes, a line each."""
+        """The routing tree, one line a route."""
         for line in tree_lines(_config(config, home)):
             out.print(line, markup=False)
 
@@ -63,7 +63,7 @@ def register(app: typer.Typer) -> None:
         config: ConfigOption = None,
         home: HomeOption = None,
     ) -> None:
-        """Hold the routes against a file of expectations: exit 0, or 1 with one line a failure."""
+        """Check the routes against a file of expectations: exit 0, or 1 with a line for each failure."""
         found = check_routes(file, _config(config, home))
         if found.failures:
             print("\n".join(found.failures), file=sys.stderr)

@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command("list")
     def listing(home: HomeOption = None) -> None:
-        """The runbooks there are, and the files that are broken."""
+        """Every runbook, and the files that do not load."""
         found = _discover(home)
         table(
             ("RUNBOOK", "WHAT IT DOES"),
@@ -61,12 +61,12 @@ def register(app: typer.Typer) -> None:
         ] = None,
         service: Annotated[
             str | None,
-            typer.Option(help="The service it is for; `with:` of its remedy stands where --with does not."),
+            typer.Option(help="The service it is for; what --with leaves out comes from `with:` of its remedy."),
         ] = None,
         incident: Annotated[
             str | None, typer.Option(help="The incident it belongs to; default the service's oldest open one.")
         ] = None,
-        wait: Annotated[bool, typer.Option(help="Wait for its end and print the outcome.")] = True,
+        wait: Annotated[bool, typer.Option(help="Wait until it ends, and print the outcome.")] = True,
         home: HomeOption = None,
     ) -> None:
         """Start a runbook, as the Prefect UI would."""
@@ -84,17 +84,17 @@ def register(app: typer.Typer) -> None:
             outcome = decide(runtime.store, event, config=config, now=runtime.clock.now)
             run_id = next(change.run.id for change in outcome.changes if isinstance(change, PutRun))
             ring(runtime.home, "worker")
-            out.print(f"{run_id} is asked for.")
+            out.print(f"{run_id} is queued.")
             if wait:
                 _wait(runtime, run_id)
 
     @app.command("stop-automation")
     def stop_automation(
-        resume: Annotated[bool, typer.Option("--resume", help="Let it act again.")] = False,
-        reason: Annotated[str, typer.Option(help="Why, for those who read it later.")] = "",
+        resume: Annotated[bool, typer.Option("--resume", help="Let remedies act again.")] = False,
+        reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
         home: HomeOption = None,
     ) -> None:
-        """Stop every remedy at its next step; pages go on. `--resume` ends it."""
+        """Stop every remedy at its next step; people are still paged. `--resume` lets them act again."""
         with opened(home) as runtime:
             turn_automation(runtime, "on" if resume else "off", actor=person(), reason=reason)
         out.print("Automation may act again." if resume else "Automation is stopped; people are still paged.")

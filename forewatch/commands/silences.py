@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from forewatch.alerting.alert import Alert
-from forewatch.alerting.matchers import Matcher, parse_matchers
+from forewatch.alerting.matchers import Matcher, parse_matchers, remark
 from forewatch.alerting.silence import Silence, SilenceKind, state_of, validate
 from forewatch.clock import from_datetime, micros
 from forewatch.commands.common import HomeOption, carry_out, local, opened, out, person, ring_all, table
 from forewatch.deciding import wake
 from forewatch.errors import ForewatchError
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.events import SilenceExpired
 from forewatch.reports import silences as reported
 from forewatch.reports.silences import Used
@@ -31,21 +31,21 @@ MatcherArguments = Annotated[
 ]
 ForOption = Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 1d.")]
 FromOption = Annotated[str, typer.Option("--from", help="When it begins: in 30m, or at 2026-11-03T22:00; default now.")]
-CommentOption = Annotated[str, typer.Option(help="Why, for those who wonder about the quiet.")]
+CommentOption = Annotated[str, typer.Option(help="Why, for whoever wonders why it is quiet.")]
 AuthorOption = Annotated[str | None, typer.Option(help="Who is warned before it ends; default you.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    group = typer.Typer(help="Alerts that notify nobody for a while.", no_args_is_help=True)
+    group = typer.Typer(help="Silences: alerts that notify nobody for a while.", no_args_is_help=True)
     app.add_typer(group, name="silences")
 
     @group.command("list")
     def listing(
-        every: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+        every: Annotated[bool, typer.Option("--all", help="Include expired silences.")] = False,
         home: HomeOption = None,
     ) -> None:
-        """Silences in force and to come, the first to end first."""
+        """Active and pending silences, the next to end first."""
         with opened(home) as runtime, runtime.store.read() as conn:
             now = runtime.clock.now()
             found = silences.listing(conn, ended_after=None if every else now)
@@ -65,7 +65,7 @@ def register(app: typer.Typer) -> None:
                 )
                 for one in found
             ),
-            "No silences." if every else "No silences in force or to come.",
+            "No silences." if every else "No active or pending silences.",
         )
 
     @group.command()
@@ -75,10 +75,10 @@ def register(app: typer.Typer) -> None:
         begins: FromOption = "",
         comment: CommentOption = "",
         author: AuthorOption = None,
-        maintenance: Annotated[bool, typer.Option("--maintenance", help="No remedy acts either.")] = False,
+        maintenance: Annotated[bool, typer.Option("--maintenance", help="Remedies do not act either.")] = False,
         home: HomeOption = None,
     ) -> None:
-        """Set a silence, and say what it hides now."""
+        """Add a silence, and print what it hides now."""
         with opened(home) as runtime:
             now = runtime.clock.now()
             silence = made(
@@ -98,7 +98,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def preview(matcher: MatcherArguments, home: HomeOption = None) -> None:
-        """What a silence with these matchers would hide now. Nothing is set."""
+        """Print what a silence with these matchers would hide now, without adding it."""
         matchers = matchers_of(matcher)
         with opened(home) as runtime, runtime.store.read() as conn:
             hidden = reported.preview(conn, matchers)
@@ -106,7 +106,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def expire(
-        silence: Annotated[str, typer.Argument(metavar="ID", help="As `forewatch silences list` shows it.")],
+        silence: Annotated[str, typer.Argument(metavar="ID", help="Its id, from `forewatch silences list`.")],
         home: HomeOption = None,
     ) -> None:
         """End a silence now: people are notified of what still fires."""
@@ -116,21 +116,21 @@ def register(app: typer.Typer) -> None:
                 known = silences.get(conn, silence)
                 hides = len(withheld.by_subject(conn, silence))
             if known is not None and state_of(known, now) == "expired":
-                raise ForewatchError(f"{silence} is over since {local(known.ends_at)}")
+                raise ForewatchError(f"{silence} ended {local(known.ends_at)}")
             carry_out(runtime, lambda at: SilenceExpired(silence, person(), at))
         told = f" {_count(hides)} it hid {'is' if hides == 1 else 'are'} looked at again." if hides else ""
         out.print(f"{silence} is over.{told}", markup=False)
 
     @group.command()
     def report(home: HomeOption = None) -> None:
-        """Of the last 30 days: silences that hid an incident, those that matched nothing, and those about to end."""
+        """The silences of the last 30 days: which hid an incident, which matched nothing, which end soon."""
         with opened(home) as runtime, runtime.store.read() as conn:
             now = runtime.clock.now()
             kept = min(reported.REVIEWED, runtime.configuration.current()[1].retention.decisions)
             found = reported.review(conn, now - micros(kept), now)
         out.print(f"Silences of the last {format_duration(kept)}.\n", markup=False)
         _show_used("They hid incidents:", found.hid, now, "None hid an incident.")
-        _show_used("They matched nothing:", found.unused, now, "None went unused.")
+        _show_used("They matched nothing:", found.unused, now, "Each of them matched something.")
         soon = format_duration(reported.ENDS_SOON)
         _show_used(f"They end within {soon}:", found.ending, now, f"None ends within {soon}.")
 
@@ -140,9 +140,12 @@ def matchers_of(texts: Sequence[str]) -> tuple[Matcher, ...]:
     for text in texts:
         _checked("the matcher", text)
     try:
-        return parse_matchers(list(texts))
+        found = parse_matchers(list(texts))
     except ValueError as error:
         raise ForewatchError(f"{error} (a matcher is such as service=web or 'alertname=~\"Disk.*\"')") from None
+    for said in filter(None, map(remark, texts)):
+        typer.echo(f"Note: {said}.", err=True)
+    return found
 
 
 def made(
@@ -203,7 +206,7 @@ def show_hidden(hidden: Sequence[Alert], verb: str) -> None:
                 alert.severity,
                 alert.classification,
                 alert.service,
-                telling.summary(alert),
+                wording.summary(alert),
             )
             for alert in hidden
         ),

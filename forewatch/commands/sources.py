@@ -20,7 +20,7 @@ from forewatch.errors import ForewatchError, NotFound
 from forewatch.incidents.events import Event
 from forewatch.intake.decoding import events_of
 from forewatch.intake.parsers import PARSERS
-from forewatch.intake.posted import check
+from forewatch.intake.posted_alerts import check
 from forewatch.intake.sources.making import Parsed
 from forewatch.orchestration.settings import Settings
 from forewatch.store import alerts, feeds
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command("list")
     def listing(home: HomeOption = None) -> None:
-        """Every source: what to set in its sender, how that proves who it is, and when it was last heard of."""
+        """Every source: what to set in its sender, how it is authenticated, and when it last sent something."""
         with opened(home) as runtime:
             _, config = runtime.configuration.current()
             here = Settings.read(runtime.home) or Settings(config="")
@@ -56,19 +56,19 @@ def register(app: typer.Typer) -> None:
     @group.command()
     def test(
         name: Annotated[str, typer.Argument(help="The name of a source.")],
-        body: Annotated[Path, typer.Option(help="What it would send, in a file; - is the standard input.")],
-        header: Annotated[list[str] | None, typer.Option(help="NAME: VALUE, as it would send with it.")] = None,
-        config: Annotated[Path | None, typer.Option(help="The configuration; default the running one's.")] = None,
+        body: Annotated[Path, typer.Option(help="The request body, in a file; - is standard input.")],
+        header: Annotated[list[str] | None, typer.Option(help="NAME: VALUE, a header of the request.")] = None,
+        config: Annotated[Path | None, typer.Option(help="The configuration; default: the one in force.")] = None,
         home: HomeOption = None,
     ) -> None:
-        """Say what a body would come to, and store nothing; exit 1 where some of it would be refused."""
+        """Print the alerts a request body would become, and store nothing; exit 1 if any would be refused."""
         settings = Settings.read(home_of(home))
         path = config or (Path(settings.config) if settings is not None else Path("forewatch.yaml"))
         parsed = read(parse(load_files(path)), name, _content(body), dict(_headers(header or [])))
         for event in parsed.events:
             out.print(json.dumps(shown(event), indent=2, ensure_ascii=False), markup=False)
         if not parsed.events and not parsed.refused:
-            out.print("Nothing: it would be taken, and makes no alert.")
+            out.print("Nothing: the body would be accepted, but makes no alert.")
         for sentence in parsed.refused:
             print(f"refused: {sentence}", file=sys.stderr)
         if parsed.refused:

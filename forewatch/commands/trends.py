@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def trends(
-        service: Annotated[str | None, typer.Option(help="Of this service only.")] = None,
+        service: Annotated[str | None, typer.Option(help="Only of this service.")] = None,
         metric: Annotated[
             str | None, typer.Option(help="Of this metric, * standing for anything; default answer times and errors.")
         ] = None,
@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
             return
         _show(found)
 
-    group = typer.Typer(help="Deployments, as they were reported or marked.", no_args_is_help=True)
+    group = typer.Typer(help="Deployments, reported by sources or recorded by hand.", no_args_is_help=True)
     app.add_typer(group, name="deployments")
 
     @group.command()
@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
         comment: Annotated[str, typer.Option(help="What is new.")] = "",
         home: HomeOption = None,
     ) -> None:
-        """Say that a service was deployed: a likely cause of what comes after, and a mark to compare at."""
+        """Record a deployment: a likely cause of what follows, and a point to compare at."""
         with opened(home) as runtime:
             if runtime.configuration.current()[1].service(service) is None:
                 raise NotFound(f"there is no service {service} in the configuration")
@@ -76,7 +76,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command("list")
     def listing(
-        service: Annotated[str | None, typer.Option(help="Of this service only.")] = None, home: HomeOption = None
+        service: Annotated[str | None, typer.Option(help="Only of this service.")] = None, home: HomeOption = None
     ) -> None:
         """The changes of the last 90 days, newest first."""
         with opened(home) as runtime, runtime.store.read() as conn:
@@ -115,7 +115,7 @@ def _show(found: Sequence[Trend]) -> None:
             "No deployment in these weeks has a day of data on each side (forewatch deployments mark SERVICE VERSION).",
         )
         out.print(
-            "\nP: how likely chance alone makes such a change. Days are compared; all comparisons above are paid for.",
+            "\nP: how likely such a change is by chance, comparing days and corrected for the number of comparisons.",
             markup=False,
         )
     for one in found:
@@ -135,5 +135,5 @@ def _moment(text: str, now: int) -> int:
         except (ValueError, OverflowError, OSError):
             raise ForewatchError(f"--at {text}: neither a while ago (10m) nor a moment (2026-11-03T22:00)") from None
     if at > now:
-        raise ForewatchError(f"--at {text}: that is still to come ({iso(at)})")
+        raise ForewatchError(f"--at {text}: that is in the future ({iso(at)})")
     return at

@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def login(home: HomeOption = None) -> None:
-        """Print what the Prefect UI asks for."""
+        """Print the login of the Prefect UI."""
         from forewatch.orchestration.prefect_settings import keys
 
         place = home_of(home)

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def upkeep(
-        as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False, home: HomeOption = None
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False, home: HomeOption = None
     ) -> None:
         """What wears out, leaks or drifts: the maintenance list, most urgent first, with dates and reasons."""
         # Imported here: numpy need not stay in the memory of `forewatch up`, which is this same program.
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         table(
             ("BY", "WHAT", "TO DO", "WHY"),
             ((local(one.by)[:10], one.what, one.todo, one.evidence) for one in found.items),
-            "Nothing wears out, leaks or drifts as far as can be seen.",
+            "Nothing is wearing out, leaking or drifting, as far as can be seen.",
         )
         for text in found.unknown:
             out.print(text, markup=False)

@@ -48,3 +48,9 @@ def next_after(expression: str, zone: str, at: int) -> int:
         raise ValueError(f'"{expression}" is not a cron expression: {what} (try "0 3 * * *")') from error
     except StopIteration:
         raise ValueError(f'"{expression}" never comes (try "0 3 * * *")') from None
+
+
+def last_before(expression: str, zone: str, at: int) -> int | None:
+    """The last moment before `at` that fits, both in microseconds UTC; None where there was none."""
+    moments = CronSim(expression, to_datetime(at).astimezone(zone_of(zone)), reverse=True)
+    return next((found for found in map(from_datetime, moments) if found < at), None)

@@ -90,7 +90,7 @@ def _telling(config: Config, top: Spot) -> Iterator[Problem]:
             for i, name in enumerate(names):
                 yield from dangling("times", name, spot.at(key, i), known)
         if ALL_LABELS in (route.group_by or ()) and len(route.group_by or ()) > 1:
-            yield spot.at("group_by").problem(f"{ALL_LABELS} is every label; no other can stand beside it")
+            yield spot.at("group_by").problem(f"{ALL_LABELS} is every label; it must be the only one")
 
 
 def all_routes(routes: list[Route], spot: Spot) -> Iterator[tuple[Route, Spot]]:

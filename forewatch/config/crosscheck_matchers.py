@@ -1,11 +1,12 @@
-"""Matchers that can match nothing: severities nobody has, and conditions that contradict each other."""
+"""Matchers that are hardly meant so: severities nobody has, conditions that contradict each other, and texts that only
+Alertmanager's classic parser takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
-from forewatch.alerting.matchers import Matcher, parse_matchers
+from forewatch.alerting.matchers import Matcher, parse_matchers, remark
 from forewatch.config.base import Matchers, Severity
 from forewatch.config.crosscheck_alerts import all_routes
 from forewatch.config.crosscheck_remedies import Bound
@@ -62,6 +63,24 @@ def contradictions(config: Config, top: Spot, bound: Iterable[Bound]) -> Iterato
         yield from _never(_placed(rule.match, top.at("rules", index, "match")))
     for index, capacity in enumerate(config.capacities):
         yield from _never(_placed(capacity.match, top.at("capacities", index, "match")))
+
+
+def read_classically(config: Config, top: Spot, bound: Iterable[Bound]) -> Iterator[Problem]:
+    """A warning at each text that Alertmanager's two parsers do not read alike, with one that they do."""
+    lists = [(route.match, spot.at("match")) for route, spot in all_routes(config.routes, top.at("routes"))]
+    for index, inhibition in enumerate(config.inhibitions):
+        lists.append((inhibition.source, top.at("inhibitions", index, "source")))
+        lists.append((inhibition.target, top.at("inhibitions", index, "target")))
+    lists += [(remedy.on, spot.at("on")) for _, remedy, spot in bound]
+    lists += [(rule.match, top.at("rules", index, "match")) for index, rule in enumerate(config.rules)]
+    lists += [(one.match, top.at("capacities", index, "match")) for index, one in enumerate(config.capacities)]
+    for matchers, spot in lists:
+        for index, text in enumerate(() if isinstance(matchers, dict) else matchers):
+            place = spot.at(index)
+            if said := remark(text):
+                yield place.warning(
+                    f"{place.quote()} is read by Alertmanager's classic parser" if place.expanded else said
+                )
 
 
 def _of_routes(routes: Sequence[Route], spot: Spot, above: list[Placed]) -> Iterator[Problem]:

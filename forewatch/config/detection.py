@@ -76,6 +76,8 @@ class Objective(Model):
     check: Name | None = None
     """The check it is measured by; default the service's first http check, else its first."""
     window: Annotated[Duration, Field(ge=86400, le=90 * 86400)] = 30 * 86400.0
+    count_maintenance: bool = False
+    """Whether the answers in maintenance, planned or by hand, count as all others do."""
 
     @property
     def kind(self) -> Literal["availability", "latency"]:

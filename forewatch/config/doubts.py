@@ -13,7 +13,7 @@ from pathlib import Path
 from forewatch.alerting.matchers import Matcher, parse_matchers
 from forewatch.checking.results import ADDRESS
 from forewatch.config.base import Matchers
-from forewatch.config.crosscheck_matchers import contradictions, doubtful_severities
+from forewatch.config.crosscheck_matchers import contradictions, doubtful_severities, read_classically
 from forewatch.config.crosscheck_remedies import Bound, Place, remedies
 from forewatch.config.known_alerts import KnownAlerts
 from forewatch.config.known_metrics import METRICS, Writers, needs
@@ -37,6 +37,7 @@ def doubts(config: Config, top: Spot, off: Collection[Place] = ()) -> Iterator[P
     yield from _leaks(config, top)
     yield from doubtful_severities(config, top)
     yield from contradictions(config, top, bound)
+    yield from read_classically(config, top, bound)
 
 
 def _commands(config: Config, top: Spot, bound: Sequence[Bound]) -> Iterator[Problem]:

@@ -10,7 +10,8 @@ from forewatch.config.models import Config, Service
 HOST = (
     "system.cpu.load_average.15m", "system.cpu.load_average.1m", "system.cpu.load_average.5m",
     "system.cpu.logical.count", "system.cpu.utilization", "system.disk.io", "system.disk.operations",
-    "system.filesystem.inodes.utilization", "system.filesystem.usage", "system.filesystem.utilization",
+    "system.filesystem.inodes.utilization", "system.filesystem.readonly", "system.filesystem.usage",
+    "system.filesystem.utilization",
     "system.memory.limit", "system.memory.usage", "system.memory.utilization", "system.network.dropped",
     "system.network.errors", "system.network.io", "system.network.packets", "system.open_file_descriptors",
     "system.open_file_descriptors.limit", "system.paging.usage", "system.paging.utilization", "system.process.count",
@@ -24,6 +25,7 @@ PROCESSES = (
 CHECKS = ("check.duration", "check.up")
 PHASES = ("check.phase.duration",)
 CERTIFICATES = ("check.certificate.left",)
+UNITS = ("check.unit.restarts",)
 IN_TIME = ("check.in_time.ratio",)
 OBJECTIVES = ("objective.budget.left",)
 BENCHMARKS = ("benchmark.duration", "benchmark.errors.ratio", "benchmark.throughput")
@@ -40,6 +42,7 @@ _NEEDS: Mapping[str, str] = {
     **dict.fromkeys(CHECKS, "checks:"),
     **dict.fromkeys(PHASES, "an http check"),
     **dict.fromkeys(CERTIFICATES, "a tls check or one of https"),
+    **dict.fromkeys(UNITS, "a systemd check"),
     **dict.fromkeys(IN_TIME, "an objective of latency"),
     **dict.fromkeys(OBJECTIVES, "objectives:"),
     **dict.fromkeys(BENCHMARKS, "benchmarks:"),
@@ -98,6 +101,8 @@ def _writes(service: Service, metric: str) -> bool:
         return any(check.http is not None for check in service.checks)
     if metric in CERTIFICATES:
         return any(check.tls is not None or (check.http or "").startswith("https:") for check in service.checks)
+    if metric in UNITS:
+        return any(check.systemd is not None for check in service.checks)
     if metric in IN_TIME:
         return any(objective.latency is not None for objective in service.objectives)
     if metric in OBJECTIVES:

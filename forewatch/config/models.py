@@ -199,7 +199,7 @@ class Rule(Model):
             raise ValueError("statistic: ratio and per: METRIC go together")
         if self.against_forecast and self.statistic in ("rate", "sum", "count", "ratio"):
             raise ValueError(
-                f"a forecast is of the metric itself: {self.statistic} cannot be held against it (try mean)"
+                f"a forecast is of the metric itself: {self.statistic} cannot be compared with it (try mean)"
             )
         if self.clear is not None and not isinstance(self.above or self.below or 0.0, float):
             raise ValueError("clear needs a number as above or below: a forecast has no second threshold")

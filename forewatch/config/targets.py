@@ -63,6 +63,8 @@ class SystemdTarget(Model):
 
     unit: str
     user: bool = False
+    restarts_per_hour: Annotated[int, Field(ge=1)] | None = 5
+    """As often as systemd may not restart it within an hour; None: as often as it likes."""
 
     @field_validator("unit")
     @classmethod
@@ -81,6 +83,9 @@ class HeartbeatTarget(Model):
     cron: str | None = None
     zone: str = "UTC"
     grace: Annotated[Duration, Field(gt=0)] = 300.0
+    early: Annotated[Duration, Field(ge=0)] = 60.0
+    """With `cron`: how long before it is due a call counts as the one expected, of a job whose clock is ahead; at most
+    half the time since the one before."""
 
     @field_validator("cron")
     @classmethod

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Response
 
 from forewatch.clock import micros
 from forewatch.detection.band import Forecast
-from forewatch.detection.picture import forecast_svg
+from forewatch.detection.forecast_svg import forecast_svg
 from forewatch.detection.quantity import unit_of
 from forewatch.detection.series_anomaly import Anomaly
 from forewatch.reports.anomalies import anomalies_of

@@ -14,8 +14,8 @@ from forewatch.console.admission import Admission
 from forewatch.console.alertmanager import api as alertmanager
 from forewatch.console.alertmanager.posting import FastPath, Posting
 from forewatch.console.own_names import OwnNames
+from forewatch.console.public_errors import store_unavailable
 from forewatch.console.refusals import Refusals
-from forewatch.console.troubles import store_unavailable
 from forewatch.console.trusted_host import TrustedHost
 from forewatch.errors import StoreUnavailable
 from forewatch.intake.writer import Writer

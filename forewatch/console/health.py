@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from forewatch import __version__
-from forewatch.console.troubles import without_paths
+from forewatch.console.public_errors import without_paths
 from forewatch.errors import StoreUnavailable
 from forewatch.orchestration.readiness import assess
 from forewatch.runtime import Runtime

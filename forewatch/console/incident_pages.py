@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from forewatch.clock import iso, seconds
 from forewatch.console.likely_causes import LikelyCauses
-from forewatch.incidents.telling import summary
+from forewatch.incidents.wording import summary
 from forewatch.orchestration.settings import Settings
 from forewatch.reports.explanation import incident_story
 from forewatch.runtime import Runtime

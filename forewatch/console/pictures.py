@@ -9,8 +9,8 @@ from fastapi import APIRouter, HTTPException, Response
 from forewatch.clock import micros
 from forewatch.detection.band import Forecast
 from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.forecast_svg import forecast_svg
 from forewatch.detection.horizons import BY_NAME, Reach
-from forewatch.detection.picture import forecast_svg
 from forewatch.detection.quantity import unit_of
 from forewatch.runtime import Runtime
 from forewatch.store import anomalies, forecasts, points, series

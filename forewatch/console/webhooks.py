@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 
 from forewatch.config.sources import Source
 from forewatch.console.admission import Admission, RequestRefused, read_body
-from forewatch.console.troubles import RETRY_AFTER, without_paths
+from forewatch.console.public_errors import RETRY_AFTER, without_paths
 from forewatch.errors import SecretError, StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import Event

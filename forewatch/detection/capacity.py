@@ -17,6 +17,7 @@ from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.matchers import matches
 from forewatch.clock import micros, seconds, to_datetime
 from forewatch.config.models import Config
+from forewatch.detection import mount_names
 from forewatch.detection.band import NotYet
 from forewatch.detection.exhaustion import Exhaustion, exhaustion
 from forewatch.detection.quantity import show, unit_of
@@ -78,7 +79,9 @@ class Watch(Generic[S]):
 
     @property
     def thing(self) -> str:
-        labels = _Blank(self.series.labels, service=self.resource.service or self.series.service or HOST)
+        labels = _Blank(
+            mount_names.named(self.series.labels), service=self.resource.service or self.series.service or HOST
+        )
         return self.resource.thing.format_map(labels)
 
 

@@ -162,7 +162,7 @@ def _summary(service: str, told: Sequence[Anomaly]) -> str:
     first = said(told[0])
     more = sorted({one.metric for one in told[1:]} - {told[0].metric})
     beside = f"; so {'is' if len(more) == 1 else 'are'} {', '.join(more[:_MOST_SAID])}" if more else ""
-    return f"{service} is not as usual: {first}{beside}"
+    return f"{service} behaves unusually: {first}{beside}"
 
 
 def _description(told: Sequence[Anomaly], reasons: Mapping[int, str]) -> str:

@@ -8,6 +8,9 @@ Three views, by how much there is to go by:
   are no two days yet, or where the last hour rose more than any hour before: something new is filling it.
 * minutes (`quick_exhaustion`): the same of whatever there is, for a leak that leaves no hours. It looks for teeth
   first: what is collected again and again (garbage) fills nothing unless its low points rise.
+
+One step is no trend in any of them (`level_steps.py`), and no interval is without width: even a line without noise is
+known for as long only as it was seen.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ import numpy as np
 
 from forewatch.clock import micros, seconds
 from forewatch.detection.grid import Vector
-from forewatch.detection.growth import AT_LEAST, growth
+from forewatch.detection.growth import AT_LEAST, growth, usual_moves
+from forewatch.detection.level_steps import without_steps
 from forewatch.detection.quick import enough
 from forewatch.detection.slopes import Slopes, theil_sen
 from forewatch.detection.statistics import Samples, clean
@@ -34,6 +38,13 @@ _RECENT = 3 * _HOUR
 _FURTHEST = 90.0
 """Days ahead that are looked at; later is never."""
 _FUTURES = 200
+_LEAST_DOUBT = 0.05
+"""Share of the time left that an interval reaches to either side, at least."""
+_FEWEST_MOVES = 5
+"""Hours in which it moved otherwise than every day. A step shows in two, and two steps are no trend either."""
+_Z_80 = 1.28
+_ROUNDING = 1e-9
+"""Share of its size below which a movement is none."""
 _QUICK_REACH = 60.0
 """Times the span it was seen over that a line is drawn on."""
 _LATE_FEWEST = 10
@@ -92,10 +103,10 @@ def exhaustion(samples: Samples, limit: float, now: int, *, falling: bool = Fals
         return Exhaustion(now, now, now, "full")
     hourly = _hourly(seen)
     if len(hourly.values) <= AT_LEAST:
-        return _by_hours(seen.since(_RECENT), limit, now)
+        return _by_hours(seen.since(_RECENT).without_steps(), limit, now)
     found = [_by_days(hourly, limit, now)]
     if _rises_as_never(seen):
-        found.append(_by_hours(seen.since(_HOUR), limit, now))
+        found.append(_by_hours(seen.since(_HOUR).without_steps(), limit, now))
     return min((one for one in found if one is not None), key=lambda one: one.at, default=None)
 
 
@@ -114,6 +125,7 @@ def quick_exhaustion(samples: Samples, limit: float, now: int, *, falling: bool 
     span = float(seen.at[-1] - seen.at[0])
     if not enough(len(seen.at), span):
         return None
+    seen = seen.without_steps()
     lows, height = _low_points(seen)
     # What is collected at the top of each tooth must fit under the limit as well.
     slopes = _steady(seen if lows is None else lows)
@@ -150,6 +162,9 @@ class _Seen:
     def since(self, span: float) -> _Seen:
         kept = self.at > self.at[-1] - span
         return _Seen(self.at[kept], self.values[kept])
+
+    def without_steps(self) -> _Seen:
+        return _Seen(self.at, without_steps(self.values))
 
 
 def _seen(samples: Samples, now: int, falling: bool, longest: float) -> _Seen | None:
@@ -191,10 +206,16 @@ def _hourly(seen: _Seen) -> _Hourly:
 
 def _by_days(hourly: _Hourly, limit: float, now: int) -> Exhaustion | None:
     last = float(hourly.values[-1])
-    scale = float(np.max(np.abs(hourly.values - last)))
+    usual = usual_moves(hourly.values)
+    values = without_steps(hourly.values, usual, over=2)
+    scale = float(np.max(np.abs(values - last)))
+    size = float(np.max(np.abs(hourly.values)))
+    if scale <= _ROUNDING * size:
+        return None
     # In units of its own growth: neither squares of bytes nor of billionths run over.
-    model = growth((hourly.values - last) / scale) if scale else None
-    if model is None or not model.sure:
+    model = growth((values - last) / scale)
+    moves = int(np.count_nonzero(np.abs(np.diff(values) - usual) > _ROUNDING * size))
+    if model is None or not model.sure or 0 < moves < _FEWEST_MOVES:
         return None
     missing = max(0.0, (limit - last) / scale)
     if missing / model.per_day > 2 * _FURTHEST:
@@ -206,12 +227,13 @@ def _by_days(hourly: _Hourly, limit: float, now: int) -> Exhaustion | None:
     ahead = min(hours, round(3 * at) + 48)
     futures = np.sort(_reached(model.courses(ahead, _FUTURES), missing))
     tenth = _FUTURES // 10
-    lower, upper = min(at, float(futures[tenth])), max(at, float(futures[-tenth - 1]))
+    lower, upper = float(futures[tenth]), float(futures[-tenth - 1])
 
     def moment(hour: float) -> int:
-        return max(now, now + micros(hourly.until + hour * _HOUR))
+        return now + micros(hourly.until + hour * _HOUR)
 
-    return Exhaustion(moment(at), moment(lower), moment(upper) if np.isfinite(upper) else None, "days")
+    doubt = _Z_80 / np.sqrt(moves) if 0 < moves < len(values) / 4 else 0.0
+    return _between(moment(at), moment(lower), moment(upper) if np.isfinite(upper) else None, now, "days", float(doubt))
 
 
 def _reached(courses: Vector, missing: float) -> Vector:
@@ -237,10 +259,17 @@ def _line(slopes: Slopes, seen: _Seen, limit: float, now: int, method: str) -> E
     if missing / slopes.middle > _FURTHEST * _DAY:
         return None
     soonest, at, latest = (
-        max(now, now + micros(min(seen.level_at + missing / slope, 2 * _FURTHEST * _DAY)))
+        now + micros(min(seen.level_at + missing / slope, 2 * _FURTHEST * _DAY))
         for slope in (slopes.high, slopes.middle, slopes.low)
     )
-    return Exhaustion(at, soonest, latest if missing / slopes.low <= _FURTHEST * _DAY else None, method)
+    return _between(at, soonest, latest if missing / slopes.low <= _FURTHEST * _DAY else None, now, method)
+
+
+def _between(at: int, lower: int, upper: int | None, now: int, method: str, share: float = _LEAST_DOUBT) -> Exhaustion:
+    """Nothing is over before now, and nothing is known to the second. `share` of the time left is in doubt."""
+    at = max(now, at)
+    doubt = max(micros(max(share, _LEAST_DOUBT) * seconds(at - now)), micros(1.0))
+    return Exhaustion(at, max(now, min(lower, at - doubt)), None if upper is None else max(upper, at + doubt), method)
 
 
 def _rises_as_never(seen: _Seen) -> bool:

@@ -81,7 +81,7 @@ def score(made: Forecast, actual: Samples) -> tuple[float, float] | None:
     values = np.array([value for _, value in known])
     steps, first, count = np.unique(index, return_index=True, return_counts=True)
     came = np.add.reduceat(values, first) / count
-    # What never changes has a band without width: the rounding of a mean must not lie outside of it.
+    # What hardly changes has a narrow band: the rounding of a mean must not lie outside of it.
     slack = 1e-9 * np.abs(came)
     lower, upper, mean = (np.array(part)[steps] for part in (made.lower, made.upper, made.mean))
     inside = (came >= lower - slack) & (came <= upper + slack)

@@ -143,6 +143,24 @@ def growth(values: Vector) -> Growth | None:
     return _grown(left, shape, terms, levels, found.recurring)
 
 
+def usual_moves(values: Vector) -> Vector:
+    """What each hourly value differs from the one before by, as a rule: the median of its hour of the day.
+
+    Of an even number of days the smaller of the two in the middle: half of what happened once is no rule.
+    """
+    increments = np.diff(values)
+    hour = (np.arange(len(increments)) - len(increments)) % DAY
+    return np.asarray(np.array([_smaller_median(increments[hour == h]) for h in range(DAY)])[hour])
+
+
+def _smaller_median(values: Vector) -> float:
+    if not len(values):
+        return 0.0
+    ordered = np.sort(values)
+    middle = ordered[[(len(ordered) - 1) // 2, len(ordered) // 2]]
+    return float(middle[np.argmin(np.abs(middle))])
+
+
 def _by_hour(increments: Vector, hour: Hours) -> Vector:
     return np.array([np.median(increments[hour == h]) for h in range(DAY)])
 

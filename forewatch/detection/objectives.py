@@ -71,6 +71,10 @@ class Tally:
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.good + other.good, self.total + other.total)
 
+    def __sub__(self, other: Tally) -> Tally:
+        total = max(0, self.total - other.total)
+        return Tally(min(max(0.0, self.good - other.good), float(total)), total)
+
     @property
     def bad(self) -> float:
         return max(0.0, self.total - self.good)

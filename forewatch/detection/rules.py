@@ -237,7 +237,7 @@ def _bounds(
         band = forecast.band(since, now) if forecast else None
         if band is None:
             return None, None
-        # What never changes has a band without width: the rounding of a mean must not lie outside of it.
+        # What hardly changes has a narrow band: the rounding of a mean must not lie outside of it.
         slack = _ROUNDING * max(abs(band[0]), abs(band[1]))
         return (None if rule.above else band[0] - slack), (None if rule.below else band[1] + slack)
     above, below = (bound if isinstance(bound, float) else None for bound in (rule.above, rule.below))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from forewatch.config.models import CHECK_KINDS, Statistic
+from forewatch.detection import mount_names
+from forewatch.detection.mount_names import MOUNTS
 from forewatch.detection.quantity import Unit, show, show_apart, unit_of_statistic
 from forewatch.units import format_duration
 
@@ -39,10 +41,18 @@ class Reading:
 
 READINGS: Mapping[str, Reading] = {
     "system.filesystem.utilization": Reading(
-        "usage of {mountpoint}", "{mountpoint} is {value} full", hidden=("device",)
+        "usage of {mountpoint}", "{mountpoint} is {value} full", hidden=("device", MOUNTS)
     ),
     "system.filesystem.inodes.utilization": Reading(
-        "inode usage of {mountpoint}", "{mountpoint} has used {value} of its inodes", hidden=("device",)
+        "inode usage of {mountpoint}", "{mountpoint} has used {value} of its inodes", hidden=("device", MOUNTS)
+    ),
+    "system.filesystem.readonly": Reading(
+        "the read-only state of {mountpoint}",
+        "{mountpoint} has turned read-only",
+        only="above",
+        of=("last", "max"),
+        bound=False,
+        hidden=("device", MOUNTS),
     ),
     "system.memory.utilization": Reading("memory usage", "memory is {value} used"),
     "system.paging.utilization": Reading("swap usage", "swap is {value} used"),
@@ -195,7 +205,7 @@ class Watched:
         unit, _ = self._unit
         rest = show(1 - value, unit)
         known = {"service": self.service, "window": format_duration(self.window), "value": number, "rest": rest}
-        return text.format_map({**self.labels, **known})
+        return text.format_map({**mount_names.named(self.labels), **known})
 
     def _others(self, said: str) -> list[str]:
         """The labels a sentence does not name that tell this series from others."""

@@ -96,6 +96,16 @@ HOST_RULES = [
         service=HOST,
     ),
     Rule(
+        alert="HostDiskReadOnly",
+        metric="system.filesystem.readonly",
+        match=_REAL_DISKS,
+        statistic="last",
+        window=5 * _MINUTE,
+        above=0.5,
+        severity="critical",
+        service=HOST,
+    ),
+    Rule(
         alert="HostInodesLow",
         metric="system.filesystem.inodes.utilization",
         statistic="min",

@@ -75,7 +75,7 @@ def start_sentry(process: str) -> bool:
             before_send=_before_send,
         )
     except ValueError as error:  # sentry_sdk's BadDsn is one
-        logger.error("SENTRY_DSN is not a valid DSN (%s): errors are not sent; copy it anew from Sentry", error)
+        logger.error("SENTRY_DSN is not a valid DSN (%s): errors are not sent; copy it from Sentry again", error)
         return False
     _process = (os.getpid(), process)
     return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from forewatch.incidents.deciding.alert_response import routes_changed
 from forewatch.incidents.deciding.alerts import alert_cleared, alert_raised, alert_timed_out, alerts_refreshed
-from forewatch.incidents.deciding.announcing import routes_changed
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.merge_and_split import incident_split, incidents_merged
 from forewatch.incidents.deciding.people import (
     acknowledged,
     alert_acknowledged,
@@ -12,8 +13,7 @@ from forewatch.incidents.deciding.people import (
     noted,
     resolved_by_hand,
 )
-from forewatch.incidents.deciding.regrouping import incident_split, incidents_merged
-from forewatch.incidents.deciding.retrying import automation_resumed, remedies_changed, shadow_rehearsed
+from forewatch.incidents.deciding.remedy_retry import automation_resumed, remedies_changed, shadow_rehearsed
 from forewatch.incidents.deciding.runs import run_acted, run_failed, run_requested, run_starting
 from forewatch.incidents.deciding.sending import hold_due, send_posted
 from forewatch.incidents.deciding.silencing import silence_expired, silence_set

@@ -10,7 +10,7 @@ from forewatch.alerting.alert import Alert
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, seconds
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.alert_state import AlertState, state_of
 from forewatch.incidents.incident import Incident
 from forewatch.remedy.run import Run
@@ -115,7 +115,7 @@ def _alert(alert: Alert, state: AlertState, links: Mapping[str, str]) -> str:
     lasted = f" after {span}" if (span := _span(alert.starts_at, alert.ends_at)) else ""
     why = f": {_text(state.why)}" if state.why else ""
     return (
-        f"- {_linked(alert.id, links)}, {alert.severity}, {alert.classification}: {_text(telling.summary(alert))} "
+        f"- {_linked(alert.id, links)}, {alert.severity}, {alert.classification}: {_text(wording.summary(alert))} "
         f"({state.name}{lasted}{why})"
     )
 

@@ -169,4 +169,4 @@ class View(Protocol):
         """Who stopped automation and why, as a sentence; None while it may act."""
 
     def automation_down(self) -> str | None:
-        """Why no run can be started now (Prefect or the worker is away), as a sentence; None while all is well."""
+        """Why no run can be started now (there is no worker), as a sentence; None while all is well."""

@@ -12,7 +12,7 @@ from forewatch.alerting.notification import Notification
 from forewatch.alerting.silence import Silence
 from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, seconds
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Reason
 from forewatch.remedy.run import Run
@@ -88,9 +88,9 @@ def describe(subject: Subject) -> str:
     match subject:
         case Alert():
             end = f", over since {iso(subject.ends_at)}" if subject.ends_at is not None else ""
-            return telling.sentence(
+            return wording.sentence(
                 f"{subject.id} ({subject.severity}, {subject.incident_id}) is {subject.status}: "
-                f"{telling.summary(subject)}, since {iso(subject.starts_at)}{end}"
+                f"{wording.summary(subject)}, since {iso(subject.starts_at)}{end}"
             )
         case Incident():
             end = f": {subject.resolution}" if subject.resolution else ""
@@ -102,7 +102,7 @@ def describe(subject: Subject) -> str:
             return f"{subject.id} is a {subject.kind} ({subject.severity}) to {subject.notifier}, {_delivery(subject)}."
         case Run():
             end = f", {subject.verified}" if subject.verified else ""
-            return telling.joined(
+            return wording.joined(
                 f"{subject.id} ({subject.runbook}) for {subject.service or 'no service'}, asked for by "
                 f"{subject.requested_by} {iso(subject.created_at)}, is {subject.state}{end}",
                 subject.outcome or "",
@@ -110,7 +110,7 @@ def describe(subject: Subject) -> str:
         case Silence():
             what = "is planned maintenance" if subject.kind == "maintenance" else "silences"
             shown = ", ".join(map(str, subject.matchers))
-            return telling.sentence(
+            return wording.sentence(
                 f"{subject.id} {what}{':' if subject.kind == 'maintenance' else ''} {shown} from "
                 f"{iso(subject.starts_at)} to {iso(subject.ends_at)}, set by {subject.created_by}: {subject.comment}"
             )
@@ -132,7 +132,7 @@ def standing(alert: Alert, withheld: Sequence[Withheld], groups: Sequence[Group]
         why = "; ".join(reason.text for reason in one.reasons)
         ends = [reason.until for reason in one.reasons if reason.until is not None]
         again = f" It is looked at again {iso(min(ends))}." if ends else ""
-        lines.append(telling.sentence(f"Nobody{where} has been notified of it since {iso(one.since)}: {why}") + again)
+        lines.append(wording.sentence(f"Nobody{where} has been notified of it since {iso(one.since)}: {why}") + again)
     for group in groups:
         told = f"last told {iso(group.flushed_at)}" if group.flushed_at is not None else "not told yet"
         lines.append(f"It is in the group {group.key} of {group.route}, {told}, next tick {iso(group.next_at)}.")
@@ -141,7 +141,7 @@ def standing(alert: Alert, withheld: Sequence[Withheld], groups: Sequence[Group]
 
 def hiding(silence: Silence, alerts: Sequence[Alert], incidents: Sequence[str]) -> list[str]:
     """What a silence hides now, and the incidents it has hidden alerts of."""
-    firing = [telling.named(alert) for alert in alerts if alert.status == "firing"]
+    firing = [wording.named(alert) for alert in alerts if alert.status == "firing"]
     lines = [f"It hides {', '.join(firing)}." if firing else "It hides nothing that fires."]
     return [*lines, f"Over its life it hid alerts of {', '.join(incidents)}."] if incidents else lines
 
@@ -151,7 +151,7 @@ def happening(event: dict[str, Any]) -> str:
     match event:
         case {"type": "AlertRaised", "labels": labels, "values": values}:
             asked = _asked(values)
-            seen = telling.measured({**values, "window": None} if asked else values)
+            seen = wording.measured({**values, "window": None} if asked else values)
             return " ".join(filter(None, (f"{labels.get('alertname', 'An alert')} was raised", asked, seen)))
         case {"type": "AlertCleared", "labels": labels}:
             return f"{labels.get('alertname', 'An alert')} was cleared"

@@ -11,7 +11,7 @@ from forewatch.config.base import Name
 from forewatch.config.models import Config
 from forewatch.config.sources import AlertmanagerApi, Source
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event, from_json
-from forewatch.intake.posted import PostedAlert, alerts_of
+from forewatch.intake.posted_alerts import PostedAlert, alerts_of
 from forewatch.store.inbox import Row
 
 

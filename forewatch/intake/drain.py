@@ -22,12 +22,12 @@ from sqlalchemy import Connection
 from forewatch.alerting.alert import severity_of
 from forewatch.alerting.arrival import merged_end
 from forewatch.clock import Clock, micros
-from forewatch.config.follow import Configuration
+from forewatch.config.reload import Configuration
 from forewatch.deciding import decide_in
 from forewatch.errors import ForewatchError, StoreError, StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut, Event
 from forewatch.incidents.outcome import Outcome
-from forewatch.intake.waiting import Item, Nothing, Queue, Waiting
+from forewatch.intake.pending import Item, Nothing, Queue, Waiting
 from forewatch.intake.writer import COMPONENT
 from forewatch.store import alerts, components, firing, set_aside
 from forewatch.store.engine import Store

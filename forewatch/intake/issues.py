@@ -7,24 +7,28 @@ time-out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from forewatch.config.sources import Source
 from forewatch.incidents.events import AlertCleared, AlertRaised
+from forewatch.intake.limits import labels_within
 from forewatch.intake.sources.making import (
-    LONGEST_VALUE,
     cleared,
-    instant,
+    id_of,
     optional_text,
     raised,
-    text_of,
+    when,
     within,
 )
 
-SEVERITIES = {"fatal": "critical", "error": "critical", "warning": "warning", "info": "info", "debug": "info"}
-"""By level. An issue whose level we do not know counts as critical, as an error would."""
+SEVERITIES = {
+    "fatal": "critical", "error": "critical", "warning": "warning", "info": "info", "debug": "info",
+    "50": "critical", "40": "critical", "30": "warning", "20": "info", "10": "info",
+}  # fmt: skip
+"""By level, in words or as Python's logging numbers them. An issue whose level we do not know counts as critical, as an
+error would."""
 RESOLVED = "resolved"
 IGNORED = "ignored"
 """Archived, or muted."""
@@ -59,24 +63,30 @@ class Issue:
         return self.state in (RESOLVED, IGNORED)
 
 
-def sentry_issue(data: Mapping[str, Any], now: int) -> Issue:
-    """An issue as Sentry's API and webhooks have it. Raises ValueError naming the field."""
+def sentry_issue(data: Mapping[str, Any], now: int, read: Callable[[object], int | None] = when) -> Issue:
+    """An issue as Sentry's API and webhooks have it; `read` says what a time is. Raises ValueError naming the field."""
     status, substatus = optional_text(data, "status"), optional_text(data, "substatus")
     users = data.get("userCount")
     return Issue(
-        id=text_of({"id": optional_text(data, "id") or None}, "id", "issue."),
+        id=id_of(data, "id", "issue."),
         title=optional_text(data, "title"),
-        first_seen=instant(data.get("firstSeen")) or now,
-        last_seen=instant(data.get("lastSeen")) or now,
+        first_seen=read(data.get("firstSeen")) or now,
+        last_seen=read(data.get("lastSeen")) or now,
         level=optional_text(data, "level"),
         key=optional_text(data, "shortId"),
-        project=optional_text(within(data, "project"), "slug"),
+        project=project_of(data),
         culprit=optional_text(data, "culprit"),
         url=optional_text(data, "permalink") or optional_text(data, "web_url"),
         state=status if status in (RESOLVED, IGNORED) else substatus if substatus in (*NEWS, ONGOING) else OPEN,
         events=whole(data.get("count")),
         users=users if isinstance(users, int) and not isinstance(users, bool) else None,
     )
+
+
+def project_of(data: Mapping[str, Any]) -> str:
+    """The slug of a project that is given as an object, or as its name or number alone."""
+    project = within(data, "project")
+    return optional_text(project, "slug") or optional_text(project, "name") or optional_text(data, "project")
 
 
 def whole(value: object) -> int:
@@ -104,7 +114,7 @@ def issue_raised(
     tool = "Bugsink" if source.bugsink is not None else "Sentry"
     labels = {
         "alertname": f"{tool}Issue",
-        "severity": SEVERITIES.get(issue.level, "critical"),
+        "severity": SEVERITIES.get(issue.level.lower(), "critical"),
         "level": issue.level,
         "project": issue.project,
         "issue": issue.key or issue.id,
@@ -113,7 +123,7 @@ def issue_raised(
     }
     return raised(
         source,
-        {name: value[:LONGEST_VALUE].replace("\x00", "") for name, value in labels.items() if value},
+        labels_within(labels),
         {
             "summary": issue.title or f"{tool} issue {issue.key or issue.id}",
             "why": f"{why} in {tool}" if why else "",

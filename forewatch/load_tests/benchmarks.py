@@ -27,7 +27,7 @@ from forewatch.errors import NotFound, TransitionRefused
 from forewatch.home import Home
 from forewatch.incidents.events import AlertCleared, AlertRaised, ChangeReported
 from forewatch.load_tests.load import Load
-from forewatch.load_tests.measured import QUANTILES, Measured
+from forewatch.load_tests.result import QUANTILES, Measured
 from forewatch.store import alerts, benchmark_runs, changes, incident_services, points, silences
 from forewatch.store.benchmark_runs import BenchmarkRun
 from forewatch.store.engine import Store

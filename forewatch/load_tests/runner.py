@@ -23,7 +23,7 @@ from forewatch.clock import Clock
 from forewatch.load_tests.arrivals import arrivals
 from forewatch.load_tests.lanes import Lanes
 from forewatch.load_tests.load import Load, LoadRefused, check
-from forewatch.load_tests.measured import TIMEOUT, UNSENT, Measured, Second
+from forewatch.load_tests.result import TIMEOUT, UNSENT, Measured, Second
 
 Told = Callable[[Measured], None]
 _TELLS_EVERY = 0.2

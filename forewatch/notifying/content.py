@@ -13,7 +13,7 @@ from forewatch.clock import iso
 from forewatch.config.models import Config
 from forewatch.guard.redact import redact_data
 from forewatch.home import Home
-from forewatch.incidents.telling import HELD, MOST_SHOWN, common, shown_alert
+from forewatch.incidents.wording import HELD, MOST_SHOWN, common, shown_alert
 from forewatch.notifying.words import aside_of, word_of
 from forewatch.orchestration.settings import Settings
 

@@ -1,8 +1,9 @@
 """The life of one child: get ready, wait to be told, do one job, end.
 
-Jobs: stand a watch without a flow run (stand-in), or run one flow run. The pipe to the worker brings the command,
-carries our beats back, and by its end says that the worker is gone: a spare then ends, a shift goes on, a runbook
-stops after its current step.
+Jobs: stand a watch without a flow run (stand-in), run one flow run, stand by inside one until a remedy is due, or
+carry a remedy out while Prefect is away. The pipe to the worker brings the command, carries our beats back, and by its
+end says that the worker is gone: a spare or a stand-by then ends, a shift goes on, a runbook stops after its current
+step.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from forewatch.errors import Fenced, ForewatchError
 from forewatch.guard.logs import setup_logging
 from forewatch.guard.sentry import flush, report, start_sentry
 from forewatch.home import Home
-from forewatch.orchestration.flow_jobs import FlowJob, connect, run_flow_job
+from forewatch.orchestration.flow_jobs import FlowJob, connect, respond_without_prefect, run_flow_job
 from forewatch.orchestration.flow_run_notes import CANCEL
 from forewatch.orchestration.orphans import forget_child, register_child
 from forewatch.runs import parent_link
+from forewatch.runs.stand_by import StandBy, stand_by, standing_by
 from forewatch.runtime import runtime
 
 log = logging.getLogger("forewatch.child")
@@ -114,6 +116,11 @@ class Child:
                 message = self._pipe.recv()
                 if message[0] == "stop":
                     parent_link.stop(message[1])
+                    self._relieve()
+                elif message[0] == "respond" and (waiting := standing_by()) is not None:
+                    waiting.give(message[1])
+                elif message[0] == "relieve":
+                    self._relieve()
                 else:
                     self._commands.put_nowait(message)
         except (EOFError, OSError):
@@ -122,6 +129,11 @@ class Child:
                 self._commands.put_nowait(("end",))
             else:
                 parent_link.worker_gone()
+                self._relieve()
+
+    def _relieve(self) -> None:
+        if (waiting := standing_by()) is not None:
+            waiting.relieve()
 
     def _cancel(self) -> None:
         if self._job is not None and not self._job.done() and not self._cancelled:
@@ -159,6 +171,13 @@ class Child:
         if kind == "run":
             (job,) = details
             return await run_flow_job(FlowJob(**job))
+        if kind == "stand-by":
+            (job,) = details
+            stand_by(StandBy(lambda: self.tell("standing-by")))
+            return await run_flow_job(FlowJob(**job))
+        if kind == "respond":
+            run_id, carrier = details
+            return await respond_without_prefect(run_id, carrier)
         if kind == "deploy":
             from forewatch.orchestration.deployments import deploy
 

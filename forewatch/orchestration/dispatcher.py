@@ -1,8 +1,10 @@
 """From a waiting run in the store to its flow run in a spare; and from a run that went silent back to waiting.
 
-A row is claimed, its flow run created with the row's key and attempt as idempotency key, and handed to a spare. While
-Prefect is away the rows wait. A run whose process has died, or whose beat stands still for as long as our patience
-lasts, is dispatched again (its receipts keep what was done), and after three attempts a person is told.
+A row is claimed and, if it is a remedy's, handed to the stand-by, which is inside a flow run already. Where none is,
+a flow run is created with the row's key and attempt as idempotency key and handed to a spare. While Prefect is away a
+remedy is carried out without a flow run, and what people started waits. A run whose process has died, or whose beat
+stands still for as long as our patience lasts, is dispatched again (its receipts keep what was done), and after three
+attempts a person is told.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -30,7 +31,8 @@ from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.orchestration.flow_run_notes import ended_unseen, runner_of
 from forewatch.orchestration.launcher import Launcher
 from forewatch.orchestration.patience import Silence, patience
-from forewatch.remedy.run import Run
+from forewatch.orchestration.run_records import name_of, parameters_of, tags_of
+from forewatch.remedy.run import Run, RunKind
 from forewatch.runtime import Runtime
 from forewatch.store import generations, runs
 
@@ -46,7 +48,8 @@ AT_ONCE = 8
 
 class Dispatcher:
     """`ready()` gives the client and the deployments while Prefect answers, None while it does not. `lag()` is how late
-    the worker itself ran in the last minute, in seconds."""
+    the worker itself ran in the last minute, in seconds. `stand_by(run_id)` has a stand-by carry a run out, if one
+    stands."""
 
     def __init__(
         self,
@@ -55,12 +58,14 @@ class Dispatcher:
         worker: str,
         ready: Callable[[], tuple[PrefectClient, Mapping[str, Deployed]] | None],
         lag: Callable[[], float] = lambda: 0.0,
+        stand_by: Callable[[str], bool] = lambda run_id: False,
     ) -> None:
         self._runtime = runtime
         self._launcher = launcher
         self._worker = worker
         self._ready = ready
         self._lag = lag
+        self._stand_by = stand_by
         self._silences: dict[str, Silence] = {}
         self._dead: set[str] = set()
         """Runs whose process is known to have died."""
@@ -83,14 +88,14 @@ class Dispatcher:
     async def dispatch_waiting(self) -> int:
         """Start what waits; returns how many were handed to a child."""
         ready = self._ready()
-        if ready is None:
-            return 0
-        client, deployments = ready
         free = AT_ONCE - len(self._starting)
-        claimed = await self._runtime.store.run(self._claim, free) if free > 0 else []
+        only: RunKind | None = None if ready is not None else "respond"
+        claimed = await self._runtime.store.run(self._claim, free, only) if free > 0 else []
         for run, key in claimed:
+            if run.kind == "respond" and run.flow_run is None and self._stand_by(run.id):
+                continue
             # Side by side: a server that takes its time over one run must not hold up the next one.
-            starting = self._start(run, key, client, deployments)
+            starting = self._start_alone(run) if ready is None else self._start(run, key, *ready)
             self._starting[run.id] = asyncio.create_task(starting, name=f"start {run.id}")
             self._starting[run.id].add_done_callback(functools.partial(self._started, run.id))
         return len(claimed)
@@ -105,36 +110,35 @@ class Dispatcher:
         """The child that carried this run has died: the next look need not wait for its silence."""
         self._dead.add(run_id)
 
-    def _claim(self, limit: int) -> list[tuple[Run, str]]:
-        """Runs that are ours to start now, each with its key."""
+    def _claim(self, limit: int, only: RunKind | None) -> list[tuple[Run, str]]:
+        """Runs that are ours to start now, each with its key; `only` those of one kind."""
         store, now = self._runtime.store, self._runtime.clock.now()
         with store.read() as conn:
-            if not runs.any_waiting(conn):
+            if not runs.any_waiting(conn, only):
                 return []
         with store.decide() as conn:
-            claimed = runs.claim(conn, self._worker, now, limit)
+            claimed = runs.claim(conn, self._worker, now, limit, only)
             return [(run, generations.key_of(conn, run.id)) for run in claimed]
+
+    async def _start_alone(self, run: Run) -> None:
+        await self._launcher.respond(run.id)
 
     async def _start(self, run: Run, key: str, client: PrefectClient, deployments: Mapping[str, Deployed]) -> None:
         deployed = deployments.get("respond" if run.kind == "respond" else run.runbook)
         if deployed is None:
             await self._fail(run, f"there is no runbook {run.runbook}")
             return
-        parameters: dict[str, Any] = {"run": run.id}
-        if run.kind != "respond":
-            parameters = dict(run.inputs) | {"service": run.service, "incident": run.incident_id} | parameters
-        name = f"respond {run.incident_id} {run.service}" if run.kind == "respond" else f"{run.runbook} {run.id}"
         create = functools.partial(
             client.create_flow_run_from_deployment,
             deployed.id,
-            parameters=parameters,
+            parameters=parameters_of(run),
             state=Pending(),
-            name=name,
-            tags=[tag for tag in (run.incident_id, run.service, run.id) if tag],
+            name=name_of(run),
+            tags=tags_of(run),
         )
         try:
             async with asyncio.timeout(START_PATIENCE):
-                if run.flow_run_id is not None and await _was_cancelled(client, UUID(run.flow_run_id)):
+                if run.flow_run is not None and await _was_cancelled(client, UUID(run.flow_run)):
                     await self._fail(run, "it was cancelled in the Prefect UI", cancelled=True)
                     return
                 flow_run = await create(idempotency_key=f"{key}/{run.attempts}")
@@ -147,7 +151,12 @@ class Dispatcher:
                 await self._fail(run, f"Prefect refuses its parameters: {refusal}")
                 return
             # A client that the link closes meanwhile, because Prefect fell silent, raises RuntimeError.
-            log.warning("%s could not be dispatched and waits: %s", run.id, error or type(error).__name__)
+            why = error or type(error).__name__
+            if run.kind == "respond":
+                log.warning("%s is carried out without a flow run: %s", run.id, why)
+                await self._start_alone(run)
+                return
+            log.warning("%s could not be dispatched and waits: %s", run.id, why)
             await self._release(run.id, "claimed", tried=False)
 
     async def watch_pulses(self) -> None:

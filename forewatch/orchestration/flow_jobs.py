@@ -26,6 +26,7 @@ from forewatch.guard import sentry
 from forewatch.home import Home
 from forewatch.orchestration.flow_run_notes import forget_flow_run, note_flow_run
 from forewatch.orchestration.prefect_private import retry_at_once, without_suspension_observer
+from forewatch.runtime import runtime
 
 log = logging.getLogger("forewatch.runs")
 
@@ -114,6 +115,21 @@ async def _run(job: FlowJob, flow_run: FlowRun) -> int:
         sentry.report(error)
         log.error("%s failed: %s", flow_run.name, error)
         return 1 if isinstance(error, OSError) else 0
+    return 0
+
+
+async def respond_without_prefect(run_id: str, carrier: str) -> int:
+    """Carry out a run while Prefect is away; returns the exit code. `carrier` names this process as its carrier, where
+    else the flow run's id does. Prefect is told of it once it is back, see `run_records.record_later`."""
+    here = runtime()
+    note_flow_run(here.home, carrier)
+    try:
+        with sentry.scope(flow="respond"):
+            await registry.load("carry_out")(here, run_id, carrier)
+    except Exception as error:  # noqa: BLE001 - a runbook may raise anything; by now it is decided upon and reported
+        log.info("%s ended: %s", run_id, error)
+    finally:
+        forget_flow_run(here.home, carrier)
     return 0
 
 

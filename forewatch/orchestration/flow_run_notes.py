@@ -21,7 +21,7 @@ CANCEL = signal.SIGUSR1
 """Cancels the flow run of a child that belongs to no living worker's pipe."""
 
 
-def note_flow_run(home: Home, flow_run_id: UUID) -> None:
+def note_flow_run(home: Home, flow_run_id: UUID | str) -> None:
     """Called by the child that runs it, before it runs it. A full disk is said, and no reason not to run."""
     folder, pid = home.run / "flow-runs", os.getpid()
     try:

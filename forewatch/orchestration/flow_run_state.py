@@ -7,6 +7,7 @@ was cut off, with its worker or before; Prefect itself never finds out.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -24,16 +25,21 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Crashed
 
+from forewatch.orchestration.deployed import Deployed
 from forewatch.orchestration.deployments import SHIFT_NAMES
 from forewatch.orchestration.flow_run_notes import forget_flow_run, runner_of
 from forewatch.orchestration.launcher import Job, Launcher
+from forewatch.orchestration.run_records import final_state, record_later, take_on
+from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
+from forewatch.store import generations, runs
 
 log = logging.getLogger("forewatch.flow_run_state")
 
 YOUNG = timedelta(seconds=20)
 """A run this fresh may just be on its way to a child."""
 MOST_DUE = 200
+MOST_AT_ONCE = 50
 UNDER_WAY = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
@@ -106,9 +112,40 @@ class FlowRunState:
             log.info("%d shift runs were overtaken by later ones while none could start, and are skipped", skipped)
         return skipped
 
+    async def record_later(self, client: PrefectClient, deployments: Mapping[str, Deployed]) -> int:
+        """Make the flow runs of runs that were carried out while Prefect was away; returns how many."""
+        store, recorded = self._runtime.store, 0
+        for run, key in await store.run(self._unrecorded):
+            flow_run_id = await record_later(client, deployments["respond"].id, run, key)
+            recorded += await store.run(self._recorded, run, str(flow_run_id))
+        return recorded
+
+    def _unrecorded(self) -> list[tuple[Run, str]]:
+        with self._runtime.store.read() as conn:
+            found = runs.unrecorded(conn, MOST_AT_ONCE)
+            return [(run, f"{generations.key_of(conn, run.id)}/{run.attempts}") for run in found]
+
+    def _recorded(self, run: Run, flow_run_id: str) -> bool:
+        with self._runtime.store.decide() as conn:
+            return runs.recorded(conn, run, flow_run_id)
+
+    def _over(self, flow_run_id: UUID) -> Run | None:
+        """The run that a flow run has carried to its end."""
+        with self._runtime.store.read() as conn:
+            run = runs.of_flow_run(conn, str(flow_run_id))
+        return run if run is not None and run.finished_at is not None else None
+
     async def _crash(self, client: PrefectClient, flow_run: FlowRun, message: str) -> None:
-        log.warning("flow run %s crashed: %s", flow_run.name, message)
-        await client.set_flow_run_state(flow_run.id, Crashed(message=message), force=True)
+        if (run := await self._runtime.store.run(self._over, flow_run.id)) is not None:
+            # It could not tell Prefect how it ended; our store knows.
+            await take_on(client, flow_run.id, run)
+            state = final_state(run)
+            message = state.message or message
+            log.info("flow run %s: %s", flow_run.name, message)
+            await client.set_flow_run_state(flow_run.id, state, force=True)
+        else:
+            log.warning("flow run %s crashed: %s", flow_run.name, message)
+            await client.set_flow_run_state(flow_run.id, Crashed(message=message), force=True)
         below = FlowRunFilter(
             parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY)),

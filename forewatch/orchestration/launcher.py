@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect.client.schemas.objects import FlowRun
 
@@ -16,6 +16,7 @@ from forewatch.orchestration.flow_jobs import FlowJob
 from forewatch.orchestration.holder import holder_name
 from forewatch.orchestration.spares import Child, Spares
 from forewatch.orchestration.stand_in import ShiftGuard
+from forewatch.remedy.run import UNRECORDED
 
 log = logging.getLogger("forewatch.launcher")
 
@@ -77,6 +78,28 @@ class Launcher:
         job = Job(await self._spares.take(), flow_run_id=flow_run.id, run_id=run_id)
         work = FlowJob(flow_run=flow_run.model_dump_json(), entrypoint=entrypoint)
         self._begin(job, "run", asdict(work))
+        return job
+
+    async def stand_by(self, flow_run: FlowRun, entrypoint: str | None, stands: Callable[[Job], None]) -> Job:
+        """Have a spare stand by inside a flow run; `stands(job)` is called once it waits for a run."""
+        job = Job(await self._spares.take(), flow_run_id=flow_run.id)
+        work = FlowJob(flow_run=flow_run.model_dump_json(), entrypoint=entrypoint)
+        self._begin(job, "stand-by", asdict(work))
+        beat = job.child.on_message
+
+        def hear(message: tuple[Any, ...]) -> None:
+            if message[0] == "standing-by":
+                stands(job)
+            else:
+                beat(message)
+
+        job.child.on_message = hear
+        return job
+
+    async def respond(self, run_id: str) -> Job:
+        """Have a spare carry a run out while Prefect is away."""
+        job = Job(await self._spares.take(), run_id=run_id)
+        self._begin(job, "respond", run_id, f"{UNRECORDED}{uuid4()}")
         return job
 
     async def deploy(self) -> dict[str, Deployed]:

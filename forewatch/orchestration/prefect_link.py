@@ -147,6 +147,7 @@ class PrefectLink:
             await _be_seen(worker.prefect)
             await self.flow_run_state.close_stale(worker.prefect)
             await self.flow_run_state.skip_superseded(worker.prefect)
+            await self.flow_run_state.record_later(worker.prefect, self.deployments)
             self.client = worker.prefect
             log.info("taking runs: %d deployments", len(self.deployments))
             async with asyncio.TaskGroup() as group:
@@ -155,6 +156,9 @@ class PrefectLink:
                 group.create_task(self._listen(worker.prefect))
                 group.create_task(_every(SYNC_EVERY, worker.sync_with_backend))
                 group.create_task(_every(STATE_EVERY, lambda: self.flow_run_state.close_stale(worker.prefect)))
+                group.create_task(
+                    _every(STATE_EVERY, lambda: self.flow_run_state.record_later(worker.prefect, self.deployments))
+                )
                 group.create_task(_every(CANCEL_POLL_EVERY, lambda: self._cancel_asked(worker.prefect)))
                 group.create_task(self._redeploy_on_change())
 

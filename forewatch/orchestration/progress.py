@@ -27,7 +27,7 @@ class Progress:
         self._announced = False
         self._ready = False
         self._said_at = self._began
-        say("Starting the Prefect server (its first start takes about 20 s) and the watch, which does not wait for it.")
+        say("Starting the shifts and the Prefect server. Its first start takes about 20 s; shifts do not wait for it.")
 
     def show(self, readiness: Readiness) -> None:
         """Call it as often as the state is read."""
@@ -35,7 +35,7 @@ class Progress:
         for shift in readiness.standing:
             if shift not in self._begun and not self._announced:
                 self._begun.add(shift)
-                self._tell(f"{shift} stands watch ({now - self._began:.1f} s).")
+                self._tell(f"{shift} is on watch ({now - self._began:.1f} s).")
         if readiness.ready and not self._announced:
             self._announced = True
             self._tell(f"Ready after {now - self._began:.1f} s.")

@@ -69,12 +69,12 @@ def judge(
     for shift in SHIFTS:
         row = rows.get(shift)
         if row is None or (shift in before and (row.beat == 0 or before[shift] == (row.term, row.beat))):
-            problems.append(f"{shift}: nobody has stood watch yet")
+            problems.append(f"{shift}: nobody is on watch yet")
         elif abs(seconds(now - row.beat_at)) > BEAT_WITHIN:
             problems.append(f"{shift}: {_silence('no beat', seconds(now - row.beat_at))}")
         else:
             standing.append(shift)
-    for name in ("prefect", "worker"):
+    for name in ("prefect", "worker", "link"):
         part = parts.get(name)
         if part is None:
             problems.append(f"{name}: not reported yet")

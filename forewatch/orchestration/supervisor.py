@@ -23,13 +23,13 @@ from typing import IO
 
 from forewatch import __version__
 from forewatch.config import open_sources
-from forewatch.config.follow import Changed, ConfigWatcher
+from forewatch.config.reload import Changed, ConfigWatcher
 from forewatch.config.starter import STARTER
 from forewatch.errors import HomeInUse, PortTaken, StoreUnavailable
 from forewatch.guard.safe_files import create
 from forewatch.guard.sentry import report
 from forewatch.home import Home, make_private
-from forewatch.orchestration import damage, orphans
+from forewatch.orchestration import damaged_store, orphans
 from forewatch.orchestration.absence import excuse_jobs
 from forewatch.orchestration.code_digest import code_digest
 from forewatch.orchestration.managed import Managed
@@ -89,8 +89,8 @@ class Supervisor:
             try:
                 runtime, watcher = await asyncio.to_thread(self._prepare)
             except StoreUnavailable as error:
-                raise await damage.told(self._home, Path(self._settings.config), error, self._say) from error
-            damage.mended(self._home)
+                raise await damaged_store.told(self._home, Path(self._settings.config), error, self._say) from error
+            damaged_store.mended(self._home)
             loop = asyncio.get_running_loop()
             for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(sign, self._asked_to_stop)
@@ -189,7 +189,7 @@ class Supervisor:
             }
             switches.turn(conn, "watch", "on", actor="forewatch up", reason="", now=runtime.clock.now())
             excuse_jobs(conn, settings, runtime.clock.now())
-            for name in ("prefect", "worker"):
+            for name in ("prefect", "worker", "link"):
                 components.report(conn, name, "down", "it is starting", runtime.clock.now())
             generation = generations.begin(conn, runtime.clock.now())
         replace(self._settings, pid=os.getpid(), generation=generation).write(self._home)

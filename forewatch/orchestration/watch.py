@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from forewatch.errors import Fenced, StoreUnavailable
-from forewatch.orchestration import post
+from forewatch.orchestration import shift_lock
 from forewatch.orchestration.holder import ended_here, holder_name
 from forewatch.orchestration.patience import LONGEST, Silence
 from forewatch.runtime import Runtime
@@ -92,7 +92,7 @@ class Watch:
             await _cut_short(starting)
             if starting.cancelled() or starting.exception() is None:
                 await duty.stop()
-            await self.runtime.store.run(post.leave, self.runtime.home, self.fence.shift)
+            await self.runtime.store.run(shift_lock.leave, self.runtime.home, self.fence.shift)
             if successor is not None:
                 await self._hand_over(successor)
             log.info("%s: watch ended, %s", self.fence.shift, ending)
@@ -107,7 +107,7 @@ class Watch:
         store, clock = self.runtime.store, self.runtime.clock
 
         def write() -> ShiftRow:
-            post.take(self.runtime.home, self.fence.shift)
+            shift_lock.take(self.runtime.home, self.fence.shift)
             with store.decide() as conn:
                 if isinstance(self.fence, Inherited) and not self.entered:
                     shifts.enter(conn, self.fence, holder_name())
@@ -212,7 +212,7 @@ def _inherit(runtime: Runtime, shift: str) -> Inherited | None:
     """The term of a dead holder of this host. None where it may live, or where another process has the post."""
     with runtime.store.read() as conn:
         row = shifts.get(conn, shift)
-    if row is None or not ended_here(row.holder) or not post.take(runtime.home, shift):
+    if row is None or not ended_here(row.holder) or not shift_lock.take(runtime.home, shift):
         return None
     return Inherited(shift, row.term, row.holder)
 

@@ -26,6 +26,7 @@ from forewatch.orchestration.launcher import Job, Launcher
 from forewatch.orchestration.prefect_link import PrefectLink
 from forewatch.orchestration.shift_names import SHIFTS
 from forewatch.orchestration.spares import Spares
+from forewatch.orchestration.stand_bys import StandBys
 from forewatch.orchestration.stand_in import ShiftGuard
 from forewatch.orchestration.watch import watch_wanted
 from forewatch.runs.parent_link import beat_bell
@@ -63,6 +64,11 @@ def main() -> None:
         os._exit(code)
 
 
+def _in_stock(spares: int) -> int:
+    """How many spares are kept beside the one that stands by; another must be there for a shift that is killed."""
+    return max(1, spares - 1)
+
+
 class Worker:
     """One worker's parts and their life together."""
 
@@ -72,10 +78,13 @@ class Worker:
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._guard = ShiftGuard()
         self._lateness = Lateness()
-        self._spares = Spares(config.shifts.spares)
+        self._spares = Spares(_in_stock(config.shifts.spares))
         self._launcher = Launcher(self._spares, self._guard, self._ended)
         self._link = PrefectLink(runtime, self._launcher, self._name)
-        self._dispatcher = Dispatcher(runtime, self._launcher, self._name, self._link.ready, self._lag)
+        self._stand_bys = StandBys(self._launcher, self._link.ready, runtime.clock.monotonic)
+        self._dispatcher = Dispatcher(
+            runtime, self._launcher, self._name, self._link.ready, self._lag, self._stand_bys.take
+        )
         self._stop = asyncio.Event()
         self._reports: set[asyncio.Task[None]] = set()
 
@@ -92,6 +101,7 @@ class Worker:
                 "guard": self._guard_shifts(),
                 **{f"beats of {shift}": self._hear_beats(shift) for shift in SHIFTS},
                 "dispatch": self._dispatcher.dispatch_for_ever(),
+                "stand-bys": self._stand_bys.keep(),
                 "pulses": self._watch_pulses(),
                 "link": self._link.keep(),
                 "report": self._report(),
@@ -191,13 +201,16 @@ class Worker:
             data = {
                 "pid": os.getpid(),
                 "spares": self._spares.ready,
+                "standing_by": int(self._stand_bys.standing),
                 "children": len(self._spares.children),
                 "lag_ms": round(self._lag() * 1000),
             }
 
             def write(state: ComponentState = state, reason: str = reason, data: dict[str, int] = data) -> None:
+                now = self._runtime.clock.now()
                 with self._runtime.store.decide() as conn:
-                    components.report(conn, "worker", state, reason, self._runtime.clock.now(), data=data)
+                    components.report(conn, "worker", "ok", "", now, data=data)
+                    components.report(conn, "link", state, reason, now)
 
             try:
                 await self._runtime.store.run(write)
@@ -215,8 +228,9 @@ class Worker:
             if now_version == version:
                 continue
             log.info("configuration version %d is in force", now_version)
-            self._spares.count = now_config.shifts.spares
+            self._spares.count = _in_stock(now_config.shifts.spares)
             await self._spares.retire()
+            self._stand_bys.retire()
             if now_config.shifts != config.shifts or now_config.runbook_folders != config.runbook_folders:
                 self._link.redeploy()
             version, config = now_version, now_config

@@ -30,11 +30,11 @@ def learning(looked_at: Collection[int], ready: Mapping[int, int], now: int) -> 
     known = len(looked_at) - len(unknown)
     said = f"{known} series are known" if known != 1 else "1 series is known"
     if not unknown:
-        return f"{said}: what is unusual on any of them is told"
+        return f"{said}: anything unusual on any of them is reported"
     coming = [ready[number] for number in unknown if number in ready]
     said += f"; {len(unknown)} more {'are' if len(unknown) > 1 else 'is'} still being learned"
     if coming:
         left = max(60.0, seconds(min(coming) - now))
         span = format_duration(left // 3600 * 3600 if left >= 7200 else left // 60 * 60)
         said += f", the first of them for another {span}"
-    return f"{said}: nothing can be said of those yet"
+    return f"{said}: nothing is reported for them yet"

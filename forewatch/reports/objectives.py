@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from forewatch.clock import iso, micros, seconds
+from forewatch.config.models import Config
 from forewatch.detection.error_budget import Budget, Pace, UsedUp, budget, outlook, pace, used_up
 from forewatch.detection.objectives import FAST, SPEEDS, Tally, burn_rate, percent, tally, times
-from forewatch.series.objective_answers import Counted, ServiceObjective, tally_of
+from forewatch.series.maintenance_spans import maintained
+from forewatch.series.objective_answers import Counted, ServiceObjective, longest_window, tally_of
 from forewatch.store import buckets, totals
+from forewatch.store.engine import Store
 from forewatch.units import format_duration
 
 PARTS = 30
@@ -47,6 +50,8 @@ class Figures:
     note: str
     """What must be known beside the figures."""
     outlook: str
+    maintenance: float = 0.0
+    """Seconds of the window that are not counted, since the check was in maintenance."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs; instants as RFC 3339, spans in seconds."""
@@ -72,6 +77,7 @@ class Figures:
             }
             if self.used_up is not None
             else None,
+            "maintenance": self.maintenance,
             "outlook": self.outlook,
             "note": self.note,
         }
@@ -108,6 +114,16 @@ def figures(
     return [_figures(kept[place], seen, place, now) for place in chosen]
 
 
+def standing(store: Store, config: Config, kept: Sequence[ServiceObjective], now: int) -> list[Figures]:
+    """How objectives stand at `now`, with what was in maintenance left out. Raises StoreUnavailable."""
+    with store.read() as conn:
+        spans = maintained(conn, config, now - micros(longest_window(kept)), now + 1)
+    with store.read_metrics() as conn:
+        counted = Counted(conn, kept)
+        counted.leave_out(spans)
+        return figures(conn, kept, now, counted=counted)
+
+
 class _Seen:
     """All that is read of the store for some objectives, each by its place."""
 
@@ -126,16 +142,22 @@ class _Seen:
         self.hours = _hours(conn, counted, places, now)
         self.answers: dict[int, Tally] = {}
         self.covered: dict[int, float] = {}
+        self.off: dict[int, float] = {}
         self.parts: dict[int, list[Tally]] = {}
         for window in {kept[place].objective.window for place in places}:
             start, those = end - micros(window), [place for place in places if kept[place].objective.window == window]
             found = totals.totals(conn, counted.ids(those), start, end)
             split = totals.in_parts(conn, counted.ids(those), start, end, PARTS)
             for place in those:
-                own = counted.of(place)
-                self.answers[place] = tally_of(found, own)
-                self.covered[place] = max((found[one].covered for one in own if one in found), default=0.0)
-                self.parts[place] = [tally(Tally(*split[one][part]) for one in own) for part in range(PARTS)]
+                # Before the first answer there was nothing to count in any case.
+                begin = max(start, self.since[place] or start)
+                own, off = counted.of(place), counted.off(conn, place, begin, end)
+                self.off[place] = off.lasted
+                self.answers[place] = tally_of(found, own) - off.answers
+                covered = max((found[one].covered for one in own if one in found), default=0.0)
+                self.covered[place] = max(0.0, covered - off.covered)
+                parts = [tally(Tally(*split[one][part]) for one in own) for part in range(PARTS)]
+                self.parts[place] = _less(conn, counted, place, parts, start, end) if off.lasted else parts
 
 
 def _figures(one: ServiceObjective, seen: _Seen, place: int, now: int) -> Figures:
@@ -155,7 +177,10 @@ def _figures(one: ServiceObjective, seen: _Seen, place: int, now: int) -> Figure
         past = [part.bad * per_answer for part in seen.parts[place]]
         up = used_up(left, past, at_pace, window, now)
     note, words = _note(one, since, last, seen.answered[place], now), outlook(left, up, at_pace, now)
-    return Figures(one, answers, since, last, rates, left, at_pace, up, note, words)
+    off = seen.off[place]
+    if off:
+        note = "; ".join(filter(None, (note, f"{format_duration(off)} of maintenance not counted")))
+    return Figures(one, answers, since, last, rates, left, at_pace, up, note, words, off)
 
 
 def _covered(one: ServiceObjective, answers: Tally, covered: float, since: int | None, now: int) -> float:
@@ -177,8 +202,19 @@ def _hours(conn: Connection, counted: Counted, places: Sequence[int], now: int) 
         for number in counted.of(place):
             for at, answers in by_series.get(number, {}).items():
                 hours[at] = hours.get(at, Tally()) + answers
+        for at in list(hours) if counted.left_out(place, now - micros(_DAY), now + 1) else ():
+            hours[at] -= counted.off(conn, place, max(at, now - micros(_DAY)), min(at + micros(_HOUR), now + 1)).answers
         found[place] = list(hours.values())
     return found
+
+
+def _less(conn: Connection, counted: Counted, place: int, parts: Sequence[Tally], start: int, end: int) -> list[Tally]:
+    """Equal parts of a span without what of each does not count."""
+    edges = [start + (end - start) * part // len(parts) for part in range(len(parts) + 1)]
+    return [
+        answers - counted.off(conn, place, begin, until).answers
+        for answers, begin, until in zip(parts, edges, edges[1:], strict=False)
+    ]
 
 
 def _note(one: ServiceObjective, since: int | None, last: int | None, answered: int | None, now: int) -> str:

@@ -35,7 +35,7 @@ def markdown(found: Upkeep) -> str:
             for one in found.items
         ]
     else:
-        lines.append("Nothing wears out, leaks or drifts as far as can be seen.")
+        lines.append("Nothing is wearing out, leaking or drifting, as far as can be seen.")
     return "\n".join([*lines, *(f"\n{_cell(text)}" for text in found.unknown)])
 
 

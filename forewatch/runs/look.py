@@ -5,11 +5,10 @@ Whoever is about to act asks; `check-health` probes and answers (`tasks/shifts/l
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from forewatch.bell import ring
+from forewatch.bell import Bell, ring
 from forewatch.clock import seconds
 from forewatch.incidents.deciding.dependencies import PROBED_WITHIN
 from forewatch.runtime import Runtime
@@ -61,16 +60,25 @@ async def look_ordered(runtime: Runtime, subject: str) -> Seen:
 
 
 async def _answer(runtime: Runtime, look_id: int, patience: float) -> Seen:
-    """Poll for an answer. Where nobody listens there will be none, and nobody waits."""
+    """Wait for an answer. Where nobody listens there will be none, and nobody waits."""
 
     def read() -> Look | None:
         with runtime.store.read() as conn:
             return looks.get(conn, look_id)
 
-    listens = ring(runtime.home, "check-health")
-    for _ in range(max(1, round(patience / POLL))):
-        answer = await runtime.store.run(read)
-        if answer is None or answer.state == "answered" or not listens:
-            return (answer.results or []) if answer is not None else []
-        await asyncio.sleep(POLL)
-    return []
+    bell = Bell(runtime.home, answered_bell(look_id))
+    try:
+        listens = ring(runtime.home, "check-health")
+        for _ in range(max(1, round(patience / POLL))):
+            answer = await runtime.store.run(read)
+            if answer is None or answer.state == "answered" or not listens:
+                return (answer.results or []) if answer is not None else []
+            await bell.wait(POLL)
+        return []
+    finally:
+        bell.close()
+
+
+def answered_bell(look_id: int) -> str:
+    """What is rung once a look has its answer."""
+    return f"look-{look_id}"

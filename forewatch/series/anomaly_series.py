@@ -17,6 +17,7 @@ LEFT_OUT = (
     "forewatch.*",
     # Judged already, and better: by the check itself, by the objective, by the benchmark's own test.
     "check.up",
+    "system.filesystem.readonly",
     "check.in_time.ratio",
     # They add up to a check's duration, and would only agree with it.
     "check.phase.*",
@@ -26,6 +27,7 @@ LEFT_OUT = (
     "*.uptime",
     "*.limit",
     "check.certificate.*",
+    "check.unit.restarts",
 )
 """Metrics that are not looked at unless a rule asks for their anomalies."""
 

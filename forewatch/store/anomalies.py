@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from forewatch.clock import micros
 from forewatch.detection.episode import STUCK, Episode, Verdict
 from forewatch.errors import NotFound
+from forewatch.store.ids import is_number
 from forewatch.store.schema import anomalies, series
 
 _LONGEST = micros(2 * STUCK)
@@ -38,6 +39,8 @@ def put(conn: Connection, episode: Episode) -> Episode:
 
 
 def get(conn: Connection, number: int) -> Episode | None:
+    if not is_number(number):
+        return None
     row = conn.execute(select(anomalies).where(anomalies.c.id == number)).one_or_none()
     return _episode(row) if row is not None else None
 

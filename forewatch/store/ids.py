@@ -32,3 +32,8 @@ def mark(conn: Connection, name: str) -> int:
 
 def put_mark(conn: Connection, name: str, value: int) -> None:
     upsert(conn, counters, [{"name": name, "value": value}])
+
+
+def is_number(number: int) -> bool:
+    """Whether a row may have it: what others ask for may be larger than any integer of the store."""
+    return 0 <= number < 2**63

@@ -14,7 +14,7 @@ from dataclasses import fields
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from forewatch.errors import TransitionRefused
-from forewatch.remedy.run import UNDER_WAY, Run, RunState
+from forewatch.remedy.run import UNDER_WAY, UNRECORDED, Run, RunKind, RunState
 from forewatch.store.schema import runs
 
 _COLUMNS = [runs.c[field.name] for field in fields(Run)]
@@ -48,7 +48,7 @@ _AT_WORK = (
     .where(or_(*(runs.c.state == state for state in sorted(UNDER_WAY))), runs.c.remedy.is_not(None))
     .order_by(runs.c.created_at, runs.c.id)
 )
-_ANY_WAITING = select(runs.c.id).where(runs.c.state == "waiting").limit(1)
+_WAITING = select(runs.c.kind).where(runs.c.state == "waiting")
 _INSERT = insert(runs)
 _REPLACE = update(runs).where(runs.c.id == bindparam("of"), runs.c.state == bindparam("expected"))
 
@@ -112,9 +112,11 @@ def put(conn: Connection, run: Run, expected: str | None = None) -> None:
         raise TransitionRefused(f"{run.id} cannot go from {expected} to {run.state}: {found}")
 
 
-def claim(conn: Connection, worker: str, now: int, limit: int) -> list[Run]:
-    """Take up to `limit` waiting runs, oldest first, each an attempt more."""
+def claim(conn: Connection, worker: str, now: int, limit: int, only: RunKind | None = None) -> list[Run]:
+    """Take up to `limit` waiting runs, oldest first, `only` of one kind, each an attempt more."""
     waiting = select(runs.c.id).where(runs.c.state == "waiting").order_by(runs.c.created_at, runs.c.id).limit(limit)
+    if only is not None:
+        waiting = waiting.where(runs.c.kind == only)
     ids = conn.execute(waiting).scalars().all()
     if not ids:
         return []
@@ -128,9 +130,26 @@ def claim(conn: Connection, worker: str, now: int, limit: int) -> list[Run]:
     return [claimed[id] for id in ids]
 
 
-def any_waiting(conn: Connection) -> bool:
+def any_waiting(conn: Connection, only: RunKind | None = None) -> bool:
     """Whether `claim` would find one; asked in a read transaction it costs no lock."""
-    return conn.execute(_ANY_WAITING).first() is not None
+    return any(only in (None, row.kind) for row in conn.execute(_WAITING))
+
+
+def unrecorded(conn: Connection, limit: int) -> list[Run]:
+    """Runs that are over and were carried out while Prefect was away, which has yet to be told; oldest first."""
+    found = (
+        select(*_COLUMNS)
+        .where(runs.c.flow_run_id.startswith(UNRECORDED), runs.c.finished_at.is_not(None))
+        .order_by(runs.c.created_at, runs.c.id)
+        .limit(limit)
+    )
+    return [Run(**row._mapping) for row in conn.execute(found)]
+
+
+def recorded(conn: Connection, run: Run, flow_run_id: str) -> bool:
+    """Prefect knows a run by this flow run now. False where it is somebody else's by now."""
+    meant = and_(runs.c.id == run.id, runs.c.flow_run_id == run.flow_run_id)
+    return bool(conn.execute(update(runs).where(meant).values(flow_run_id=flow_run_id)).rowcount)
 
 
 def act(conn: Connection, run_id: str, now: int) -> None:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, Row, bindparam, delete, event, exists, func, select, tuple_
 
 from forewatch.store import marks
+from forewatch.store.ids import is_number
 from forewatch.store.schema import forecasts, points, rollups, series
 from forewatch.store.upsert import insert_missing
 
@@ -37,6 +38,8 @@ class Series:
 
 
 def get(conn: Connection, series_id: int) -> Series | None:
+    if not is_number(series_id):
+        return None
     row = conn.execute(select(series).where(series.c.id == series_id)).one_or_none()
     return _series(row) if row is not None else None
 

@@ -58,7 +58,8 @@ def in_parts(
 ) -> dict[int, list[tuple[float, int]]]:
     """(sum, count) of each of `parts` equal parts of a span of days, whose edges are blurred by an hour or two."""
     found = {number: [(0.0, 0)] * parts for number in series_ids}
-    rolled = max(start, min(marks.get_all(conn).get(marks.rolled(_COARSE), 0), end))
+    # Where the clock was set back, the hour that is lived again holds what is now the future.
+    rolled = max(start, min(marks.get_all(conn).get(marks.rolled(_COARSE), 0), end - end % micros(_COARSE)))
     part = ((rollups.c.at - start) * parts // (end - start)).label("part")
     query = select(rollups.c.series_id, part, func.sum(rollups.c.sum), func.sum(rollups.c["count"]))
     query = query.where(rollups.c.resolution == _COARSE, rollups.c.at >= start, rollups.c.at < rolled)

@@ -38,8 +38,6 @@ from forewatch.store import (
     withheld,
 )
 
-_NEEDED = {"prefect": "Prefect", "worker": "the worker"}
-
 
 class StoreView:
     """`forewatch.incidents.view.View` on one open transaction, for one decision: silences it read stay as they were."""
@@ -203,8 +201,5 @@ class StoreView:
         return f"automation was stopped by {switch.actor}" + (f": {switch.reason}" if switch.reason else "")
 
     def automation_down(self) -> str | None:
-        for name, spoken in _NEEDED.items():
-            component = components.get(self._conn, name)
-            if component is not None and component.state == "down":
-                return f"{spoken} is down: {component.reason}"
-        return None
+        worker = components.get(self._conn, "worker")
+        return f"the worker is down: {worker.reason}" if worker is not None and worker.state == "down" else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.matchers import quoted
-from forewatch.incidents.telling import common
+from forewatch.incidents.wording import common
 from forewatch.notifying.sender import Rendered
 
 VERSION = "4"

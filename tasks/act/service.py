@@ -19,7 +19,7 @@ from forewatch.guard.redact import redact
 from tasks.act import pidfiles
 from tasks.act.processes import Identity, alive, identify, is_own_kind, runs_command, session_members, shown
 from tasks.act.records import Records, key_of
-from tasks.act.starting import exit_code
+from tasks.act.start import exit_code
 
 MOMENT = 0.3
 """Seconds a command is watched after its start: one that fails does so at once."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from forewatch.config.models import Config
 from forewatch.store.points import Point
 from tasks.collect import host, own
-from tasks.collect.filesystems import filesystems
+from tasks.collect.filesystems import Writable, filesystems
 from tasks.collect.gathering import Gathering
 from tasks.collect.patience import Patience
 from tasks.collect.processes import Processes
@@ -40,6 +40,7 @@ class Collector:
         self._cpu = host.Cpu()
         self._processes = Processes()
         self._smart = Smart(runtime.store)
+        self._writable = Writable(runtime.store)
         self._own = own.OwnProcesses(runtime.home, root)
         self.reasons: dict[str, str] = {}
         """What is wrong at present, by collector."""
@@ -62,7 +63,7 @@ class Collector:
             for name in ("load", "memory", "disks", "network", "descriptors"):
                 chosen[name] = self._threaded(name, getattr(host, name))
             chosen["smart"] = self._smart
-            chosen["filesystems"] = functools.partial(filesystems, patience=self._patience)
+            chosen["filesystems"] = functools.partial(filesystems, patience=self._patience, writable=self._writable)
         return chosen
 
     def _threaded(self, name: str, act: Callable[[Gathering], None]) -> Round:

@@ -1,74 +1,83 @@
-"""How full each file system is. One that does not answer is named and never holds up the others."""
+"""How full each file system is, and whether it has turned read-only.
+
+One that does not answer is named and never holds up the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 import psutil
+from sqlalchemy import Connection
 
+from forewatch.clock import micros
+from forewatch.store import points, series
+from forewatch.store.engine import Store
 from tasks.collect.gathering import Gathering
+from tasks.collect.mounts import MOST, Filesystem, Mount, Space, meant_read_only, together, worth_watching
 from tasks.collect.patience import Patience
 
-PSEUDO = frozenset(
-    {
-        "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devfs", "devpts", "devtmpfs",
-        "efivarfs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal", "fusectl", "hugetlbfs", "mqueue", "nsfs", "overlay",
-        "proc", "pstore", "ramfs", "rpc_pipefs", "securityfs", "selinuxfs", "sysfs", "tracefs",
-    }
-)  # fmt: skip
-"""Types that hold no data of their own; an `overlay` counts only as the root of a container."""
+log = logging.getLogger(__name__)
 
 TIMEOUT = 2.0
 """Seconds a mount gets to answer."""
-
-_UNWATCHED = ("/dev", "/proc", "/sys", "/run")
-
-
-@dataclass(frozen=True)
-class Mount:
-    mountpoint: str
-    device: str
-    fstype: str
-    options: str
+READ_ONLY = "system.filesystem.readonly"
+"""1 of a file system that could be written to since this machine started and no longer can, else 0."""
+READ_ONLY_EVERY = 60.0
+"""Seconds between two points of it while nothing changes."""
 
 
-@dataclass(frozen=True)
-class Space:
-    """Of one mount: sizes in bytes. `device_number` tells two mounts of the same file system from two file systems."""
+class Writable:
+    """Which mounts could be written to since the machine started; the store tells what a shift before saw.
 
-    device_number: int
-    total: int
-    free: int
-    available: int
-    """What an ordinary user can still write: less than `free` where root has a reserve."""
-    inodes: int
-    inodes_free: int
+    A mount that was read-only from the start, or is to be by `/etc/fstab`, is not among them.
+    """
 
-    @property
-    def utilization(self) -> float:
-        """As `df` has it: used of what ordinary users can have."""
-        used = self.total - self.free
-        return used / (used + self.available) if used + self.available else 0.0
+    def __init__(self, store: Store | None = None, boot: int | None = None) -> None:
+        self._store = store
+        self._boot = micros(psutil.boot_time()) if boot is None else boot
+        self._loaded = store is None
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}
+        self.keys: set[tuple[str, str]] = set()
+        self.too_many = False
+
+    async def load(self) -> None:
+        if not self._loaded and self._store is not None:
+            self.keys |= await self._store.run(self._seen, self._store)
+            self._loaded = True
+
+    def notice(self, found: list[Mount]) -> None:
+        meant = meant_read_only()
+        self.keys |= {mount.key for mount in found if not mount.read_only and mount.mountpoint not in meant}
+
+    def is_news(self, key: tuple[str, str], value: float, now: int) -> bool:
+        """Whether it is to be told: it changed, or was told long ago."""
+        before = self._told.get(key)
+        if before is not None and before[0] == value and 0 <= now - before[1] < micros(READ_ONLY_EVERY):
+            return False
+        self._told[key] = (value, now)
+        return True
+
+    def _seen(self, store: Store) -> set[tuple[str, str]]:
+        with store.read_metrics() as conn:
+            return _known(conn, self._boot)
+
+
+def _known(conn: Connection, since: int) -> set[tuple[str, str]]:
+    found = set()
+    for one in series.find(conn, READ_ONLY):
+        last = points.last(conn, one.id)
+        if last is not None and last[0] >= since:
+            mounts = one.labels.get("mounts") or one.labels.get("mountpoint", "")
+            found |= {(mountpoint, one.labels.get("device", "")) for mountpoint in mounts.split(", ")}
+    return found
 
 
 def mounts() -> list[Mount]:
     return [Mount(p.mountpoint, p.device, p.fstype, p.opts) for p in psutil.disk_partitions(all=True)]
-
-
-def worth_watching(found: Iterable[Mount]) -> list[Mount]:
-    """Mounts that can fill up, each once, the shortest path first: of a bind mount the original is named."""
-    chosen: dict[str, Mount] = {}
-    for mount in found:
-        read_only = "ro" in mount.options.split(",")
-        hidden = any(mount.mountpoint == top or mount.mountpoint.startswith(f"{top}/") for top in _UNWATCHED)
-        pseudo = mount.fstype in PSEUDO and mount.mountpoint != "/"
-        if not (read_only or hidden or pseudo):
-            chosen[mount.mountpoint] = mount  # of two over each other the later one is seen
-    return sorted(chosen.values(), key=lambda mount: (len(mount.mountpoint), mount.mountpoint))
 
 
 def space(mountpoint: str) -> Space | None:
@@ -82,17 +91,25 @@ def space(mountpoint: str) -> Space | None:
     return Space(about.st_dev, *sizes, state.f_files, state.f_ffree)
 
 
-async def filesystems(into: Gathering, patience: Patience) -> None:
-    """Utilization, usage and inodes by mountpoint and device."""
-    watched = worth_watching(await patience.call("mounts", mounts, TIMEOUT))
+async def filesystems(into: Gathering, patience: Patience, writable: Writable | None = None) -> None:
+    """Utilization, usage, inodes and whether it turned read-only, by mountpoint and device."""
+    known = writable or Writable()
+    await known.load()
+    found = await patience.call("mounts", mounts, TIMEOUT)
+    watched = worth_watching(found, known.keys)
+    _say_too_many(watched, known)
+    watched = watched[:MOST]
+    known.notice(watched)
     answers = await asyncio.gather(*(_ask(patience, mount.mountpoint) for mount in watched))
-    seen: set[int] = set()
+    measured = []
     for mount, answer in zip(watched, answers, strict=True):
         if isinstance(answer, str):
             into.problems.append(f"{mount.mountpoint}: {answer}")
-        elif answer is not None and answer.total and answer.device_number not in seen:
-            seen.add(answer.device_number)
-            _add(into, mount, answer)
+        elif answer is not None and answer.total:
+            measured.append((mount, answer))
+    for filesystem in together(measured):
+        _add(into, filesystem)
+        _add_read_only(into, filesystem, known)
 
 
 async def _ask(patience: Patience, mountpoint: str) -> Space | str | None:
@@ -104,10 +121,26 @@ async def _ask(patience: Patience, mountpoint: str) -> Space | str | None:
         return str(error)
 
 
-def _add(into: Gathering, mount: Mount, space: Space) -> None:
-    labels = {"mountpoint": mount.mountpoint, "device": mount.device}
-    into.add("system.filesystem.utilization", space.utilization, **labels)
-    into.add("system.filesystem.usage", space.total - space.free, **labels, state="used")
-    into.add("system.filesystem.usage", space.available, **labels, state="free")
-    if space.inodes:
-        into.add("system.filesystem.inodes.utilization", 1 - space.inodes_free / space.inodes, **labels)
+def _add(into: Gathering, filesystem: Filesystem) -> None:
+    labels, room = filesystem.labels, filesystem.space
+    into.add("system.filesystem.utilization", room.utilization, **labels)
+    into.add("system.filesystem.usage", room.total - room.free, **labels, state="used")
+    into.add("system.filesystem.usage", room.available, **labels, state="free")
+    if room.inodes:
+        into.add("system.filesystem.inodes.utilization", 1 - room.inodes_free / room.inodes, **labels)
+
+
+def _add_read_only(into: Gathering, filesystem: Filesystem, known: Writable) -> None:
+    ours = [mount for mount in filesystem.mounts if mount.key in known.keys]
+    if not ours:
+        return
+    value = float(any(mount.read_only for mount in ours))
+    if known.is_news(filesystem.mounts[0].key, value, into.now):
+        into.add("system.filesystem.readonly", value, **filesystem.labels)
+
+
+def _say_too_many(watched: list[Mount], known: Writable) -> None:
+    if (many := len(watched) > MOST) and not known.too_many:
+        left = ", ".join(mount.mountpoint for mount in watched[MOST : MOST + 3])
+        log.warning("of %d mounts the %d with the shortest paths are measured; not %s, ...", len(watched), MOST, left)
+    known.too_many = many

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import psutil
 
 from forewatch.config.models import Config, ProcessTarget, Service
 from tasks.collect.gathering import Gathering
+from tasks.process_names import names_of
 
 Identity = tuple[int, float]
 """Pid, and seconds from boot to start: pids are used again, and the wall clock may be set."""
@@ -126,8 +128,10 @@ class Look:
         self._named: dict[str, list[psutil.Process]] = {}
         self._ports: dict[int, set[int]] = {}
         if any(target.name is not None for target in wanted):
-            for process in psutil.process_iter(["name"]):
-                self._named.setdefault(process.info["name"], []).append(process)
+            for process in psutil.process_iter():
+                with contextlib.suppress(psutil.NoSuchProcess), process.oneshot():
+                    for name in names_of(process):
+                        self._named.setdefault(name, []).append(process)
         if any(target.port is not None for target in wanted):
             for connection in psutil.net_connections("tcp"):
                 if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.pid is not None:

@@ -1,5 +1,5 @@
 """Asking error trackers for their issues: what is new, regressed or escalating there becomes alerts here."""
 
-from tasks.feeds.feeding import Feeds
+from tasks.feeds.feed_loop import Feeds
 
 __all__ = ["Feeds"]

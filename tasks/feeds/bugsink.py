@@ -16,7 +16,7 @@ from forewatch.config.secrets import reveal
 from forewatch.config.sources import Bugsink
 from forewatch.intake.issue_changes import Look, Seen, news
 from forewatch.intake.issues import IGNORED, OPEN, RESOLVED, Issue, whole
-from forewatch.intake.sources.making import instant, optional_text, text_of, within
+from forewatch.intake.sources.making import id_of, instant, optional_text, within
 from tasks.feeds.client import Client, FeedTrouble, Gone, connected, objects, whole_look
 
 API = "/api/canonical/0"
@@ -125,8 +125,8 @@ def _issue(data: object, project: str, url: str) -> Issue:
     if not isinstance(data, dict):
         raise FeedTrouble("an issue should be an object, and is not")
     try:
-        issue_id = text_of(data, "id", "issue.")
-        first_seen, last_seen = instant(text_of(data, "first_seen", "")), instant(text_of(data, "last_seen", ""))
+        issue_id = id_of(data, "id", "issue.")
+        first_seen, last_seen = instant(id_of(data, "first_seen", "")), instant(id_of(data, "last_seen", ""))
     except ValueError as error:
         raise FeedTrouble(f"an issue cannot be read: {error}") from error
     kind, value = optional_text(data, "calculated_type"), optional_text(data, "calculated_value")

@@ -12,6 +12,7 @@ from forewatch.config.secrets import reveal
 from forewatch.config.sources import SentryApi
 from forewatch.intake.issue_changes import Look, Seen
 from forewatch.intake.issues import Issue, sentry_issue
+from forewatch.intake.sources.making import instant
 from tasks.feeds.client import Client, FeedTrouble, Gone, Query, connected, objects, whole_look
 
 PAGE = "100"
@@ -97,6 +98,6 @@ def _issue(data: object, now: int) -> Issue:
     if not isinstance(data, dict):
         raise FeedTrouble("an issue should be an object, and is not")
     try:
-        return sentry_issue(data, now)
+        return sentry_issue(data, now, instant)
     except ValueError as error:
         raise FeedTrouble(f"an issue cannot be read: {error}") from error

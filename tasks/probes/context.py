@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from forewatch.checking.heartbeats import Verdict
+from forewatch.checking.restarts import Restarts
 from forewatch.config.targets import HeartbeatTarget
 from forewatch.orchestration.lateness import Lateness
 from tasks.collect.patience import Patience
@@ -30,6 +31,8 @@ class ProbeContext:
         self.names = Names()
         self.processes = ProcessTable()
         self.patience = Patience()
+        self.restarts = Restarts()
+        """How often systemd restarted units of late."""
         self.lateness = Lateness()
         """How late this loop runs; known where somebody measures it."""
         self.remarks = Remarks()

@@ -2,7 +2,7 @@
 
 Without `expect.answers` any record of the type passes. With it, the answers must be exactly these, in any order: the
 one that should not be there is what such a check is to find. An empty list passes where there is no such record.
-Answers are written as in a zone file, without the last dot: `10 mail.example`, `0 issue ca.example`, `v=spf1 -all`.
+Answers are written as in a zone file or as people read them (`dns_answers`): `10 mail.example`, `v=spf1 -all`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import dns.resolver
 import dns.reversename
 
 from forewatch.config.targets import DNS_PORT, name_server
-from tasks.probes import words
+from tasks.probes import dns_answers, words
 from tasks.probes.attempt import Answer, Attempt, Failing
 
 _SHOWN = 8
@@ -39,7 +39,8 @@ async def attempt(a: Attempt) -> Answer:
     reply, server = await _ask(a, query, servers)
     rcode = dns.rcode.to_text(reply.rcode())
     shown = name.to_text(omit_final_dot=True)
-    found = _answers(reply, target.type)
+    answers = _answers(reply, target.type)
+    found = sorted(map(dns_answers.shown, answers))
     details = {"rcode": rcode, "answers": found, "server": server}
     wanted = a.check.expect.answers
     if wanted == [] and rcode in ("NOERROR", "NXDOMAIN") and not found:
@@ -50,7 +51,7 @@ async def attempt(a: Attempt) -> Answer:
         raise Failing(f"{rcode} from {server} for {shown}", details)
     if not found:
         raise Failing(f"{shown} has no {target.type} record (NOERROR from {server})", details)
-    if wanted is not None and sorted(found) != sorted(_plain(one, target.type) for one in wanted):
+    if wanted is not None and not dns_answers.same(answers, wanted, target.type):
         raise Failing(f"{shown} is {_listed(found)}, expected {_listed(wanted) or 'no record'}", details)
     return Answer(f"{shown} is {_listed(found)}", details)
 
@@ -108,24 +109,10 @@ async def _ask(
     raise Failing(f"{where} does not speak DNS: {failed}") from failed
 
 
-def _answers(reply: dns.message.Message, kind: str) -> list[str]:
+def _answers(reply: dns.message.Message, kind: str) -> list[bytes]:
     """Of the type asked for, wherever a chain of aliases ends."""
     wanted = dns.rdatatype.from_text(kind)
-    return sorted(_plain(one.to_text(), kind) for rrset in reply.answer if rrset.rdtype == wanted for one in rrset)
-
-
-def _plain(text: str, kind: str) -> str:
-    """One spelling of an answer, ours or the server's: no quotes, no last dots, and names in small letters."""
-    if kind == "TXT":
-        return "".join(text.split('" "')).removeprefix('"').removesuffix('"')
-    if kind in ("A", "AAAA"):
-        try:
-            return str(ipaddress.ip_address(text))
-        except ValueError:
-            return text
-    if kind == "CAA":
-        return text.replace('"', "")
-    return " ".join(word if word == "." else word.removesuffix(".") for word in text.lower().split())
+    return [dns_answers.answer(one) for rrset in reply.answer if rrset.rdtype == wanted for one in rrset]
 
 
 def _listed(answers: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ import itertools
 import logging
 import random
 import resource
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,7 +100,8 @@ def descriptors(wanted: int) -> int:
 class CheckEngine:
     """`start`, then `reconfigure` as often as needed, then `stop`; all on one loop.
 
-    `states` and `firing` (labels of firing alerts, ours among them) are what the watch before left. `on_transition` and
+    `states`, `restarts` (of units: seconds before now, as negative, and count) and `firing` (labels of firing alerts,
+    ours among them) are what the watch before left. `on_transition` and
     `on_results` may fail: what they did not take comes again. They must not call `stop` or `reconfigure` themselves.
     """
 
@@ -114,6 +115,7 @@ class CheckEngine:
         *,
         firing: Iterable[Labels] = (),
         calls: JudgeCalls | None = None,
+        restarts: Mapping[tuple[str, bool], Sequence[tuple[float, int]]] | None = None,
         clock: Clock | None = None,
         probe: Probe = probe,
         at_once: int = AT_ONCE,
@@ -128,6 +130,7 @@ class CheckEngine:
         self._first_round = first_round
         self._random = rng or random.Random()
         self._context = ProbeContext(folder, calls)
+        self._restarts = restarts or {}
         self._planned = monitors(config)
         firing = list(firing)
         self._taken, self._orphans, self._moved = take_over(self._planned, states, firing)
@@ -193,6 +196,9 @@ class CheckEngine:
     async def start(self) -> None:
         """Begin to watch, and clear the alerts of checks that are no longer configured."""
         self._own_lateness.start()
+        now = asyncio.get_running_loop().time()
+        for unit, seen in self._restarts.items():
+            self._context.restarts.remember(unit, [(now + before, count) for before, count in seen])
         self._flusher = asyncio.create_task(self._flush_again_and_again(), name="hand over check results")
         for monitor in self._planned:
             self._watch(monitor, self._taken[monitor.key])

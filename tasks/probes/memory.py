@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
+from forewatch.checking.restarts import SPAN
 from forewatch.checking.results import CheckKey, CheckResult, CheckState, Monitor
-from forewatch.clock import micros
+from forewatch.clock import micros, seconds
 from forewatch.store import check_states, points, series
 
 UP = "check.up"
@@ -22,6 +23,8 @@ CERTIFICATE = "check.certificate.left"
 """Seconds until the certificate a server showed expires; negative once it has."""
 CERTIFICATE_EVERY = 600.0
 """Seconds between two points of a certificate: it ages at a rate everybody knows."""
+RESTARTS = "check.unit.restarts"
+"""systemd's count of a unit's restarts, as each watch sees it first and whenever it changes."""
 PHASES_EVERY = 60.0
 """Seconds between two looks at a check's phases: they are to explain what its duration shows."""
 PHASES_AT_ONCE = 100
@@ -29,14 +32,19 @@ PHASES_AT_ONCE = 100
 
 Told = dict[series.Key, int]
 """When what is told now and then was told last, in microseconds."""
+Restarts = dict[CheckKey, str]
+"""What was written last of a unit's restarts."""
 
 
-def write(conn: Connection, results: Sequence[CheckResult], told: Told | None = None) -> None:
+def write(
+    conn: Connection, results: Sequence[CheckResult], told: Told | None = None, restarts: Restarts | None = None
+) -> None:
     """Store a batch of results: all their points, and the last state of each check.
 
-    `told` is kept by the caller from batch to batch.
+    `told` and `restarts` are kept by the caller from batch to batch.
     """
     told = {} if told is None else told
+    counted = {} if restarts is None else restarts
     batch: list[points.Row] = []
     last: dict[CheckKey, CheckResult] = {}
     phased = 0
@@ -57,6 +65,10 @@ def write(conn: Connection, results: Sequence[CheckResult], told: Told | None = 
         left = details.get("certificate_left")
         if left is not None and _due(told, certificate := _series(CERTIFICATE, key), at, CERTIFICATE_EVERY):
             batch.append((certificate, at, float(left)))
+        count = details.get("restarts")
+        if count is not None and counted.get(one.key) != count:
+            batch.append((_series(RESTARTS, key), at, float(count)))
+            counted[one.key] = count
     points.write_rows(conn, batch)
     check_states.put_many(conn, [_row(one) for one in last.values()])
 
@@ -85,6 +97,22 @@ def load(conn: Connection) -> dict[CheckKey, CheckState]:
         CheckKey(*row.key): CheckState(row.status, row.failures, row.successes, row.since, row.at, row.reason)
         for row in check_states.get_all(conn)
     }
+
+
+def restarted(
+    conn: Connection, watched: Iterable[Monitor], now: int
+) -> dict[tuple[str, bool], list[tuple[float, int]]]:
+    """What earlier watches saw of units' restarts within the hour: by unit, seconds ago (as negative) and count."""
+    keys = {monitor.key: monitor.check.systemd for monitor in watched if monitor.check.systemd is not None}
+    if not keys:
+        return {}
+    known = {one.id: CheckKey(**one.labels) for one in series.find(conn, RESTARTS)}
+    found = points.window(conn, [number for number, key in known.items() if key in keys], now - micros(SPAN), now)
+    seen: dict[tuple[str, bool], list[tuple[float, int]]] = {}
+    for number, values in found.items():
+        unit = keys[known[number]]
+        seen[unit.unit, unit.user] = [(seconds(at - now), int(value)) for at, value in values]
+    return seen
 
 
 def forget_others(conn: Connection, watched: Iterable[Monitor]) -> None:

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 import psutil
 
+from tasks.process_names import names_of
+
 FRESH = 0.5
 """Seconds a reading is used for."""
 
@@ -22,7 +24,7 @@ class ProcessTable:
         self._ports = _Reading(_by_port)
 
     async def named(self, name: str) -> list[int]:
-        """The pids of living processes of that name, lowest first."""
+        """The pids of living processes of that name, lowest first; a script's is its file's name."""
         return (await self._names.get()).get(name, [])
 
     async def listening(self, port: int) -> list[int] | None:
@@ -49,9 +51,16 @@ class _Reading(Generic[Key]):
 
 def _by_name() -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for process in psutil.process_iter(["name", "status"]):
-        if process.info["status"] not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-            found.setdefault(process.info["name"], []).append(process.pid)
+    for process in psutil.process_iter():
+        try:
+            with process.oneshot():
+                if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+                    continue
+                called = names_of(process)
+        except psutil.NoSuchProcess:
+            continue
+        for name in called:
+            found.setdefault(name, []).append(process.pid)
     return found
 
 

@@ -1,7 +1,8 @@
 """The `sql` check: does a database answer a query, and as expected?
 
 Without `expect` any answer passes. `expect.value` is the first column of the first row, `expect.rows` how many rows
-there are; a comparison belongs in the query (`SELECT count(*) < 1000 FROM jobs`, `value: true`).
+there are; a comparison belongs in the query (`SELECT count(*) < 1000 FROM jobs`, `value: true`). The query goes to the
+database as it stands: colons, percent signs, backslashes and question marks are the query's own.
 
 Each try has a connection of its own, which never commits, and of SQLite and PostgreSQL may only read. It runs in a
 thread of its own, which a database that hangs may keep, and the loop does not wait for. PostgreSQL goes by asyncpg,
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, NullPool, create_engine, event, text
+from sqlalchemy import Connection, NullPool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, ResourceClosedError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -115,8 +116,7 @@ async def _ask_async(url: URL, query: str, timeout: float) -> Sequence[Sequence[
     async with asyncio.timeout(timeout):
         try:
             async with engine.connect() as conn:
-                await conn.run_sync(_read_only)
-                return await (await conn.stream(text(query))).fetchmany(MOST_ROWS)
+                return await conn.run_sync(_rows, query)
         finally:
             await engine.dispose()
 
@@ -127,10 +127,16 @@ def _ask_sync(url: URL, query: str, timeout: float) -> Sequence[Sequence[Any]]:
         _end_in_time(engine, time.monotonic() + timeout)
     try:
         with engine.connect() as conn:
-            _read_only(conn)
-            return conn.execution_options(stream_results=True).execute(text(query)).fetchmany(MOST_ROWS)
+            return _rows(conn, query)
     finally:
         engine.dispose()
+
+
+def _rows(conn: Connection, query: str) -> Sequence[Sequence[Any]]:
+    _read_only(conn)
+    # With parameters, even none of them, some drivers would take a percent sign for a place to put one.
+    as_it_stands = conn.execution_options(stream_results=True, no_parameters=True)
+    return as_it_stands.exec_driver_sql(query).fetchmany(MOST_ROWS)
 
 
 def _arguments(url: URL, timeout: float) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 Without `expect.state` a unit passes while it is active, or reloads itself. A job that a timer starts is inactive in
 between: `expect: {state: [active, activating, inactive]}` passes then, unless its last run failed.
+
+A unit that systemd restarts again and again is active at nearly every look; it fails once it was restarted
+`restarts_per_hour` times within an hour.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from tasks.probes.attempt import Answer, Attempt, Failing
 from tasks.probes.program import run
+from tasks.probes.words import spoken
 
 PROPERTIES = ("LoadState", "ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts")
 RUNNING = ("active", "reloading", "refreshing")
@@ -37,8 +42,19 @@ async def attempt(a: Attempt) -> Answer:
     if code != 0 or "ActiveState" not in found:
         said = output.strip().splitlines()
         raise Failing(f"could not be checked: {said[0] if said else f'systemctl ended with exit {code}'}")
+    count = int(found["NRestarts"]) if found.get("NRestarts", "").isdigit() else None
+    now = asyncio.get_running_loop().time()
+    lately = None if count is None else a.context.restarts.seen((target.unit, target.user), count, now)
     wanted = a.check.expect.state
-    return judge(target.unit, found, RUNNING if wanted is None else (wanted,) if isinstance(wanted, str) else wanted)
+    answer = judge(target.unit, found, RUNNING if wanted is None else (wanted,) if isinstance(wanted, str) else wanted)
+    if lately is not None and target.restarts_per_hour is not None and lately[0] >= target.restarts_per_hour:
+        times, within = lately
+        raise Failing(
+            f"{answer.reason}, but systemd restarted it {times} times within {spoken(within)} "
+            f"(restarts_per_hour: {target.restarts_per_hour})",
+            {**answer.details, "restarts_within_an_hour": times},
+        )
+    return answer
 
 
 def parse(output: str) -> dict[str, str]:

@@ -30,7 +30,8 @@ from forewatch.detection.objectives import (
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.reports.objectives import Figures, figures
-from forewatch.series.objective_answers import Counted, ServiceObjective, service_objectives
+from forewatch.series.maintenance_spans import Spans, maintained
+from forewatch.series.objective_answers import Counted, ServiceObjective, longest_window, service_objectives
 from forewatch.store import alerts, points
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
@@ -43,6 +44,8 @@ LEFT = "objective.budget.left"
 """Share of the error budget that is left: 1 untouched, below 0 overspent."""
 EVERY = 60.0
 """Seconds between two looks at the whole window of an objective, at least."""
+MAINTENANCE_EVERY = 10.0
+"""Seconds between two looks at what is in maintenance."""
 AT_ONCE = 25
 """Whole windows looked at in a tick at most, so that none takes long."""
 GONE_AFTER = 86_400.0
@@ -76,6 +79,8 @@ class ObjectiveEngine:
         self._begun = 0
         self._left: list[int] = []
         self._figures: dict[int, Figures] = {}
+        self._maintained: Spans = {}
+        self._looked: int | None = None
 
     def tick(self, config: Config, now: int) -> list[ObjectiveEvent]:
         """The alerts raised and cleared by the answers up to `now`.
@@ -95,6 +100,7 @@ class ObjectiveEngine:
                 self._in_time.tick(self._objectives, now)
             except StoreUnavailable as error:
                 log.error("which answers came in time is not counted: %s", error)
+            self._look_for_maintenance(config, now)
             with self._store.read_metrics() as conn:
                 self._counted = self._current(conn)
                 events += self._judge(conn, self._counted, firing, now)
@@ -121,7 +127,7 @@ class ObjectiveEngine:
         if config is self._config:
             return
         self._config, self._objectives, self._counted = config, service_objectives(config), None
-        self._figures, self._begun, self._left = {}, 0, []
+        self._figures, self._begun, self._left, self._looked = {}, 0, [], None
         self._paces = [
             _Pace(place, one, speed, labels, fingerprint(labels))
             for place, one in enumerate(self._objectives)
@@ -135,9 +141,22 @@ class ObjectiveEngine:
         reason = "the objective is gone or changed"
         return [AlertCleared(firing.pop(mark), now, {"reason": reason}, unwatched=True) for mark in sorted(gone)]
 
+    def _look_for_maintenance(self, config: Config, now: int) -> None:
+        if self._looked is not None and 0 <= now - self._looked < micros(MAINTENANCE_EVERY):
+            return
+        self._looked = now
+        start = now - micros(longest_window(self._objectives))
+        try:
+            with self._store.read() as conn:
+                self._maintained = maintained(conn, config, start, now + micros(MAINTENANCE_EVERY))
+        except StoreUnavailable as error:
+            log.error("what is in maintenance cannot be read, it is as it was: %s", error)
+
     def _current(self, conn: Connection) -> Counted:
         known = self._counted
-        return known if known is not None and known.is_current(conn) else Counted(conn, self._objectives)
+        counted = known if known is not None and known.is_current(conn) else Counted(conn, self._objectives)
+        counted.leave_out(self._maintained)
+        return counted
 
     def _judge(self, conn: Connection, counted: Counted, firing: dict[str, Labels], now: int) -> list[ObjectiveEvent]:
         events: list[ObjectiveEvent] = []

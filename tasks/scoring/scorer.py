@@ -26,8 +26,8 @@ from forewatch.store.engine import Store
 from forewatch.store.points import Mean
 from forewatch.store.series import Series
 from forewatch.store.slices import SLICE
-from tasks.scoring.silence import present_since, silences
-from tasks.scoring.watched import Watched, begun, restored
+from tasks.scoring.missing_data import present_since, silences
+from tasks.scoring.scored_series import Watched, begun, restored
 
 log = logging.getLogger("forewatch.anomalies")
 

@@ -42,11 +42,12 @@ class CheckHealth:
         self._follow: asyncio.Task[None] | None = None
         self._durations: dict[CheckKey, float] = {}
         self._told: memory.Told = {}
+        self._restarts: memory.Restarts = {}
 
     async def start(self) -> None:
         # In a thread: thousands of services take seconds to read, and the beat goes on meanwhile.
         version, config = await asyncio.to_thread(self._runtime.configuration.current)
-        states, firing = await self._runtime.store.run(self._left_by_the_watch_before)
+        states, restarts, firing = await self._runtime.store.run(self._left_by_the_watch_before, config)
         self._engine = CheckEngine(
             config,
             Path(config.folder),
@@ -55,6 +56,7 @@ class CheckHealth:
             self._on_results,
             firing=firing,
             calls=Calls(self._runtime.store, self._runtime.clock),
+            restarts=restarts,
             clock=self._runtime.clock,
         )
         await self._engine.start()
@@ -88,17 +90,21 @@ class CheckHealth:
             for key, state in sorted(states.items())
         ]
 
-    def _left_by_the_watch_before(self) -> tuple[dict[CheckKey, CheckState], list[Labels]]:
+    def _left_by_the_watch_before(
+        self, config: Config
+    ) -> tuple[dict[CheckKey, CheckState], dict[tuple[str, bool], list[tuple[float, int]]], list[Labels]]:
         states: dict[CheckKey, CheckState] = {}
+        restarts: dict[tuple[str, bool], list[tuple[float, int]]] = {}
         try:
             with self._runtime.store.read_metrics() as conn:
                 states = memory.load(conn)
+                restarts = memory.restarted(conn, monitors(config), self._runtime.clock.now())
         except StoreUnavailable as error:
             # Every check is found out anew, and what fires is known from the alerts.
             log.error("what the checks said last cannot be read, the watch begins without: %s", error)
         with self._runtime.store.read() as conn:
             firing = [alert.labels for alert in alerts.all_firing(conn) if alert.name in (ALERT_NAME, OVERLOADED)]
-        return states, firing
+        return states, restarts, firing
 
     async def _on_transition(self, event: Event) -> None:
         try:
@@ -112,7 +118,7 @@ class CheckHealth:
     def _store(self, results: list[CheckResult]) -> None:
         self._durations.update((one.key, one.result.duration) for one in results)
         with self._runtime.store.measure() as conn:
-            memory.write(conn, results, self._told)
+            memory.write(conn, results, self._told, self._restarts)
 
     def _forget_others(self, config: Config) -> None:
         try:

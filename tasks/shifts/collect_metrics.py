@@ -18,7 +18,7 @@ from tasks.collect import Collector
 from tasks.feeds import Feeds
 from tasks.rules.evaluate_objectives import ObjectiveEngine
 from tasks.rules.evaluate_rules import RuleEngine
-from tasks.score_anomalies import AnomalyScoring
+from tasks.scoring.scoring_loop import AnomalyScoring
 from tasks.shifts.decider import Decider
 
 log = logging.getLogger("forewatch.collect_metrics")

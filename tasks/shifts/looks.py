@@ -15,20 +15,20 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from forewatch.alerting.alert import Alert
-from forewatch.bell import Bell
+from forewatch.bell import Bell, ring
 from forewatch.checking.results import CheckKey, CheckResult
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
 from forewatch.incidents.deciding.dependencies import PROBED_WITHIN
 from forewatch.incidents.events import Event, ShadowRehearsed
 from forewatch.remedy.choose import choose
-from forewatch.runs.look import AGAIN_WITHIN, FRESH
+from forewatch.runs.look import AGAIN_WITHIN, FRESH, answered_bell
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, looks
 from forewatch.store.looks import Look
 from forewatch.store.shifts import Fence, check_fence
 from forewatch.units import format_duration
-from tasks.act.rehearsing import rehearse
+from tasks.act.rehearsal import rehearse
 from tasks.probes.engine import CheckEngine
 
 log = logging.getLogger("forewatch.check_health")
@@ -90,7 +90,8 @@ class Looks:
                 await self._rehearse(look)
                 return
             seen = await self.see((CheckKey(*key) for key in look.keys), urgent=look.purpose == "act")
-            await self._runtime.store.run(self._write, look.id, seen)
+            if await self._runtime.store.run(self._write, look.id, seen):
+                ring(self._runtime.home, answered_bell(look.id))
         except (Fenced, StoreUnavailable) as error:
             # Unanswered is unknown to who asked, and stops nothing.
             log.warning("look %d for %s is not answered: %s", look.id, look.subject, error)
@@ -121,10 +122,12 @@ class Looks:
     async def _ask_the_old_again(self, found: dict[CheckKey, CheckResult | None]) -> None:
         """Bring results up to date that have grown old meanwhile; one that does not answer soon stays as it is."""
         again: dict[CheckKey, asyncio.Future[CheckResult]] = {}
-        for key in [key for key, result in found.items() if result is not None]:
+        for key, result in list(found.items()):
             latest = self._engine.latest(key)
             if latest is not None and latest[1] < FRESH:
                 found[key] = latest[0]  # its own round came meanwhile
+            elif result is None:
+                continue  # it had its time already
             elif latest is not None and (future := self._engine.soon(key)) is not None:
                 again[key] = future
         if again:

@@ -158,7 +158,7 @@ class PagePeople:
                 if await self._all_standing(seen):
                     await heartbeat.beat(wish)
                 else:
-                    log.error("no heartbeat is sent: not all shifts stand watch")
+                    log.error("no heartbeat is sent: not all shifts are on watch")
             except Exception as error:  # noqa: BLE001 - its own trouble must not end the heartbeat
                 report(error, shift="page-people")
                 log.warning("the heartbeat could not be sent: %s", error)

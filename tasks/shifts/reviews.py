@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from forewatch.errors import Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
-from forewatch.incidents.deciding.looking import keys_for
+from forewatch.incidents.deciding.look_before_acting import keys_for
 from forewatch.incidents.events import TimerDue
 from forewatch.runs.look import Seen, look
 from forewatch.runtime import Runtime

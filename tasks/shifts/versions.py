@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from forewatch.alerting.rerouting import rerouted
+from forewatch.alerting.route_change import rerouted
 from forewatch.config.models import Config
 from forewatch.errors import ForewatchError
 from forewatch.incidents.events import Event, RemediesChanged, RoutesChanged

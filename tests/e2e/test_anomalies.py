@@ -66,7 +66,7 @@ def forewatch(folder: Path, victim: Victim, healable: Victim, receiver: Receiver
 
 def test_one_anomalous_metric_is_a_note_and_two_of_a_service_are_an_alert(forewatch: Forewatch) -> None:
     (incident,) = wait_for("an incident of healable", lambda: forewatch.incidents("healable"))
-    assert incident.title.startswith("healable is not as usual: app.")
+    assert incident.title.startswith("healable behaves unusually: app.")
     assert forewatch.incidents("victim") == []
     with forewatch.runtime() as runtime, runtime.store.read_metrics() as conn:
         told = {one.told for one in anomalies.listing(conn)}

@@ -96,7 +96,7 @@ def test_version_and_login(forewatch: Forewatch) -> None:
 
 
 def test_check_says_that_the_configuration_is_right(forewatch: Forewatch) -> None:
-    assert said(forewatch, "check") == "forewatch.yaml is right.\n"
+    assert said(forewatch, "check") == "forewatch.yaml is valid.\n"
 
 
 def test_probe_says_how_each_target_is_and_exits_by_it(forewatch: Forewatch, victim: Victim) -> None:
@@ -131,7 +131,7 @@ def test_doctor_finds_nothing_wrong(forewatch: Forewatch) -> None:
 
 
 def test_a_notifier_is_tried(forewatch: Forewatch, receiver: Receiver) -> None:
-    assert re.fullmatch(r"hook took it: 204 in \d+ms\n", said(forewatch, "notify", "test", "hook"))
+    assert re.fullmatch(r"hook accepted it: 204 in \d+ms\n", said(forewatch, "notify", "test", "hook"))
     assert receiver.received[-1].kind == "test"
     assert "there is no notifier hok" in complaint(forewatch, "notify", "test", "hok")
 
@@ -191,7 +191,7 @@ def test_a_runbook_runs_from_the_command_line(forewatch: Forewatch, tmp_path: Pa
     text = said(
         forewatch, "runbooks", "run", "write-file", "--with", f"path={file}", "--with", "times=2", "-w", "how=loud"
     )
-    assert re.fullmatch(r"RUN-\d+ is asked for\.\nRUN-\d+ is done: wrote 6 characters\n", text)
+    assert re.fullmatch(r"RUN-\d+ is queued\.\nRUN-\d+ is done: wrote 6 characters\n", text)
     assert file.read_text() == "HEYHEY"
     run = text.split()[0]
     assert "write-file" in said(forewatch, "why", run)

@@ -182,7 +182,7 @@ def test_a_first_start_without_a_configuration_writes_one(tmp_path: Path) -> Non
     forewatch = Forewatch(tmp_path)
     try:
         forewatch.up(wait=False)
-        wait_for("the watch to begin", lambda: "page-people stands watch" in forewatch.output, timeout=90)
+        wait_for("the watch to begin", lambda: "page-people is on watch" in forewatch.output, timeout=90)
         assert f"No configuration yet: wrote {forewatch.config}, which watches this machine and Forewatch itself." in (
             forewatch.output
         )

@@ -91,15 +91,16 @@ def test_everything_about_it_can_be_read_in_prefect_and_leads_there_and_back(
     assert respond["state_type"] == "COMPLETED"
     assert {incident.id, "healable", run.id} <= set(respond["tags"])
     filter = {"flow_runs": {"parent_flow_run_id": {"any_": [respond["id"]]}}}
-    [below] = forewatch.prefect("POST", "/flow_runs/filter", filter)
-    assert below["state_type"] == "COMPLETED"
-    wait_for("the subflow's name", lambda: _name(forewatch, below["id"]) == f"restart-service {run.id}")
+    [below] = wait_for("the runbook's own flow run", lambda: forewatch.prefect("POST", "/flow_runs/filter", filter))
+    assert below["name"] == f"restart-service {run.id}"
+    assert final(forewatch, below["id"])["state_type"] == "COMPLETED"
+    assert respond["parameters"] == {"run": run.id}
 
     def steps() -> Any:
         found = forewatch.prefect(
             "POST",
             "/task_runs/filter",
-            {"task_runs": {"flow_run_id": {"any_": [below["id"]]}}, "sort": "END_TIME_DESC"},
+            {"task_runs": {"flow_run_id": {"any_": [respond["id"]]}}, "sort": "END_TIME_DESC"},
         )
         done = {task["name"].rpartition("-")[0] or task["name"] for task in found if task["state_type"] == "COMPLETED"}
         return found if len(done) >= 3 else None
@@ -117,10 +118,6 @@ def test_everything_about_it_can_be_read_in_prefect_and_leads_there_and_back(
     assert page.status_code == 200
     assert f"/runs/flow-run/{respond['id']}" in page.text
     assert run.id in page.text
-
-
-def _name(forewatch: Forewatch, flow_run_id: str) -> str:
-    return str(forewatch.prefect("GET", f"/flow_runs/{flow_run_id}")["name"])
 
 
 def test_why_prints_the_chain_of_every_part_of_it(forewatch: Forewatch, services: dict[str, Victim]) -> None:

@@ -27,7 +27,7 @@ from tasks.act.processes import (
     session_members,
 )
 from tasks.act.records import Records, Started, key_of
-from tasks.act.starting import MARK, environment, exit_code, start_detached, started_by
+from tasks.act.start import MARK, environment, exit_code, start_detached, started_by
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
@@ -106,7 +106,7 @@ def test_it_survives_the_death_of_its_parent(tmp_path):
     script = f"""
 import sys
 from pathlib import Path
-from tasks.act.starting import environment, start_detached
+from tasks.act.start import environment, start_detached
 folder = Path({str(tmp_path)!r})
 identity = start_detached({SLEEP!r}, folder=folder, directory=folder, output=folder / "out.log",
                           env=environment([], "RUN-1"))

@@ -17,7 +17,7 @@ import pytest
 
 from forewatch.checking.heartbeats import key_of
 from forewatch.clock import SystemClock
-from forewatch.config.follow import ConfigWatcher
+from forewatch.config.reload import ConfigWatcher
 from forewatch.home import Home
 from forewatch.orchestration.settings import Settings
 from forewatch.store import pings

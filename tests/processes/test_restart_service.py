@@ -26,7 +26,7 @@ from forewatch.store.engine import Store
 from runbooks.restart_service import restart_service
 from tasks.act.processes import identify, send, session_members
 from tasks.act.records import Records
-from tasks.act.starting import environment, start_detached
+from tasks.act.start import environment, start_detached
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(61)"]
 STUBBORN = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(61)"]

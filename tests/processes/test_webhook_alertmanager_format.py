@@ -13,7 +13,7 @@ from forewatch.alerting.notification import Notification
 from forewatch.clock import micros
 from forewatch.config.models import Notifier, Webhook
 from forewatch.config.sources import Source
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.intake.sources.alertmanager_webhook import parse
 from forewatch.notifying.content import Links, complete
@@ -120,7 +120,7 @@ async def posted(receiver, content, *, kind="page", incident_id=None, alert=None
 
 def of_group(firing=(), resolved=(), reason="first notification"):
     labels = {"alertname": "CheckFailing"}
-    return telling.of_group('{}/{}:{alertname="CheckFailing"}', labels, reason, firing, resolved)
+    return wording.of_group('{}/{}:{alertname="CheckFailing"}', labels, reason, firing, resolved)
 
 
 async def test_a_notice_of_a_group_is_what_alertmanager_sends(receiver):
@@ -180,7 +180,7 @@ async def test_what_a_large_group_leaves_out_is_counted_too(receiver):
 
 async def test_a_page_of_an_incident_is_a_group_of_one_alert(receiver):
     alert = an_alert(1)
-    said = telling.trouble(alert, "INC-7", {}, "No remedy is set for it.", None)
+    said = wording.trouble(alert, "INC-7", {}, "No remedy is set for it.", None)
     body = await posted(receiver, said, incident_id="INC-7", alert=alert)
     [sent] = body["alerts"]
     assert (sent["labels"], sent["fingerprint"]) == (alert.labels, alert.fingerprint)
@@ -195,7 +195,7 @@ async def test_a_page_of_an_incident_is_a_group_of_one_alert(receiver):
 
 async def test_a_page_says_that_it_fires_though_it_arrives_when_that_is_over(receiver):
     alert = over(an_alert(1))
-    body = await posted(receiver, telling.trouble(alert, "INC-7", {}, "", None), incident_id="INC-7", alert=alert)
+    body = await posted(receiver, wording.trouble(alert, "INC-7", {}, "", None), incident_id="INC-7", alert=alert)
     assert body["status"] == "firing"
 
 

@@ -163,6 +163,7 @@ _OF_ALL: dict[str, tuple[int, Any]] = {
     "ends a silence": (1, lambda r: {}),
     "stops automation": (1, lambda r: {"lasts": _seconds(r, 40)}),
     "Prefect is away": (1, lambda r: {"lasts": _seconds(r, 40)}),
+    "the worker is away": (1, lambda r: {"lasts": _seconds(r, 40)}),
     "the disk is full": (1, lambda r: {"lasts": _seconds(r, 15)}),
     "is killed": (3, lambda r: {"role": r.choice(ROLES)}),
     "a run hangs": (3, lambda r: {"about": r.choice(_RUNS_HANG), "lasts": r.choice([10.0, 20.0, 30.0])}),

@@ -15,9 +15,9 @@ from sqlalchemy import select, update
 
 import forewatch.deciding
 import forewatch.incidents.deciding.alerts
-import forewatch.incidents.deciding.withholding
+import forewatch.incidents.deciding.withheld_alerts
 import forewatch.intake.drain
-import forewatch.intake.waiting
+import forewatch.intake.pending
 import forewatch.store.alerts
 import forewatch.store.inbox
 import forewatch.store.outbox
@@ -183,7 +183,7 @@ def _decide_in_two() -> Any:
         count = min(most, len(queue.items))
         with self._store.decide() as conn:
             forewatch.store.inbox.put_mark(conn, queue.items[count - 1].after, queue.lane)
-        with mock.patch.object(forewatch.intake.waiting.Waiting, "stands", return_value=True):
+        with mock.patch.object(forewatch.intake.pending.Waiting, "stands", return_value=True):
             return real(self, queue, most)
 
     return decide
@@ -252,7 +252,7 @@ def _end_lost() -> Iterator[None]:
 
 @planted("alerts on both sides of an inhibition hush each other", among_groups)
 def _both_sides() -> Iterator[None]:
-    with instead(forewatch.incidents.deciding.withholding, _inhibited=_inhibited_by_anything):
+    with instead(forewatch.incidents.deciding.withheld_alerts, _inhibited=_inhibited_by_anything):
         yield
 
 

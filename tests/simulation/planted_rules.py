@@ -10,7 +10,7 @@ from unittest import mock
 
 from forewatch.alerting.alert import at_least
 from forewatch.clock import micros
-from forewatch.incidents.deciding import alerts, announcing, automation, correlating, retrying
+from forewatch.incidents.deciding import alert_response, alerts, automation, correlation, remedy_retry
 
 Plant = Callable[[], Any]
 
@@ -42,18 +42,18 @@ def instead(module: Any, **others: Any) -> Any:
 
 @planted("who was told of the incident counts as told of its alerts", breaks="named")
 def _told_by_incident() -> Iterator[None]:
-    with instead(announcing, tell_of_trouble=_only_who_knows_nothing(lambda incident: True)):
+    with instead(alert_response, tell_of_trouble=_only_who_knows_nothing(lambda incident: True)):
         yield
 
 
 @planted("what joins an acknowledged incident is told to nobody", breaks="named", among=("falls ill", "acknowledges"))
 def _swallowed() -> Iterator[None]:
-    with instead(announcing, tell_of_trouble=_only_who_knows_nothing(lambda one: one.status == "acknowledged")):
+    with instead(alert_response, tell_of_trouble=_only_who_knows_nothing(lambda one: one.status == "acknowledged")):
         yield
 
 
 def _only_who_knows_nothing(applies: Callable[[Any], bool]) -> Any:
-    real = announcing.tell_of_trouble
+    real = alert_response.tell_of_trouble
 
     def tell(draft: Any, incident: Any, alert: Any, routes: Any, said: Any, **more: Any) -> None:
         heard = draft.view.heard(incident.id, alert) if applies(incident) and not draft.opened(incident.id) else {}
@@ -83,7 +83,7 @@ def _resolved_by_a_label() -> Iterator[None]:
 def _healthy_dependant() -> Iterator[None]:
     with (
         instead(automation, passed_meanwhile=lambda draft, alert, seen: None),
-        instead(retrying, passed_meanwhile=lambda draft, alert, seen: None),
+        instead(remedy_retry, passed_meanwhile=lambda draft, alert, seen: None),
     ):
         yield
 
@@ -102,7 +102,7 @@ def _refused_for_good() -> Iterator[None]:
 
 @planted("an open incident of a neighbour takes whatever comes for five minutes", breaks="together")
 def _glued() -> Iterator[None]:
-    with instead(correlating, micros=lambda seconds: micros(300.0)):
+    with instead(correlation, micros=lambda seconds: micros(300.0)):
         yield
 
 

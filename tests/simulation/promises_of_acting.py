@@ -46,7 +46,8 @@ def acts_for_what_passes(world: World, told: Chronicle) -> Iterator[str]:
     for run in _for_checks(told):
         check = run.alert.labels["check"]
         last = world.services.last_result(run.service, check, run.at)
-        if last is not None and last.ok and run.at - last.at <= FRESH and not _hindered(told, last.at, run.at):
+        known = last is not None and last.ok and run.at - last.at <= FRESH and not _hindered(told, last.at, run.at)
+        if known and not _waited_in_vain(world, run, check):
             yield f"{run.id} acts on {run.service} at {run.at:.1f}, and {check} had passed at {last.at:.1f}"
         since = _looks_from(told, run)
         if not _unseen(told, run, run.service, check) and world.services.passes_all_along(
@@ -127,6 +128,15 @@ def _unseen(told: Chronicle, run: Run, service: str, check: str) -> bool:
     """Whether the look before acting had no answer of a check, because something kept who answers from it. Unknown
     stops nothing, as it is written."""
     return run.saw.get((service, check)) is None and _hindered(told, run.at - LOOK_TAKES - WATCHES_AGAIN_WITHIN, run.at)
+
+
+def _waited_in_vain(world: World, run: Run, check: str) -> bool:
+    """Whether slow checks, its own or of what it stands on, took all the time of the look before acting, so that it had
+    no answer: the check passed only afterwards."""
+    services, began = world.services, run.at - LOOK_TAKES
+    asked = [(run.service, check), *((one, services.main_check(one)) for one in services.standing_on(run.service))]
+    slow = any(services.slow(*one, at) for one in asked for at in (began, began + FRESH, run.at - FRESH))
+    return run.saw.get((run.service, check)) is None and slow
 
 
 def _looks_from(told: Chronicle, run: Run) -> float:

@@ -17,7 +17,7 @@ from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
 from forewatch.config.models import Config
-from forewatch.incidents.telling import NOT_YOURS
+from forewatch.incidents.wording import NOT_YOURS
 
 _NEWS = frozenset(
     {
@@ -197,6 +197,10 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
         for incident_id in notice.content.get("incidents") or [notice.incident_id]:
             before = told.get((incident_id, notice.notifier))
             over = notice.kind == "resolved" and notice.content.get("ended") != NOT_YOURS
+            if over and len(notice.content.get("incidents") or ()) > 1:
+                # Beside the end of others it may say that this one is not theirs any more.
+                incident = ledger.incidents[incident_id]
+                over = incident.resolved_at is not None and incident.resolved_at <= notice.created_at
             # Of a service that is well again while its incident goes on, and fails anew, people hear anew.
             if over and before == "resolved" and incident_id is not None:
                 yield f"{notice.notifier} is told twice that {incident_id} is over, and of nothing between"

@@ -38,17 +38,20 @@ from forewatch.checking.results import ProbeResult
 from forewatch.errors import ForewatchError
 from forewatch.orchestration.dispatcher import Dispatcher
 from forewatch.orchestration.watch import Watch, relieve, stand_in
-from forewatch.remedy.run import UNDER_WAY
+from forewatch.remedy.run import UNDER_WAY, UNRECORDED
 from forewatch.runs.execution import admit, at_work
 from forewatch.runs.steps import Step
 from forewatch.runtime import Runtime
 from forewatch.store import components, runs
+from forewatch.store.components import ComponentState
 from forewatch.store.points import Point
-from tasks.act.rehearsing import Rehearsed
+from tasks.act.rehearsal import Rehearsed
 from tasks.probes.engine import CheckEngine
 from tasks.shifts.check_health import CheckHealth
 from tasks.shifts.page_people import PagePeople
 
+NO_STAND_BY = 0.3
+"""How often a remedy meets none: another was due just before."""
 HANGS = 0.5
 """The share of silent runs that cannot be killed."""
 LOOK_EVERY = 2.0
@@ -87,6 +90,20 @@ class NoPoints:
         pass
 
 
+class Unheard:
+    """A bell whose rings are all lost, so that polling must do."""
+
+    def __init__(self, home: object, name: str) -> None:
+        pass
+
+    async def wait(self, timeout: float) -> bool:
+        await asyncio.sleep(timeout)
+        return False
+
+    def close(self) -> None:
+        pass
+
+
 @contextmanager
 def with_simulated_effects(world: World) -> Iterator[None]:
     """Replace what reaches out of the process; everything else is the product's own code."""
@@ -101,7 +118,7 @@ def with_simulated_effects(world: World) -> Iterator[None]:
 
         put(forewatch.deciding, ring=world.ring)
         put(forewatch.runs.execution, ring=world.ring, BEAT=LOOK_EVERY)
-        put(forewatch.runs.look, ring=world.ring, POLL=0.25)
+        put(forewatch.runs.look, ring=world.ring, Bell=Unheard, POLL=0.25)
         put(forewatch.runs.automation, ring=world.ring)
         put(forewatch.runs.execution.sentry, report=world.report)
         put(
@@ -117,7 +134,7 @@ def with_simulated_effects(world: World) -> Iterator[None]:
             forewatch.orchestration.watch,
             BEAT_EVERY=12.0,
             LONGEST=36.0,
-            post=SimpleNamespace(take=lambda home, shift: False, leave=lambda home, shift: None),
+            shift_lock=SimpleNamespace(take=lambda home, shift: False, leave=lambda home, shift: None),
             HANDOVER_POLL=1.0,
             holder_name=lambda: str(world_process()),
         )
@@ -130,7 +147,7 @@ def with_simulated_effects(world: World) -> Iterator[None]:
         put(tasks.shifts.page_people, Audit=Nothing, Stories=NoStories, report=world.report, Bell=bell)
         put(tasks.shifts.reviews, report=world.report)
         put(tasks.shifts.check_health, CheckEngine=check_engine(world), FOLLOW_EVERY=2.0, report=world.report)
-        put(tasks.shifts.looks, Bell=bell, rehearse=lambda *_: Rehearsed([], []), report=world.report)
+        put(tasks.shifts.looks, Bell=bell, ring=world.ring, rehearse=lambda *_: Rehearsed([], []), report=world.report)
         put(tasks.probes.engine, BATCH=10.0)
         put(forewatch.orchestration.lateness, EVERY=10.0)
         put(tasks.probes.memory, points=NoPoints)
@@ -168,6 +185,21 @@ class Launcher:
 
     async def run(self, flow_run: Any, entrypoint: str, run_id: str) -> None:
         self._world.start(f"run {run_id}", lambda: carry_out(self._world, run_id, str(flow_run.id)))
+
+    async def respond(self, run_id: str) -> None:
+        """Without Prefect: the process names itself."""
+        self._carry_out(run_id, f"{UNRECORDED}{self._world.number('unrecorded')}")
+
+    def stand_by(self, run_id: str) -> bool:
+        """One that stands by has its flow run already; at times none does."""
+        if self._world.chaos.number(f"{run_id} meets a stand-by") < NO_STAND_BY:
+            return False
+        self._world.counts["carried out by a stand-by"] += 1
+        self._carry_out(run_id, str(UUID(int=self._world.number("flow run"))))
+        return True
+
+    def _carry_out(self, run_id: str, carrier: str) -> None:
+        self._world.start(f"run {run_id}", lambda: carry_out(self._world, run_id, carrier))
 
     def find_run(self, run_id: str) -> object | None:
         process = self._world.processes.get(f"run {run_id}")
@@ -236,19 +268,21 @@ async def work(world: World) -> None:
     """The worker: the real dispatcher; what a dead worker had claimed it frees."""
     runtime = world.runtime()
     prefect = world.__dict__.setdefault("prefect", Prefect(world))
+    launcher = Launcher(world)
     dispatcher = Dispatcher(
         runtime,
-        Launcher(world),  # type: ignore[arg-type]
+        launcher,  # type: ignore[arg-type]
         str(world_process()),
         lambda: None if world.away["Prefect"] > 0 else (prefect, DEPLOYMENTS),  # type: ignore[arg-type,return-value]
+        stand_by=launcher.stand_by,
     )
     dispatching = asyncio.create_task(dispatcher.dispatch_for_ever())
-    reported: bool | None = None
+    reported = False
     while not dispatching.done():
         try:
-            if reported is not (away := world.away["Prefect"] > 0):
-                await runtime.store.run(_report_prefect, away, runtime)
-                reported = away
+            if not reported:
+                await runtime.store.run(report_worker, runtime, "ok", "")
+                reported = True
             if peek("SELECT 1 FROM runs WHERE state IN ('claimed', 'started') LIMIT 1"):
                 await dispatcher.watch_pulses()
         except ForewatchError as error:
@@ -256,11 +290,19 @@ async def work(world: World) -> None:
         await asyncio.sleep(LOOK_EVERY)
 
 
-def _report_prefect(away: bool, runtime: Runtime) -> None:
-    """As the worker tells people how Prefect is."""
+def report_worker(runtime: Runtime, state: ComponentState, reason: str) -> None:
+    """How the worker is: it says so itself, or the supervisor that sees it end."""
     with runtime.store.decide() as conn:
-        state, reason = ("down", "it does not answer") if away else ("ok", "")
-        components.report(conn, "prefect", state, reason, runtime.clock.now())  # type: ignore[arg-type]
+        components.report(conn, "worker", state, reason, runtime.clock.now())
+
+
+async def worker_ends(world: World) -> None:
+    """The supervisor sees the worker end."""
+    runtime = world.runtime()
+    try:
+        await runtime.store.run(report_worker, runtime, "down", "the worker process ended (-9)")
+    except ForewatchError as error:
+        world.tell(f"cannot say that the worker is down: {error}")
 
 
 async def stand_watch(world: World, role: str, *, relieving: bool) -> None:

@@ -15,7 +15,7 @@ from forewatch.clock import iso, micros
 from forewatch.errors import ForewatchError
 from forewatch.incidents.events import ChangeReported
 from forewatch.intake.lanes import Part
-from forewatch.intake.posted import check
+from forewatch.intake.posted_alerts import check
 from forewatch.intake.writer import Writer, _Waiting
 
 RESEND, REPEATS_THE_END = 10.0, 60.0

@@ -290,7 +290,8 @@ class World:
     def due_in(self, name: str) -> float:
         """Seconds until a process that waits for a bell would find work unrung; beyond `IDLE`: none."""
         if name == "worker":
-            waits = peek("SELECT 1 FROM runs WHERE state = 'waiting' LIMIT 1") and not self.away["Prefect"] > 0
+            only = "AND kind = 'respond'" if self.away["Prefect"] > 0 else ""
+            waits = peek(f"SELECT 1 FROM runs WHERE state = 'waiting' {only} LIMIT 1")
             return 0.0 if waits else IDLE
         if name == "check-health":
             waited_for = self.clock.now() - micros(looks.STALE)
@@ -351,7 +352,7 @@ class World:
 
 
 class Followed:
-    """`forewatch.config.follow.Configuration` for one simulated process: what it knows may be a second old."""
+    """`forewatch.config.reload.Configuration` for one simulated process: what it knows may be a second old."""
 
     def __init__(self, world: World) -> None:
         self._world = world

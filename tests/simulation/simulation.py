@@ -11,7 +11,7 @@ from chaos import Rates
 from history_plan import LENGTH, ROLES, Plan, Step
 from promises import broken_promises
 from simulated_people import a_merger, a_run, a_silence, a_split, end_of_a_silence, on_an_incident, turn_automation, use
-from simulated_processes import stand_watch, under_way, with_simulated_effects, work
+from simulated_processes import stand_watch, under_way, with_simulated_effects, work, worker_ends
 from simulated_sender import Sender, changes, serve
 from simulated_store import fresh
 from simulated_world import World
@@ -121,7 +121,7 @@ def _look_after(world: World) -> None:
             world.start(role, lambda role=role, how=relieving: stand_watch(world, role, relieving=how))
     for name, main in (("worker", work), ("serve", serve)):
         process = world.processes.get(name)
-        if process is None or not process.alive:
+        if (process is None or not process.alive) and not world.away[name] > 0:
             world.start(name, lambda main=main: main(world))
     world.loop.call_later(LOOK_AFTER, _look_after, world)
 
@@ -165,6 +165,11 @@ def _happen(world: World, step: Step) -> None:
             world.loop.call_later(about["lasts"], lambda: world.start("person", lambda: turn_automation(world, "on")))
         case "Prefect is away":
             _away(world, "Prefect", about["lasts"])
+        case "the worker is away":
+            world.kill("worker")
+            world.hinder("worker", about["lasts"])
+            _away(world, "worker", about["lasts"])
+            world.start("supervisor", lambda: worker_ends(world))
         case "a notifier is away":
             _away(world, about["notifier"], about["lasts"])
         case "the clock is set":

@@ -23,7 +23,7 @@ from forewatch.clock import micros, seconds
 from forewatch.config.defaults import effective
 from forewatch.config.models import Config
 from forewatch.deciding import decide_in
-from forewatch.incidents.deciding.looking import keys_for
+from forewatch.incidents.deciding.look_before_acting import keys_for
 from forewatch.incidents.events import Event, RunActed, RunStarting, TimerDue
 from forewatch.store import alerts, looks, outbox, runs, silences, timers
 from forewatch.store.memory import in_memory

@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response
 
 from forewatch.console.admission import RequestRefused
-from forewatch.console.troubles import without_paths
+from forewatch.console.public_errors import without_paths
 from forewatch.errors import ForewatchError
 from forewatch.home import Home
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import PlainTextResponse, Response
 
-from forewatch.config.follow import COMPONENT
+from forewatch.config.reload import COMPONENT
 from forewatch.config.sources import Source
 from forewatch.console.admission import Admission, RequestRefused, is_json, read_body
 from forewatch.console.alertmanager import reading, shapes, silencing

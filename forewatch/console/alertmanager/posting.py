@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from forewatch.console.admission import Admission, RequestRefused, is_json, read_body
 from forewatch.console.alertmanager.answers import Refusal, refused, unavailable, wrong_media_type
 from forewatch.errors import ForewatchError
-from forewatch.intake.posted import Malformed, check
+from forewatch.intake.posted_alerts import Malformed, check
 from forewatch.intake.writer import Writer
 from forewatch.runtime import Runtime
 

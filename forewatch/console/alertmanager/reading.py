@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
 
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.classification import labels_for_routing
-from forewatch.alerting.matchers import Matcher, matches, parse_matchers
+from forewatch.alerting.matchers import Matcher, matches, parse_matcher, remark
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, micros
 from forewatch.config.models import Config
 from forewatch.console.alertmanager.answers import Refusal
-from forewatch.intake.posted import RESOLVE_AFTER
+from forewatch.intake.posted_alerts import RESOLVE_AFTER
 from forewatch.store import alerts, silences, withheld
+
+log = logging.getLogger(__name__)
 
 ALL = "..."
 
@@ -78,12 +82,22 @@ class Shown:
         }
 
 
-def matchers_of(texts: Iterable[str]) -> tuple[Matcher, ...]:
-    """Raises Refusal 400 with a sentence."""
+def matchers_of(texts: Sequence[str]) -> tuple[Matcher, ...]:
+    """One matcher a text, as Alertmanager has it. Raises Refusal 400 with a sentence."""
     try:
-        return tuple(matcher for text in texts for matcher in parse_matchers(text))
+        found = tuple(parse_matcher(text) for text in texts)
     except ValueError as error:
         raise Refusal(400, f"bad matcher format: {error}") from None
+    for text in texts:
+        _remark(text)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _remark(text: str) -> None:
+    """Once for a text, since dashboards ask all the time."""
+    if (said := remark(text)) is not None:
+        log.warning("a filter: %s", said)
 
 
 def receiver_of(pattern: str) -> Matcher | None:

@@ -16,7 +16,7 @@ from forewatch.deciding import decide_in
 from forewatch.errors import NotFound
 from forewatch.incidents.events import SilenceExpired
 from forewatch.incidents.outcome import Outcome
-from forewatch.intake.posted import instant
+from forewatch.intake.posted_alerts import instant
 from forewatch.silence_edit import set_silence
 from forewatch.store import silences
 

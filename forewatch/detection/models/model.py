@@ -17,6 +17,8 @@ from forewatch.detection.quantity import Range
 from forewatch.detection.seasons import Calendar, times
 
 _NORMAL_95 = 1.959964
+_LEAST = 1e-3
+"""Half the width of a band, as a share of the level: what never changed so far may yet."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ class Model:
     def predict(self, steps: int) -> Forecast:
         """The next steps, with a 95 % band."""
         if not self.parts:
-            flat = (_told(self.centre),) * steps
-            return Forecast(self.start, self.step, flat, flat, flat, self.name, self.unknown)
+            flat, half = np.full(steps, self.centre), _LEAST * (abs(self.centre) or 1.0)
+            return self._forecast(flat, flat - half, flat + half)
         known = len(self.recent)
         moments = lived(times(self.start - known * micros(self.step), self.step, known + steps), self.calendar)
         origin = np.array([known])
@@ -86,13 +88,23 @@ class Model:
         # Farther than anything was tried, the most doubtful of the parts is believed.
         untried = np.arange(1, steps + 1) > self.knots[-1]
         half = np.maximum(np.where(untried, own.max(axis=0), own.mean(axis=0)), self._tried(steps))
+        half = np.maximum(half, _LEAST * max(1.0, abs(self.centre / self.scale)))
+        lower, upper = mean - half, mean + half
+        off = np.mean([part.away(self.recent, moments) for part in self.parts], axis=0)
+        move = float(np.mean([part.move(moments, known) for part in self.parts]))
+        away = float(self.recent[-1] + move - mean[0])
+        if min(abs(away), abs(float(off[-1]))) > half[0]:
+            # Whether it stays where it went or comes back cannot be known yet: the band covers both.
+            lower, upper = lower + min(away, 0.0), upper + max(away, 0.0)
+            mean = mean + _led(away, off, float(half[0]), steps)
+        return self._forecast(*(part * self.scale + self.centre for part in (mean, lower, upper)))
 
+    def _forecast(self, mean: Vector, lower: Vector, upper: Vector) -> Forecast:
         def told(values: Vector) -> tuple[float, ...]:
-            kept = np.clip(values * self.scale + self.centre, self.within.low, self.within.high)
+            kept = np.clip(values, self.within.low, self.within.high)
             return tuple(_told(value) for value in kept)
 
-        lower, upper = told(mean - half), told(mean + half)
-        return Forecast(self.start, self.step, told(mean), lower, upper, self.name, self.unknown)
+        return Forecast(self.start, self.step, told(mean), told(lower), told(upper), self.name, self.unknown)
 
     def dump(self) -> bytes:
         """Its state: at most 4 KiB, without the calendar."""
@@ -146,6 +158,18 @@ def load(state: bytes, calendar: Calendar | None = None) -> Model:
         calendar=calendar,
         unknown=tuple(header["unknown"]),
     )
+
+
+def _led(away: float, off: Vector, half: float, steps: int) -> Vector:
+    """By how much each step is led from where the series stands back to where its models would have it.
+
+    What has lasted for some steps is expected to last for as many. `away`: how far it stands from there; `off`: how
+    far its newest values lie off, the newest last.
+    """
+    there = np.sign(away) * off > half
+    lasted = len(there) if there.all() else int(np.argmin(there[::-1]))
+    led: Vector = away * 0.5 ** (np.arange(steps) / max(1, lasted))
+    return led
 
 
 def _told(value: float) -> float:

@@ -55,6 +55,26 @@ class Part:
         around: Vector = rhythm[ahead] + recursion(self.lags, np.zeros(ahead.shape), y - rhythm[: len(y)], origins)
         return around
 
+    def away(self, y: Vector, moments: NDArray[np.int64]) -> Vector:
+        """By how much each of the newest values lies off the line that a forecast from here starts on."""
+        count = len(y)
+        if len(self.lags):
+            return np.zeros(count)  # it starts from the values themselves
+        off: Vector = y - self.rhythm.at(moments)[:count]
+        if not self.window:
+            return off
+        before = np.arange(-count, 0)
+        offset = np.median((off - self.growth * before)[-self.window :])
+        led: Vector = off - offset - self.growth * before
+        return led
+
+    def move(self, moments: NDArray[np.int64], count: int) -> float:
+        """How far the step after the newest of `count` values leads by rhythm and growth alone."""
+        if len(self.lags):
+            return 0.0
+        last, following = self.rhythm.at(moments)[count - 1 : count + 1]
+        return float(following - last) + self.growth
+
     def spread(self, steps: int) -> Vector:
         """The standard error of each step ahead, as the model has it."""
         if not len(self.lags):

@@ -10,9 +10,9 @@ from dataclasses import replace
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.suppression import Suppression
 from forewatch.detection.aftermath import is_aftermath, said_of
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.withholding import withhold
+from forewatch.incidents.deciding.withheld_alerts import withhold
 from forewatch.incidents.events import AlertRaised
 from forewatch.incidents.outcome import Unname
 
@@ -30,7 +30,7 @@ def set_aside(draft: Draft, alert: Alert, event: AlertRaised) -> Alert:
         draft.change(Unname(alert.id, one.notifier))
     why = said_of(event.values)
     if alert.incident_id is not None:
-        text = f"{telling.named(alert)} leaves {alert.incident_id}: {why}."
+        text = f"{wording.named(alert)} leaves {alert.incident_id}: {why}."
         draft.because("aftermath", text, alert.id, alert.incident_id)
         draft.log(alert.incident_id, "alert", text, alert=alert.id)
     reason = Suppression("aftermath", alert.service, why, int(event.values["aftermath_until"]))

@@ -14,20 +14,20 @@ from forewatch.alerting.routing import routes_of
 from forewatch.alerting.suppression import Withheld
 from forewatch.clock import iso, seconds
 from forewatch.detection.aftermath import said_of
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.aftermath import set_aside, sets_aside
-from forewatch.incidents.deciding.announcing import announce
+from forewatch.incidents.deciding.alert_response import announce
 from forewatch.incidents.deciding.automation import end_healed, release_unattended, unhealed
-from forewatch.incidents.deciding.closing import close_recovered
+from forewatch.incidents.deciding.dependency_recovery import check_dependants
+from forewatch.incidents.deciding.direct_pages import record_told
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import calm_down, count_firing, move_away
 from forewatch.incidents.deciding.groups import leave_groups
-from forewatch.incidents.deciding.partly_over import expect_more, tell_who_knew_it_alone
-from forewatch.incidents.deciding.placing import MOST_COMPARED, place, retitle
-from forewatch.incidents.deciding.recovering import check_dependants
-from forewatch.incidents.deciding.told_directly import record_told
-from forewatch.incidents.deciding.waiting import ask_now, forget_waiting
-from forewatch.incidents.deciding.withholding import forget_withheld, look_again
+from forewatch.incidents.deciding.incident_assignment import MOST_COMPARED, place, retitle
+from forewatch.incidents.deciding.partial_recovery import expect_more, tell_who_knew_it_alone
+from forewatch.incidents.deciding.remedy_wait import ask_now, forget_waiting
+from forewatch.incidents.deciding.resolution import close_recovered
+from forewatch.incidents.deciding.withheld_alerts import forget_withheld, look_again
 from forewatch.incidents.events import AlertCleared, AlertRaised, AlertsRefreshed, AlertTimedOut
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, DropFlap, PutFlap, RefreshAlerts, SetTimer
@@ -69,7 +69,7 @@ def alert_raised(draft: Draft, event: AlertRaised) -> None:
     if sets_aside(draft, event):
         set_aside(draft, alert, event)
         return
-    alert, incident, opens = place(draft, alert, telling.summary(alert))
+    alert, incident, opens = place(draft, alert, wording.summary(alert))
     flapping = count_firing(draft, alert, str(event.values.get("failure", "")))
     announce(draft, incident, alert, event.values, opens=opens, flapping=flapping, afresh=bool(flapping))
     record_told(draft, incident, alert, event)
@@ -132,10 +132,10 @@ def flapping_stays_down(draft: Draft, alert_id: str) -> None:
         draft.because("timer-pointless", f"{alert_id} is over or does not flap: nothing to do.", alert_id)
         return
     if not incident.open:
-        alert, incident, _ = place(draft, alert, telling.summary(alert))
+        alert, incident, _ = place(draft, alert, wording.summary(alert))
     lasts = format_duration(seconds(draft.now - alert.starts_at))
     text = f"It was flapping and has now been down for {lasts}."
-    draft.because("stays-down", f"{telling.named(alert)}: {text}", alert.id, incident.id)
+    draft.because("stays-down", f"{wording.named(alert)}: {text}", alert.id, incident.id)
     announce(draft, incident, alert, {}, flapping=text, afresh=True)
 
 
@@ -161,7 +161,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
     if firing.incident_id is None and "aftermath_until" in event.values and not sets_aside(draft, event):
         # The service is back and fails this all the same: no aftermath.
         draft.put_withheld(Withheld(firing.id, "", draft.now, ()), None)
-        fresh, its, opens = place(draft, fresh, telling.summary(fresh))
+        fresh, its, opens = place(draft, fresh, wording.summary(fresh))
         announce(draft, its, fresh, event.values, opens=opens)
         return
     if labels_for_routing(fresh) != labels_for_routing(firing):
@@ -170,11 +170,11 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
         draft.put_alert(fresh)
         _fails_otherwise(draft, firing, fresh)
         return
-    text = f"{telling.named(fresh)} got worse: {firing.severity} before, {fresh.severity} now."
+    text = f"{wording.named(fresh)} got worse: {firing.severity} before, {fresh.severity} now."
     incident = draft.view.incident(firing.incident_id) if firing.incident_id is not None else None
     if incident is None or not incident.open:
         # Somebody called it over; this they have not seen.
-        fresh, incident, opens = place(draft, fresh, telling.summary(fresh))
+        fresh, incident, opens = place(draft, fresh, wording.summary(fresh))
         draft.because("got-worse", text, firing.id, incident.id)
         announce(draft, incident, fresh, event.values, opens=opens)
         return
@@ -190,12 +190,12 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
 def _fails_otherwise(draft: Draft, before: Alert, now: Alert) -> None:
     """Nothing but what is wrong may have changed: `is down` became `answers with errors`."""
     incident = draft.view.incident(now.incident_id) if now.incident_id is not None else None
-    was, title = telling.summary(before), telling.summary(now)
+    was, title = wording.summary(before), wording.summary(now)
     kinds = headline_of(now.service, was), headline_of(now.service, title)
     if incident is None or not incident.open or None in kinds or kinds[0] == kinds[1]:
         draft.because("still-firing", f"{before.id} already fires, nothing new.", before.id, before.incident_id)
         return
-    text = f"{telling.named(now)} now fails differently: {title}."
+    text = f"{wording.named(now)} now fails differently: {title}."
     draft.because("fails-otherwise", text, now.id, incident.id)
     if incident.title == was:
         draft.change_incident(incident, "title", text, title=title)
@@ -221,7 +221,7 @@ def _leave_aside(draft: Draft, alert: Alert, event: AlertRaised) -> None:
 
 def _relabel(draft: Draft, firing: Alert, mark: str, event: AlertRaised) -> None:
     """A new configuration gives a firing alert other labels: its episode, incident and what was told stay."""
-    text = f"{telling.named(firing)} has other labels under the new configuration and is still firing."
+    text = f"{wording.named(firing)} has other labels under the new configuration and is still firing."
     draft.because("relabelled", text, firing.id, firing.incident_id)
     draft.log(firing.incident_id, "alert", text, alert=firing.id)
     if (flap := draft.view.flap(firing.fingerprint)) is not None:
@@ -249,7 +249,7 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
     draft.put_alert(over)
     lasted = format_duration(seconds(max(0, at - alert.starts_at)))
     how = f"ended, {unwatched}," if unwatched else "is resolved"
-    text = f"{alert.id} {how} after {lasted}: {telling.summary(alert)}."
+    text = f"{alert.id} {how} after {lasted}: {wording.summary(alert)}."
     draft.because("alert-resolved", text, alert.id, alert.incident_id)
     forget_withheld(draft, alert)
     forget_waiting(draft, alert)
@@ -271,7 +271,7 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
             close_recovered(draft, incident, unwatched)
             return
         flaps = last[0]
-        text = f"{incident.id} stays open: {telling.named(flaps)} is flapping, and may fire again."
+        text = f"{incident.id} stays open: {wording.named(flaps)} is flapping, and may fire again."
         draft.because("waits-for-calm", text, incident.id, alert.id)
         draft.log(incident.id, "alert", text, alert=alert.id)
         # Healed for now; that it flaps is for people all the same, and what comes of it next is not told.

@@ -9,15 +9,15 @@ from typing import Any
 from forewatch.alerting.alert import Alert
 from forewatch.clock import micros, seconds
 from forewatch.config.models import Remedy
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.covering import covered_by, covering_run
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.dependencies import dependency_fails, dependency_unclear
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.looking import Seen, keys_for
+from forewatch.incidents.deciding.look_before_acting import Seen, keys_for
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
-from forewatch.incidents.deciding.passing import passed_meanwhile
-from forewatch.incidents.deciding.vouching import not_vouched_for
-from forewatch.incidents.deciding.waiting import again, ask_later, holding, run_is_over
+from forewatch.incidents.deciding.passing_check import passed_meanwhile
+from forewatch.incidents.deciding.remedy_wait import again, ask_later, holding, run_is_over
+from forewatch.incidents.deciding.sender_trust import not_vouched_for
+from forewatch.incidents.deciding.side_effects import covered_by, covering_run
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, Dispatch, Look, SetTimer
 from forewatch.remedy.choose import choose, remedy_key
@@ -103,13 +103,13 @@ def send_remedy(draft: Draft, alert: Alert, values: Mapping[str, Any] | None = N
         draft.because("automation-down", text, run.id, alert.id, alert.incident_id)
         draft.log(alert.incident_id, "automation", text)
         return Answer(None, text)
-    return Answer(run, telling.trying(run.runbook, run.id))
+    return Answer(run, wording.trying(run.runbook, run.id))
 
 
 def _covered(draft: Draft, alert: Alert, run: Run) -> Answer:
     """A run is at work already that the alert may come of, or that may heal it as well."""
     waits = covered_by(draft, alert, run)
-    said = telling.sentence(waits.reason)
+    said = wording.sentence(waits.reason)
     draft.because(waits.code, said, alert.id, alert.incident_id, run.id)
     draft.log(alert.incident_id, "automation", said, run=run.id)
     ask_later(draft, alert, waits)
@@ -122,7 +122,7 @@ def hold_back(draft: Draft, alert: Alert, refused: Refused) -> str:
     # That nothing is bound to it, or that its remedy is only tried out, is no decision against acting.
     plain = refused.code in ("no-remedy", SHADOW)
     said = refused.reason[:1].upper() + refused.reason[1:] if plain else f"Automation does not act: {refused.reason}"
-    text = telling.joined(said, again(refused))
+    text = wording.joined(said, again(refused))
     draft.because(refused.code, text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "automation", text)
     return text
@@ -217,7 +217,7 @@ def end_in_failure(
 def end_before_acting(draft: Draft, run: Run, code: str, reason: str, *, state: str) -> None:
     """A run that is not to act any more, before it did: `refused` or `cancelled`."""
     text = f"{run.id} ({run.runbook}) does not act: {reason.rstrip('.')}."
-    draft.change_run(run, state=state, finished_at=draft.now, outcome=telling.sentence(reason))
+    draft.change_run(run, state=state, finished_at=draft.now, outcome=wording.sentence(reason))
     draft.order(CancelTimers(run.id))
     run_is_over(draft, run)
     draft.because(code, text, run.id, run.alert_id, run.incident_id)

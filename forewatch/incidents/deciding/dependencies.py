@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from forewatch.alerting.alert import Alert, at_least
 from forewatch.clock import micros
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.correlating import graph_of
+from forewatch.incidents import wording
+from forewatch.incidents.deciding.correlation import graph_of
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.looking import Seen, of_dependencies
+from forewatch.incidents.deciding.look_before_acting import Seen, of_dependencies
 from forewatch.remedy.run import Run
 from forewatch.remedy.verdict import Refused
 from forewatch.remedy.verification import time_to_heal
@@ -74,7 +74,7 @@ def dependency_unclear(draft: Draft, alert: Alert, seen: Seen) -> Refused | None
 
 
 def _which_fails(alert: Alert, cause: Alert) -> str:
-    return f"{alert.service} depends on {cause.service}, which fails: {telling.named(cause)}"
+    return f"{alert.service} depends on {cause.service}, which fails: {wording.named(cause)}"
 
 
 def _waited_since(draft: Draft, alert: Alert, run: Run) -> int:

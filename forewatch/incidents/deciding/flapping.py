@@ -8,8 +8,8 @@ from dataclasses import replace
 from forewatch.alerting.alert import SEVERITIES, Alert
 from forewatch.alerting.flapping import calm_at, calmed, fired, flaps
 from forewatch.clock import iso, micros
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.correlating import group_key_for
+from forewatch.incidents import wording
+from forewatch.incidents.deciding.correlation import group_key_for
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, DropFlap, PutFlap, SetTimer
@@ -35,7 +35,7 @@ def count_firing(draft: Draft, alert: Alert, kind: str) -> str:
     if not begins and not news:
         return ""
     said = said_of(draft) if begins else f"It is flapping, and this kind of failure ({kind}) is new."
-    text = f"{telling.named(alert)}: {said}"
+    text = f"{wording.named(alert)}: {said}"
     draft.because("flaps" if begins else "flaps-otherwise", text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "alert", text, alert=alert.id)
     return said
@@ -72,14 +72,14 @@ def move_away(draft: Draft, incident: Incident, flapping: Sequence[Alert]) -> No
 def _move(draft: Draft, incident: Incident, alerts: Sequence[Alert]) -> None:
     new_id = draft.view.new_id("INC")
     top = max(alerts, key=lambda alert: SEVERITIES.index(alert.severity))
-    names = ", ".join(telling.named(alert) for alert in alerts)
+    names = ", ".join(wording.named(alert) for alert in alerts)
     flap, move = ("is flapping", "moves") if len(alerts) == 1 else ("are flapping", "move")
     text = f"{names} {flap}, and {move} from {incident.id} to {new_id}, because {incident.service} is well."
     new = Incident(
         id=new_id,
         group_key=group_key_for(draft, top, new_id),
         service=top.service,
-        title=telling.summary(top),
+        title=wording.summary(top),
         severity=top.severity,
         status=incident.status,
         opened_at=draft.now,
@@ -103,7 +103,7 @@ def calm_down(draft: Draft, mark: str) -> bool:
         draft.because("timer-pointless", f"The alert {mark} does not flap: nothing to do.")
         return False
     alert = draft.view.alert_last(mark)
-    who = telling.named(alert) if alert is not None else mark
+    who = wording.named(alert) if alert is not None else mark
     subjects = (alert.id, alert.incident_id) if alert is not None else ()
     left = calmed(flap, draft.now, settings)
     if left is not None and flaps(left):

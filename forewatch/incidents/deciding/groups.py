@@ -13,10 +13,16 @@ from forewatch.alerting.grouping import ALL_LABELS, Notice, group_key, group_lab
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.suppression import Suppression, SuppressionKind, Withheld
 from forewatch.clock import micros
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import tell_group
-from forewatch.incidents.deciding.withholding import flapping_of, one_by_one, route_suppressions, suppressions, withhold
+from forewatch.incidents.deciding.withheld_alerts import (
+    flapping_of,
+    one_by_one,
+    route_suppressions,
+    suppressions,
+    withhold,
+)
 from forewatch.incidents.outcome import (
     AddMember,
     CancelTimers,
@@ -52,7 +58,7 @@ def join_group(draft: Draft, route: Route, alert: Alert) -> None:
             draft.order(CancelTimers(key, "group"), SetTimer("group", key, due))
     draft.change(AddMember(key, alert.id))
     text = (
-        f"{alert.id} is told with the group {key} of {route.name}, whose next tick is {telling.number(group.next_at)}."
+        f"{alert.id} is told with the group {key} of {route.name}, whose next tick is {wording.number(group.next_at)}."
     )
     draft.because("grouped", text, alert.id, key, alert.incident_id)
 
@@ -78,7 +84,7 @@ def leave_groups(draft: Draft, before: Alert, now: Alert) -> None:
                 continue
             known = last.firing - {before.fingerprint}
             rest = [one for one in draft.view.members(group.key) if one.fingerprint in known and one.status == "firing"]
-            said = telling.of_group(group.key, group.labels, MOVED, rest, [ended])
+            said = wording.of_group(group.key, group.labels, MOVED, rest, [ended])
             tell_group(draft, group, MOVED, [notifier], "page" if rest else "resolved", said)
             draft.change(PutNotice(group.key, notifier, replace(last, firing=known)))
         draft.change(DropMembers(group.key, (before.id,)))
@@ -227,7 +233,7 @@ def _tell(draft: Draft, group: Group, route: Route, tick: _Tick) -> None:
         if reason is None:
             draft.because("nothing-new", f"Nothing is new for {notifier} in the group {group.key}.", group.key)
             continue
-        said = telling.of_group(group.key, group.labels, reason, tick.firing, ended)
+        said = wording.of_group(group.key, group.labels, reason, tick.firing, ended)
         kind = "resolved" if not fires else "report" if said["severity"] == "info" else "page"
         tell_group(draft, group, reason, [notifier], kind, said)
         draft.change(PutNotice(group.key, notifier, now))

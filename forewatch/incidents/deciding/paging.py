@@ -9,8 +9,8 @@ from forewatch.alerting.group import Group
 from forewatch.alerting.naming import Named, naming, pages
 from forewatch.alerting.routing import Route, routes_for, routes_of
 from forewatch.clock import micros
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.correlating import is_storm
+from forewatch.incidents import wording
+from forewatch.incidents.deciding.correlation import is_storm
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.sending import CALLED, Post, left_by_themselves, release_one
 from forewatch.incidents.incident import Incident
@@ -26,7 +26,7 @@ def tell_of_trouble(
     incident: Incident,
     alert: Alert,
     routes: Iterable[Route],
-    said: telling.Content,
+    said: wording.Content,
     *,
     run: Run | None = None,
     held_until: int | None = None,
@@ -85,12 +85,12 @@ def tell_of_trouble(
             draft.post(Post(letter, until=until))
 
 
-def _joining(draft: Draft, incident: Incident, alert: Alert, said: telling.Content) -> telling.Content:
+def _joining(draft: Draft, incident: Incident, alert: Alert, said: wording.Content) -> wording.Content:
     """The content for those who were told of the incident: that this fails too, and how many services do now."""
     changed = {other.service for other in (alert, *draft.firing_put_in(incident.id))}
     new = [service for service in changed if not draft.view.fires_in(incident.id, service)]
     services = draft.view.services_in(incident.id) + len(new)
-    return telling.too(said, services)
+    return wording.too(said, services)
 
 
 def _knows(named: Named | None, severity: Severity, since: int | None, again: bool) -> bool:
@@ -100,7 +100,7 @@ def _knows(named: Named | None, severity: Severity, since: int | None, again: bo
 
 
 def tell_group(
-    draft: Draft, group: Group, reason: str, notifiers: Iterable[str], kind: str, said: telling.Content
+    draft: Draft, group: Group, reason: str, notifiers: Iterable[str], kind: str, said: wording.Content
 ) -> None:
     """One notice of a group to each of these notifiers. It belongs to no incident: its alerts may be of several."""
     for notifier in notifiers:
@@ -117,12 +117,12 @@ def tell_group(
         text = f"{notice.id}, {CALLED[kind]} of the group {group.key}, goes to {notifier} now: {reason}"
         alerts = [alert["id"] for alert in said["alerts"]]
         incidents = dict.fromkeys(alert["incident_id"] for alert in said["alerts"])
-        draft.because(reason.replace(" ", "-"), telling.sentence(text), notice.id, group.key, *alerts, *incidents)
+        draft.because(reason.replace(" ", "-"), wording.sentence(text), notice.id, group.key, *alerts, *incidents)
         for incident_id in incidents:
-            draft.log(incident_id, kind, telling.sentence(text), notification=notice.id)
+            draft.log(incident_id, kind, wording.sentence(text), notification=notice.id)
 
 
-def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], said: telling.Content) -> None:
+def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], said: wording.Content) -> None:
     """A report on a silence to these notifiers."""
     for notifier in dict.fromkeys(notifiers):
         notice = Notify(
@@ -135,7 +135,7 @@ def tell_of_silence(draft: Draft, silence_id: str, notifiers: Iterable[str], sai
             content=said,
         )
         draft.order(notice)
-        text = telling.joined(f"{notice.id}, a report on silence {silence_id}, goes to {notifier} now", said["reason"])
+        text = wording.joined(f"{notice.id}, a report on silence {silence_id}, goes to {notifier} now", said["reason"])
         draft.because("silence-report", text, notice.id, silence_id)
 
 
@@ -158,7 +158,7 @@ def release(
         held = [notice for notice in held if notice.run_id not in at_work]
     for notice in held:
         of = (moved or {}).get(str(notice.alert_id), incident.id)
-        said = {**telling.released(notice.content, because, notice.run_id), "incident_id": of}
+        said = {**wording.released(notice.content, because, notice.run_id), "incident_id": of}
         release_one(draft, notice, said, incident_id=of)
     if held:
         ids = ", ".join(notice.id for notice in held)
@@ -181,7 +181,7 @@ def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, re
     if run.started_at is None:
         title = f"{run.runbook} was not run for {service}"
         kind = "update" if kind == "failure" else kind
-    said = telling.of_incident(incident, title, what, alert=alert, runbook=run.runbook)
+    said = wording.of_incident(incident, title, what, alert=alert, runbook=run.runbook)
     routed: list[str] = []
     if alert is not None and not any(one.route == "" for one in draft.view.withheld(alert.id)):
         routed = [notifier for route in routes_of(draft.view.config, alert) for notifier in route.notify]
@@ -203,9 +203,9 @@ def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
     """A run of no incident failed. Who started it may not look any more, so its service's route is told."""
     labels = {"alertname": "RunFailed", "severity": "warning", "runbook": run.runbook, "service": run.service or ""}
     title = f"{run.runbook} failed"
-    said = telling.content(
+    said = wording.content(
         title=title,
-        text=telling.joined(f"{run.id} ({run.runbook}) was started by {run.requested_by}", what),
+        text=wording.joined(f"{run.id} ({run.runbook}) was started by {run.requested_by}", what),
         severity="warning",
         service=run.service,
         reason=what,
@@ -228,12 +228,12 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> bo
         found = True
         draft.change(Unname(alert.id, one.notifier))
         text = f"{alert.id} notifies {now} now, by the routes of the configuration in force."
-        said = telling.of_incident(incident, f"{telling.summary(alert)}: {telling.NOT_YOURS}", text, alert=alert)
+        said = wording.of_incident(incident, f"{wording.summary(alert)}: {wording.NOT_YOURS}", text, alert=alert)
         _post(
             draft,
             "resolved",
             one.notifier,
-            {**said, "ended": telling.NOT_YOURS},
+            {**said, "ended": wording.NOT_YOURS},
             incident=incident,
             alert=alert,
             run=None,
@@ -246,7 +246,7 @@ def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Aler
     were told of in is not theirs."""
     for alert in alerts:
         kind = "report" if alert.severity == "info" else "update"
-        said = {**telling.of_incident(incident, telling.summary(alert), why, alert=alert), "update": True}
+        said = {**wording.of_incident(incident, wording.summary(alert), why, alert=alert), "update": True}
         for one in draft.view.named(alert.id):
             letter = Letter(
                 one.notifier, kind, alert.severity, said, incident.id, alert.id, None, (naming(alert),), draft.now
@@ -266,8 +266,8 @@ def tell_of_recovery(
     """The incident is over: held pages become one report to each receiver, those who were or may have been told hear
     how it ended. `lasted`: how long its service was in trouble; `others`: services that were in trouble with it;
     `unwatched`: alerts that nobody looks at any more."""
-    said = telling.over(incident, how, ended, lasted, others, unwatched)
-    report = telling.fixed(incident, how, lasted) if ended == telling.RESOLVED else said
+    said = wording.over(incident, how, ended, lasted, others, unwatched)
+    report = wording.fixed(incident, how, lasted) if ended == wording.RESOLVED else said
     informed: set[str] = set()
     for notice in draft.view.held_in(incident.id):
         if notice.notifier in informed:

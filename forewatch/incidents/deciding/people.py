@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.errors import NotFound
-from forewatch.incidents import telling
-from forewatch.incidents.deciding.closing import close_by_hand
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.draft import Draft
+from forewatch.incidents.deciding.resolution import close_by_hand
 from forewatch.incidents.events import Acknowledged, AlertAcknowledged, ChangeReported, Noted, ResolvedByHand
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import AddChange
@@ -67,7 +67,7 @@ def alert_acknowledged(draft: Draft, event: AlertAcknowledged) -> None:
 def change_reported(draft: Draft, event: ChangeReported) -> None:
     """Somebody changed something: kept, and written on the timeline of what is open there."""
     draft.change(AddChange(event))
-    text = telling.sentence(f"{event.sender or 'Somebody'} reports a change: {event.summary}")
+    text = wording.sentence(f"{event.sender or 'Somebody'} reports a change: {event.summary}")
     found = draft.view.open_incidents_with([event.service]) if event.service else []
     for incident, _, _ in found:
         draft.log(incident.id, "change", text)

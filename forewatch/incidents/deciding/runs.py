@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from forewatch.clock import micros
 from forewatch.errors import ActionRefused, NotFound
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.automation import (
     end_before_acting,
     end_healed,
@@ -17,10 +17,10 @@ from forewatch.incidents.deciding.automation import (
     unhealed,
 )
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.looking import Seen
+from forewatch.incidents.deciding.look_before_acting import Seen
 from forewatch.incidents.deciding.paging import release, tell_of_failure
-from forewatch.incidents.deciding.waiting import again, ask_later, end_waiting, run_is_over
-from forewatch.incidents.deciding.withholding import held_back_from_acting
+from forewatch.incidents.deciding.remedy_wait import again, ask_later, end_waiting, run_is_over
+from forewatch.incidents.deciding.withheld_alerts import held_back_from_acting
 from forewatch.incidents.events import RunActed, RunFailed, RunRequested, RunStarting
 from forewatch.incidents.outcome import CancelTimers, SetTimer
 from forewatch.remedy.choose import choose
@@ -64,13 +64,13 @@ def run_acted(draft: Draft, event: RunActed) -> None:
     """The runbook is through; now the service's own alerts must end, within the remedy's time to verify."""
     run = _run(draft, event.run_id)
     if run.state not in ("waiting", "claimed", "started"):
-        text = f"{run.id} was {run.state} already when it reported: {telling.sentence(event.outcome)}"
+        text = f"{run.id} was {run.state} already when it reported: {wording.sentence(event.outcome)}"
         draft.because("run-over", text, run.id, run.incident_id)
         draft.log(run.incident_id, "run", text, run=run.id)
         return
     if _is_anothers(draft, run, event, "is through"):
         return
-    text = telling.sentence(f"{run.id} ({run.runbook}) acted: {event.outcome}")
+    text = wording.sentence(f"{run.id} ({run.runbook}) acted: {event.outcome}")
     draft.because("run-acted", text, run.id, run.incident_id)
     draft.log(run.incident_id, "run", text, run=run.id)
     acted_at = run.acted_at if run.acted_at is not None else event.at
@@ -94,14 +94,14 @@ def run_failed(draft: Draft, event: RunFailed) -> None:
     run = _run(draft, event.run_id)
     how = "was cancelled" if event.cancelled else "failed"
     if run.state not in ("waiting", "claimed", "started"):
-        text = telling.sentence(f"{run.id} was {run.state} already when it {how}: {event.reason}")
+        text = wording.sentence(f"{run.id} was {run.state} already when it {how}: {event.reason}")
         draft.because("run-over", text, run.id, run.incident_id)
         draft.log(run.incident_id, "run", text, run=run.id)
         return
     if _is_anothers(draft, run, event, how):
         return
     incident = draft.view.incident(run.incident_id) if run.incident_id is not None else None
-    text = telling.sentence(f"{run.id} ({run.runbook}) {how}: {event.reason}")
+    text = wording.sentence(f"{run.id} ({run.runbook}) {how}: {event.reason}")
     state, code = ("cancelled", "run-cancelled") if event.cancelled else ("failed", "run-failed")
     end_in_failure(draft, run, incident, code, text, state=state)
 
@@ -182,7 +182,7 @@ def _refuse(draft: Draft, run: Run, refused: Refused) -> None:
         ask_later(draft, alert, refused)
     if refused.holds_until is not None:
         return  # held pages wait with it, as long as they would have anyway
-    because = telling.joined(refused.reason[:1].upper() + refused.reason[1:], again(refused))
+    because = wording.joined(refused.reason[:1].upper() + refused.reason[1:], again(refused))
     # What is over needs no remedy: that it did not act, or not to its end, is nobody's trouble.
     trouble = refused.code != "not-firing" and not asked_before
     if not release(draft, incident, because, run.id, run=run) and trouble:

@@ -17,10 +17,10 @@ from forewatch.alerting.naming import Naming, naming
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.suppression import Suppression
 from forewatch.clock import iso, micros, seconds
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.flapping import said_of
-from forewatch.incidents.deciding.withholding import suppressions, withhold
+from forewatch.incidents.deciding.withheld_alerts import suppressions, withhold
 from forewatch.incidents.outcome import (
     CancelTimers,
     DropLetters,
@@ -74,7 +74,7 @@ def left_by_themselves(draft: Draft, incident_id: str) -> list[Notification]:
     for one in sorted(draft.view.notifications_of(incident_id), key=lambda one: one.created_at):
         if one.kind == "resolved" and one.state != "dead":
             found.pop(one.notifier, None)
-        elif one.state in ("claimed", "sent", "failed") and one.content.get(telling.HELD):
+        elif one.state in ("claimed", "sent", "failed") and one.content.get(wording.HELD):
             found.setdefault(one.notifier, []).append(one)
     return [one for notices in found.values() for one in notices]
 
@@ -100,7 +100,7 @@ def _name_what_left(draft: Draft, incident_id: str) -> bool:
 def release_one(
     draft: Draft,
     held: Notification,
-    content: telling.Content,
+    content: wording.Content,
     *,
     kind: str | None = None,
     incident_id: str | None = None,
@@ -111,7 +111,7 @@ def release_one(
         held.notifier,
         kind or held.kind,
         held.severity,
-        {key: value for key, value in content.items() if key != telling.HELD},
+        {key: value for key, value in content.items() if key != wording.HELD},
         incident_id or held.incident_id,
         held.alert_id,
         held.run_id,
@@ -180,9 +180,9 @@ def _send(draft: Draft, notifier: str, posts: list[Post]) -> None:
         text = (
             f"{CALLED[letter.kind].capitalize()} for {notifier} goes out with whatever else is due to it by {iso(when)}"
         )
-        why = telling.joined(text, letter.content["reason"])
+        why = wording.joined(text, letter.content["reason"])
         draft.because(f"{letter.kind}-bundled", why, letter.alert_id, letter.incident_id, letter.run_id)
-        draft.log(letter.incident_id, letter.kind, telling.sentence(text))
+        draft.log(letter.incident_id, letter.kind, wording.sentence(text))
     if receiver.due_at is None or leave < receiver.due_at:
         _wait(draft, receiver, leave, anew=receiver.due_at is not None)
 
@@ -231,29 +231,29 @@ def _say(
     what = CALLED[letter.kind]
     if healed:
         text = f"Nobody needs to be paged any more, {notice_id} became {what}"
-        code, why = "page-became-report", telling.sentence(f"{text}: {letter.content['reason']}")
+        code, why = "page-became-report", wording.sentence(f"{text}: {letter.content['reason']}")
     else:
         text = f"{notice_id}, {what}, goes to {letter.notifier} now"
-        code, why = f"{letter.kind}-due", telling.joined(f"{text} ({letter.severity})", letter.content["reason"])
+        code, why = f"{letter.kind}-due", wording.joined(f"{text} ({letter.severity})", letter.content["reason"])
     subjects = dict.fromkeys(
         one for each in letters for one in (each.alert_id, each.incident_id, each.run_id) if one is not None
     )
     draft.because(code, why, notice_id, *merged, *subjects)
     for incident_id in dict.fromkeys(each.incident_id for each in letters):
-        draft.log(incident_id, letter.kind, telling.sentence(text), notification=notice_id)
+        draft.log(incident_id, letter.kind, wording.sentence(text), notification=notice_id)
 
 
 def _hold(draft: Draft, post: Post) -> None:
     letter, until = post.letter, post.until or draft.now
     notice_id = draft.view.new_id("NT")
     notice = _notify(notice_id, letter, draft.now)
-    draft.order(replace(notice, held=True, not_before=until, content={**notice.content, telling.HELD: True}))
+    draft.order(replace(notice, held=True, not_before=until, content={**notice.content, wording.HELD: True}))
     draft.hold_until(letter.incident_id, until)
     left = format_duration(seconds(until - draft.now))
     text = f"{notice_id}, {CALLED[letter.kind]} for {letter.notifier}, waits {left} for {letter.run_id or 'a remedy'}"
-    why = telling.joined(f"{text} ({letter.severity})", letter.content["reason"])
+    why = wording.joined(f"{text} ({letter.severity})", letter.content["reason"])
     draft.because(f"{letter.kind}-held", why, notice_id, letter.alert_id, letter.incident_id, letter.run_id)
-    draft.log(letter.incident_id, letter.kind, telling.sentence(text), notification=notice_id)
+    draft.log(letter.incident_id, letter.kind, wording.sentence(text), notification=notice_id)
 
 
 def _notify(notice_id: str, letter: Letter, now: int) -> Notify:
@@ -272,7 +272,7 @@ def _notify(notice_id: str, letter: Letter, now: int) -> Notify:
     )
 
 
-def _listing(letter: Letter) -> telling.Content:
+def _listing(letter: Letter) -> wording.Content:
     return {**letter.content, "named": [one.alert_id for one in letter.named]}
 
 
@@ -295,7 +295,7 @@ def _as_it_is_now(draft: Draft, posts: list[Post]) -> list[Post]:
             kept.append(replace(post, letter=_told_late(letter, alert)))
         elif not (reasons := suppressions(draft, alert)):
             services = draft.view.services_in(letter.incident_id) if letter.incident_id is not None else 1
-            content = telling.brought_up_to_date(letter.content, alert, services)
+            content = wording.brought_up_to_date(letter.content, alert, services)
             kept.append(replace(post, letter=replace(letter, content=content)))
         else:
             _take_back_naming(draft, letter, alert)
@@ -320,14 +320,14 @@ def _take_back_naming(draft: Draft, letter: Letter, alert: Alert) -> None:
     if before is None:
         draft.change(Unname(alert.id, letter.notifier))
     else:
-        told = replace(naming(alert), severity=telling.severity_of(before.severity))
+        told = replace(naming(alert), severity=wording.severity_of(before.severity))
         draft.change(Name(before.id, letter.notifier, before.kind, (told,)))
 
 
-def _flapping(draft: Draft, letter: Letter) -> telling.Content:
+def _flapping(draft: Draft, letter: Letter) -> wording.Content:
     """What was to be told of an alert that is over for now and flaps, with that."""
     title, text = str(letter.content["title"]), str(letter.content.get("text", ""))
-    said = text if "is flapping" in text else telling.joined(said_of(draft), text)
+    said = text if "is flapping" in text else wording.joined(said_of(draft), text)
     return {**letter.content, "title": f"{title} (over for now, but flapping)", "text": said}
 
 
@@ -342,7 +342,7 @@ def _told_before(draft: Draft, letter: Letter) -> bool:
 
 
 def _told_late(letter: Letter, alert: Alert) -> Letter:
-    said = telling.was_down(alert, letter.content)
+    said = wording.was_down(alert, letter.content)
     return replace(letter, kind="report", content=said, named=())
 
 
@@ -350,7 +350,7 @@ def _over(draft: Draft, letters: Sequence[Letter], most: int) -> list[Alert]:
     """The alerts of incidents that are over, for receivers that keep count of them."""
     found: list[Alert] = []
     for letter in letters:
-        over = letter.kind == "resolved" and letter.content.get("ended") != telling.NOT_YOURS
+        over = letter.kind == "resolved" and letter.content.get("ended") != wording.NOT_YOURS
         if over and letter.incident_id is not None and len(found) < most:
             # Some of them end by this very decision; what fires on in an incident that a person has closed is not over.
             now = [draft.alert_now(one.id) or one for one in draft.view.alerts_of(letter.incident_id)]
@@ -363,12 +363,12 @@ def _digest(draft: Draft, letters: Sequence[Letter]) -> Letter:
     kinds = [letter.kind for letter in letters]
     kind = next((one for one in ("page", "failure", "update", "report") if one in kinds), "resolved")
     told = [letter for letter in letters if letter.kind == kind] if kind == "page" else letters
-    severity = worst([telling.severity_of(letter.severity) for letter in told])
+    severity = worst([wording.severity_of(letter.severity) for letter in told])
     incidents = list(dict.fromkeys(letter.incident_id for letter in letters if letter.incident_id is not None))
     named = tuple(dict.fromkeys(one for letter in letters for one in letter.named))
-    shown = [draft.alert_now(one.alert_id) for one in named[: telling.MOST_SHOWN]]
-    over = _over(draft, letters, telling.MOST_SHOWN - len(shown))
-    content = telling.of_digest(letters, kind, severity, incidents, [*(one for one in shown if one), *over])
+    shown = [draft.alert_now(one.alert_id) for one in named[: wording.MOST_SHOWN]]
+    over = _over(draft, letters, wording.MOST_SHOWN - len(shown))
+    content = wording.of_digest(letters, kind, severity, incidents, [*(one for one in shown if one), *over])
     alone = incidents[0] if len(incidents) == 1 else None
     runs = {letter.run_id for letter in letters}
     run = next(iter(runs)) if len(runs) == 1 else None

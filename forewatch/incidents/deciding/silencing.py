@@ -12,10 +12,10 @@ from forewatch.alerting.routing import routes_of
 from forewatch.alerting.silence import Silence, over_at, silence_from_json, state_of
 from forewatch.clock import iso, micros, seconds
 from forewatch.errors import NotFound
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.paging import tell_of_silence
-from forewatch.incidents.deciding.withholding import look_again, silenced_by, withhold
+from forewatch.incidents.deciding.withheld_alerts import look_again, silenced_by, withhold
 from forewatch.incidents.events import SilenceExpired, SilenceSet
 from forewatch.incidents.outcome import CancelTimers, PutSilence, SetTimer
 from forewatch.units import format_duration
@@ -41,7 +41,7 @@ def silence_set(draft: Draft, event: SilenceSet) -> None:
         f"{event.actor} silences {shown} from {iso(silence.starts_at)} to {iso(silence.ends_at)} as {silence.id}: "
         f"{silence.comment}"
     )
-    draft.because("silence-set", telling.sentence(text), silence.id)
+    draft.because("silence-set", wording.sentence(text), silence.id)
     for kind in ("silence-start", "silence-warning", "silence-end"):
         due_at = _due_at(silence, kind)
         if due_at is not None and due_at > draft.now:
@@ -104,7 +104,7 @@ def _end_now(draft: Draft, silence_id: str, because: str) -> None:
     ended = replace(silence, starts_at=min(silence.starts_at, ends_at), ends_at=ends_at, updated_at=draft.now)
     draft.change(PutSilence(ended))
     draft.order(CancelTimers(silence_id))
-    draft.because("silence-ended", telling.sentence(f"{silence_id} ends now: {because}"), silence_id)
+    draft.because("silence-ended", wording.sentence(f"{silence_id} ends now: {because}"), silence_id)
     _report_end(draft, ended)
     look_again(draft, silence_id)
 
@@ -133,7 +133,7 @@ def _warn(draft: Draft, silence: Silence) -> None:
     if not hidden:
         draft.because("silence-hides-nothing", f"{silence.id} ends in {left} and hides nothing now.", silence.id)
         return
-    shown = ", ".join(telling.named(alert) for alert in hidden[:MOST_SHOWN])
+    shown = ", ".join(wording.named(alert) for alert in hidden[:MOST_SHOWN])
     more = f" and {len(hidden) - MOST_SHOWN} more" if len(hidden) > MOST_SHOWN else ""
     title = f"A silence by {silence.created_by} ends in {left}"
     reason = f"It hides {shown}{more}, which will notify people again if still firing then"
@@ -163,9 +163,9 @@ def _tell(draft: Draft, silence: Silence, hidden: list[Alert], title: str, reaso
         notifiers = [silence.created_by]
     else:
         notifiers = [name for alert in hidden for route in routes_of(config, alert) for name in route.notify]
-    said = telling.content(
+    said = wording.content(
         title=title,
-        text=telling.joined(f"{silence.id} ({silence.comment}) ends {iso(silence.ends_at)}", reason),
+        text=wording.joined(f"{silence.id} ({silence.comment}) ends {iso(silence.ends_at)}", reason),
         severity="info",
         service=None,
         reason=reason,

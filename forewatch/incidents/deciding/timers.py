@@ -5,8 +5,8 @@ A timer that has become pointless is recorded and nothing else: it must never ho
 
 from __future__ import annotations
 
+from forewatch.incidents.deciding.alert_response import reroute, review
 from forewatch.incidents.deciding.alerts import calm_due, flapping_stays_down
-from forewatch.incidents.deciding.announcing import reroute, review
 from forewatch.incidents.deciding.automation import (
     START_WITHIN,
     end_before_acting,
@@ -18,8 +18,8 @@ from forewatch.incidents.deciding.automation import (
 from forewatch.incidents.deciding.draft import Draft
 from forewatch.incidents.deciding.groups import group_due
 from forewatch.incidents.deciding.paging import release, tell_of_failed_run, tell_of_failure
-from forewatch.incidents.deciding.partly_over import tell_what_is_over
-from forewatch.incidents.deciding.retrying import ask_again
+from forewatch.incidents.deciding.partial_recovery import tell_what_is_over
+from forewatch.incidents.deciding.remedy_retry import ask_again
 from forewatch.incidents.deciding.sending import digest_due, hold_due
 from forewatch.incidents.deciding.silencing import silence_due
 from forewatch.incidents.events import TimerDue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.withholding import look_again
+from forewatch.incidents.deciding.withheld_alerts import look_again
 from forewatch.incidents.events import Undelivered
 from forewatch.incidents.outcome import ForgetNamed
 

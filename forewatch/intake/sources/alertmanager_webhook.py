@@ -1,7 +1,8 @@
 """Webhooks of another Alertmanager, version 4, and what Grafana's have in common with them.
 
-Fields we do not know are accepted. The same labels are the same alert, so a request that comes twice changes nothing.
-There is no time-out: this sender says when an alert is over, and repeats a firing one only every few hours.
+Fields we do not know are accepted, and a time that is none counts as now. The same labels are the same alert, so a
+request that comes twice changes nothing. There is no time-out: this sender says when an alert is over, and repeats a
+firing one only every few hours.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from forewatch.config.sources import Source
 from forewatch.incidents.events import Event
 from forewatch.intake.sources.body import kind_of, read_object
-from forewatch.intake.sources.making import MOST_ALERTS, Parsed, cleared, instant, labels_of, raised, within
+from forewatch.intake.sources.making import MOST_ALERTS, Parsed, cleared, labels_of, raised, when, within
 
 Extras = Callable[[Mapping[str, Any]], tuple[dict[str, object], dict[str, Any]]]
 """An alert's further annotations and values."""
@@ -43,7 +44,7 @@ def _event(alert: object, source: Source, now: int, extras: Extras) -> Event:
     if not isinstance(alert, dict):
         raise ValueError(f"must be an object, not {kind_of(alert)}")
     labels = labels_of(alert.get("labels"), "labels")
-    starts_at, ends_at = instant(alert.get("startsAt")), instant(alert.get("endsAt"))
+    starts_at, ends_at = when(alert.get("startsAt")), when(alert.get("endsAt"))
     match alert.get("status"):
         case "firing":
             more, values = extras(alert)

@@ -20,21 +20,20 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from forewatch.clock import micros
 from forewatch.config.sources import Json, Source
 from forewatch.incidents.events import Event
+from forewatch.intake.limits import LONGEST_VALUE, ellipsis
 from forewatch.intake.sources.body import kind_of, read_json
 from forewatch.intake.sources.making import (
-    LONGEST_ANNOTATION,
-    LONGEST_VALUE,
     Parsed,
     cleared,
-    cut,
-    instant,
-    label_name,
     labels_of,
     raised,
+    when,
 )
 
 MOST_ITEMS = 5_000
 """Alerts in one body."""
+LONGEST_LABEL = 1 << 20
+"""Characters a label's template gives, before it is held to what a label may have."""
 LONGEST_PRODUCT = 100_000
 """Characters or entries a `*` may make, and the largest number `**` may."""
 GROWING = ("center", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust", "translate", "zfill")
@@ -110,15 +109,12 @@ def _items(data: object, path: str | None) -> list[Any]:
 
 
 def _event(source: Source, mapping: Json, seen: Mapping[str, Any], now: int) -> Event:
-    made = {
-        label_name(name, "labels"): _rendered(f"labels.{name}", text, seen, LONGEST_VALUE + 1)
-        for name, text in mapping.labels.items()
-    }
+    made = {name: _rendered(f"labels.{name}", text, seen, LONGEST_LABEL) for name, text in mapping.labels.items()}
     labels = labels_of(made, "labels")
     if mapping.resolved and _rendered("resolved", mapping.resolved, seen, 100).lower() == "true":
         return cleared(source.name, labels, now, identity=labels)
     annotations = {
-        name: _rendered(f"annotations.{name}", text, seen, LONGEST_ANNOTATION)
+        name: _or_why_not(f"annotations.{name}", text, seen, LONGEST_VALUE)
         for name, text in mapping.annotations.items()
     }
     return raised(
@@ -127,17 +123,18 @@ def _event(source: Source, mapping: Json, seen: Mapping[str, Any], now: int) -> 
         annotations,
         now,
         identity=labels,
-        at=_starts_at(mapping, seen),
+        at=when(_or_why_not("starts_at", mapping.starts_at, seen, 100)) if mapping.starts_at else None,
         generator_url=annotations.get("generator_url") or annotations.get("url"),
         until=None if mapping.resolved else now + micros(source.resolve_after),
     )
 
 
-def _starts_at(mapping: Json, seen: Mapping[str, Any]) -> int | None:
+def _or_why_not(name: str, text: str, seen: Mapping[str, Any], longest: int) -> str:
+    """As `_rendered`, or why the template cannot be filled in: what does not make the alert must not cost it."""
     try:
-        return instant(_rendered("starts_at", mapping.starts_at, seen, 100)) if mapping.starts_at else None
+        return _rendered(name, text, seen, longest)
     except ValueError as error:
-        raise ValueError(f"starts_at: {error}") from None
+        return str(error)
 
 
 def _rendered(name: str, text: str, seen: Mapping[str, Any], longest: int) -> str:
@@ -151,7 +148,7 @@ def _rendered(name: str, text: str, seen: Mapping[str, Any], longest: int) -> st
                 break
     # A template can raise whatever the Python below it does: arithmetic on texts, a filter on the wrong type.
     except Exception as error:  # noqa: BLE001
-        raise ValueError(f"the template {name} cannot be filled in: {cut(str(error), 200)}") from None
+        raise ValueError(f"the template {name} cannot be filled in: {ellipsis(str(error), 200)}") from None
     return "".join(rendered).strip()[:longest]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from forewatch.config.sources import Source
-from forewatch.intake.sources.making import Parsed, cleared, label_value, raised
+from forewatch.intake.limits import ellipsis, text_within
+from forewatch.intake.sources.making import Parsed, cleared, raised
 
 LONGEST_MESSAGE = 1_000
 
@@ -27,11 +28,11 @@ def parse_push(query: Mapping[str, str], source: Source, now: int) -> Parsed:
         raise ValueError(f"{source.name} is no source of the kind kuma")
     identity = {"source": source.name}
     labels = {
-        "alertname": label_value(kuma.alertname, "alertname"),
+        "alertname": text_within(kuma.alertname),
         "push": source.name,
         "severity": kuma.severity,
     }
-    message = query.get("msg", "")[:LONGEST_MESSAGE].encode(errors="replace").decode()
+    message = ellipsis(query.get("msg", ""), LONGEST_MESSAGE).encode(errors="replace").decode()
     values: dict[str, Any] = {}
     if (ping := _number(query.get("ping", ""))) is not None:
         values["ping"] = ping

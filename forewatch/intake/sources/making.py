@@ -1,31 +1,32 @@
 """What all parsers share: the events they make, with labels and annotations within bounds and severities in our words.
 
-A label beyond its bounds is refused, since a cut one could be another alert's; an annotation is cut, since a long text
-must not cost a page. Annotations and values are redacted before they are stored.
+Bounds are those of every door (`limits`): no field costs the alert. Annotations and values are redacted before they are
+stored.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from forewatch.alerting.alert import Labels, Severity
-from forewatch.clock import from_datetime
+from forewatch.clock import from_datetime, micros
 from forewatch.config.sources import Source
 from forewatch.guard.redact import redact, redact_data
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event
+from forewatch.intake.limits import annotations_within, clean, ellipsis, labels_within
 from forewatch.intake.sources.body import kind_of
 
 MOST_ALERTS = 10_000
 """In one body."""
-MOST_LABELS = 100
-LONGEST_NAME = 200
-LONGEST_VALUE = 2_000
-"""Characters of a label."""
-MOST_ANNOTATIONS = 100
-LONGEST_ANNOTATION = 10_000
+LONGEST_URL = 2_000
+_UNIX = re.compile(r"\d{10,19}(\.\d{1,9})?", re.ASCII)
+_SINCE = 10**9
+_UNTIL = micros(2**32)
+"""The year 2106: past it a number is no time of ours."""
 
 SEVERITY_WORDS: dict[str, Severity] = {
     **dict.fromkeys(("info", "information", "informational", "notice", "debug", "none", "ok", "low", "sample"), "info"),
@@ -73,7 +74,7 @@ def raised(
         sender=source.name,
         service=service_of(source, {**(service_from or {}), **labels}),
         identity=dict(identity),
-        generator_url=redact(_clean(generator_url)[:LONGEST_VALUE]) if isinstance(generator_url, str) else "",
+        generator_url=redact(ellipsis(clean(generator_url), LONGEST_URL)) if isinstance(generator_url, str) else "",
         until=until,
         timeout=until is not None,
     )
@@ -104,44 +105,18 @@ def service_of(source: Source, labels: Labels) -> str:
 
 
 def labels_of(given: object, where: str) -> dict[str, str]:
-    """The labels in a body, empty ones left out. Raises ValueError naming `where` and what is wrong."""
+    """The labels in a body, within bounds. Raises ValueError naming `where` if they are none, or nothing at all."""
     if not isinstance(given, dict):
         raise ValueError(f"{where} must be an object of texts, not {kind_of(given)}")
-    if len(given) > MOST_LABELS:
-        raise ValueError(f"{where} has {len(given)} entries, and an alert may have {MOST_LABELS}")
-    found = {}
-    for name, value in given.items():
-        if not isinstance(value, str):
-            raise ValueError(f"{where}: {_shown(name)} must be text, not {kind_of(value)}")
-        if value:
-            found[label_name(name, where)] = label_value(value, f"{where}: {_shown(name)}")
+    found = labels_within(given)
     if not found:
         raise ValueError(f"{where} needs at least one entry that is not empty")
     return found
 
 
-def label_name(name: str, where: str) -> str:
-    """`name` if it will do as a label's. Raises ValueError."""
-    if not name or len(name) > LONGEST_NAME or "\x00" in name:
-        raise ValueError(f"{where}: {_shown(name)!r} is no name of a label (1 to {LONGEST_NAME} characters)")
-    return name
-
-
-def label_value(value: str, where: str) -> str:
-    """`value` if it will do as a label's. Raises ValueError."""
-    if len(value) > LONGEST_VALUE or "\x00" in value:
-        raise ValueError(f"{where} is no value of a label (at most {LONGEST_VALUE} characters, no NUL)")
-    return value
-
-
 def annotations_of(given: Mapping[str, object]) -> dict[str, str]:
-    """Annotations as they are stored: text, cut to size, secrets masked, empty ones left out."""
-    found = {}
-    for name, value in list(given.items())[:MOST_ANNOTATIONS]:
-        if value is not None and value != "" and name:
-            text = value if isinstance(value, str) else str(value)
-            found[_clean(name[:LONGEST_NAME])] = redact(_clean(cut(text, LONGEST_ANNOTATION)))
-    return found
+    """Annotations as they are stored: within bounds, secrets masked."""
+    return {name: redact(text) for name, text in annotations_within(given).items()}
 
 
 def text_of(data: Mapping[str, Any], name: str, where: str) -> str:
@@ -166,32 +141,42 @@ def within(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def instant(text: object) -> int | None:
-    """An RFC 3339 time; without a zone it is UTC. None for none, and for the year 1, by which Go says that.
+def id_of(data: Mapping[str, Any], name: str, where: str) -> str:
+    """What identifies something, as text or number. Raises ValueError where it is not there."""
+    value = data.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return text_of({name: str(value) if isinstance(value, int | float) and value is not True else value}, name, where)
 
-    Raises ValueError for what is no time.
+
+def instant(given: object) -> int | None:
+    """A time as senders write it: RFC 3339 (UTC without a zone), or a Unix number of seconds up to nanoseconds.
+
+    None for none, and for the year 1, by which Go says that. Raises ValueError for what is no time.
     """
-    if text is None or text == "":
+    if given is None or given == "":
         return None
-    if not isinstance(text, str):
-        raise ValueError(f"a time is written as text, such as 2026-11-03T09:04:05Z, not {kind_of(text)}")
+    if isinstance(given, str) and _UNIX.fullmatch(given):
+        given = float(given) if "." in given else int(given)
+    if isinstance(given, int | float) and not isinstance(given, bool) and given >= _SINCE:
+        # Seconds, milliseconds, microseconds, nanoseconds: each a thousand times as many since 2001.
+        thousands = min(3, (len(str(int(given))) - 10) // 3)
+        if (at := int(given * 10 ** (6 - 3 * thousands) if thousands < 3 else given / 1_000)) < _UNTIL:
+            return at
+    if not isinstance(given, str):
+        raise ValueError(f"a time is written as text, such as 2026-11-03T09:04:05Z, not {kind_of(given)}")
     try:
-        at = datetime.fromisoformat(text)
-        if at.year == 1:
+        read = datetime.fromisoformat(given)
+        if read.year == 1:
             return None
-        return from_datetime(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
+        return from_datetime(read if read.tzinfo is not None else read.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
-        raise ValueError(f"{_shown(text)!r} is not a time (try 2026-11-03T09:04:05Z)") from None
+        raise ValueError(f"{ellipsis(given, 60)!r} is not a time (try 2026-11-03T09:04:05Z)") from None
 
 
-def cut(text: str, longest: int) -> str:
-    """`text` with an ellipsis where it is too long."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def _clean(text: str) -> str:
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-
-
-def _shown(text: str) -> str:
-    return cut(text, 60)
+def when(given: object) -> int | None:
+    """As `instant`; None also for what is no time, which must not cost the alert."""
+    try:
+        return instant(given)
+    except ValueError:
+        return None

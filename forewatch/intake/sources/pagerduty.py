@@ -5,7 +5,11 @@ resolve where nothing is open changes nothing, and a trigger after a resolve ope
 PagerDuty has none of itself.
 
 Severities `critical` and `error` count as critical, since PagerDuty calls people urgently for both; `warning` and
-`info` are what they are. A summary beyond 1,024 characters is cut: better a cut page than none.
+`info` are what they are.
+
+No page is refused over a detail. A summary beyond 1,024 characters is cut, a key beyond 255 too, with a hash of the
+whole; a severity nobody knows counts as critical, a time that is none as now; links that lead nowhere are left out.
+Required are the routing key, the action, for all but a trigger the key, and of a trigger the summary and the source.
 """
 
 from __future__ import annotations
@@ -19,23 +23,21 @@ from uuid import uuid4
 from forewatch.config.sources import Source
 from forewatch.guard.redact import redact_data
 from forewatch.incidents.events import AlertAcknowledged, ChangeReported, Event
+from forewatch.intake.limits import LONGEST_VALUE, MOST_LABELS, clean, cut, ellipsis, labels_within, text_within
 from forewatch.intake.sources.body import kind_of, read_object
 from forewatch.intake.sources.making import (
-    LONGEST_VALUE,
-    MOST_ANNOTATIONS,
     Parsed,
     cleared,
-    cut,
-    instant,
+    id_of,
     optional_text,
     raised,
     service_of,
     text_of,
+    when,
     within,
 )
 
 ACTIONS = ("trigger", "acknowledge", "resolve")
-SEVERITIES = ("critical", "error", "warning", "info")
 LARGEST = 512 * 1024
 """Bytes of a body."""
 LONGEST_SUMMARY = 1_024
@@ -71,18 +73,16 @@ def read_event(body: bytes, new_key: Callable[[], str] = lambda: uuid4().hex) ->
     action = data.get("event_action")
     if action not in ACTIONS:
         errors.append(f"event_action must be one of {', '.join(ACTIONS)}")
-    key = data.get("dedup_key")
-    if key is not None and (not isinstance(key, str) or len(key) > LONGEST_KEY or "\x00" in key):
-        errors.append(f"dedup_key must be text of at most {LONGEST_KEY} characters")
+    key = optional_text(data, "dedup_key")
+    if not isinstance(data.get("dedup_key"), str | int | float | None):
+        errors.append("dedup_key must be text")
     elif not key and action in ("acknowledge", "resolve"):
         errors.append(f"dedup_key is required to {action}: it says which alert is meant")
     if action == "trigger":
         errors += _wrong_payload(data.get("payload"))
-    errors += _wrong_links(data.get("links"), "links", "href", ("http://", "https://"))
-    errors += _wrong_links(data.get("images"), "images", "src", ("https://",))
     if errors:
         raise InvalidEvent(errors)
-    return Message(str(routing_key), str(action), key or new_key(), data)
+    return Message(str(routing_key), str(action), cut(clean(key), LONGEST_KEY) or new_key(), data)
 
 
 def events_of(message: Message, source: Source, now: int) -> list[Event]:
@@ -106,10 +106,7 @@ def read_change(body: bytes) -> Message:
     if not isinstance(payload, dict):
         errors.append(f"payload must be an object, not {kind_of(payload)}")
     else:
-        _checked(errors, lambda: text_of(payload, "summary", "payload."))
-        _checked(errors, lambda: instant(payload.get("timestamp")), "payload.timestamp: ")
-        errors += _wrong_details(payload)
-    errors += _wrong_links(data.get("links"), "links", "href", ("http://", "https://"))
+        _checked(errors, lambda: id_of(payload, "summary", "payload."))
     if errors:
         raise InvalidEvent(errors)
     return Message(str(routing_key), "change", "", data)
@@ -118,10 +115,10 @@ def read_change(body: bytes) -> Message:
 def change_of(message: Message, source: Source, now: int) -> ChangeReported:
     """The change a message reports; of a service only where it names one."""
     payload = within(message.data, "payload")
-    custom = within(payload, "custom_details")
+    custom = _custom(payload)
     labels = {**_scalars(custom), **_labels(payload)}
     named = any(labels.get(name) for name in source.service)
-    at = instant(payload.get("timestamp"))
+    at = when(payload.get("timestamp"))
     return ChangeReported(
         summary=str(redact_data(_summary(payload))),
         service=service_of(source, labels) if named else None,
@@ -130,7 +127,7 @@ def change_of(message: Message, source: Source, now: int) -> ChangeReported:
         details=redact_data(
             {
                 "source": optional_text(payload, "source"),
-                "links": _shown_links(message.data.get("links"), "href", "text"),
+                "links": _shown_links(_links(message.data), "href", "text"),
                 "custom_details": custom,
             }
         ),
@@ -146,11 +143,11 @@ def parse(body: bytes, headers: Mapping[str, str], source: Source, now: int) -> 
 
 def _trigger(message: Message, source: Source, now: int, identity: dict[str, str]) -> Event:
     data, payload = message.data, within(message.data, "payload")
-    custom = within(payload, "custom_details")
+    custom = _custom(payload)
     labels = _labels(payload)
     client_url = data.get("client_url")
-    links = data.get("links") or []
-    first = client_url if isinstance(client_url, str) and client_url else next((one.get("href") for one in links), "")
+    links, at = _links(data), when(payload.get("timestamp"))
+    first = client_url if isinstance(client_url, str) and client_url else next((one["href"] for one in links), "")
     return raised(
         source,
         labels,
@@ -159,48 +156,66 @@ def _trigger(message: Message, source: Source, now: int, identity: dict[str, str
             "dedup_key": message.key,
             "client": optional_text(data, "client"),
             "links": _shown_links(links, "href", "text"),
-            "images": _shown_links(data.get("images"), "src", "alt"),
+            "images": _shown_links(_images(data), "src", "alt"),
+            "timestamp": text_within(payload.get("timestamp")) if at is None else "",
             **_details(custom),
         },
         now,
         identity=identity,
-        at=instant(payload.get("timestamp")),
+        at=at,
         generator_url=first,
         service_from=_scalars(custom),
     )
 
 
 def _labels(payload: Mapping[str, Any]) -> dict[str, str]:
-    found = {
-        name: optional_text(payload, name)[:LONGEST_VALUE].replace("\x00", "")
-        for name in ("class", "component", "group", "source", "severity")
-    }
-    found["alertname"] = found["class"] or DEFAULT_NAME
-    return {name: value for name, value in found.items() if value}
+    found = {name: text_within(payload.get(name)) for name in ("class", "component", "group", "source", "severity")}
+    return labels_within({**found, "alertname": found["class"] or DEFAULT_NAME})
 
 
 def _summary(payload: Mapping[str, Any]) -> str:
-    return cut(optional_text(payload, "summary"), LONGEST_SUMMARY)
+    return ellipsis(optional_text(payload, "summary"), LONGEST_SUMMARY)
+
+
+def _custom(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The details by name; what is no object has no name but `""`."""
+    custom = payload.get("custom_details")
+    return custom if isinstance(custom, dict) else {} if custom is None else {"": custom}
 
 
 def _details(custom: Mapping[str, Any]) -> dict[str, object]:
     """Annotations `details.<key>`, redacted by key as well as by value."""
-    masked = redact_data(dict(list(custom.items())[: MOST_ANNOTATIONS - 10]))
+    masked = redact_data(dict(list(custom.items())[: MOST_LABELS - 10]))
     return {
-        f"details.{name}": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        f"details.{name}" if name else "details": value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False)
         for name, value in masked.items()
     }
 
 
 def _scalars(custom: Mapping[str, Any]) -> dict[str, str]:
-    return {name: text[:LONGEST_VALUE] for name in custom if (text := optional_text(custom, name))}
+    return {name: cut(text, LONGEST_VALUE) for name in custom if name and (text := optional_text(custom, name))}
 
 
-def _shown_links(links: object, address: str, text: str) -> str:
+def _links(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return _leading(data.get("links"), "href", ("http://", "https://"))
+
+
+def _images(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return _leading(data.get("images"), "src", ("https://",))
+
+
+def _leading(links: object, address: str, schemes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Those that lead somewhere a person may follow."""
+    listed = links if isinstance(links, list) else [links]
+    found: list[dict[str, Any]] = [one if isinstance(one, dict) else {address: one} for one in listed[:MOST_LINKS]]
+    return [one for one in found if str(one.get(address)).startswith(schemes)]
+
+
+def _shown_links(links: list[dict[str, Any]], address: str, text: str) -> str:
     """One line each: `text: address`."""
-    if not isinstance(links, list):
-        return ""
-    return "\n".join(": ".join(filter(None, (optional_text(one, text), optional_text(one, address)))) for one in links)
+    return "\n".join(": ".join(filter(None, (optional_text(one, text), one[address]))) for one in links)
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -223,29 +238,5 @@ def _wrong_payload(payload: object) -> list[str]:
         return [f"payload must be an object, not {kind_of(payload)}"]
     errors: list[str] = []
     for name in ("summary", "source"):
-        _checked(errors, lambda name=name: text_of(payload, name, "payload."))  # type: ignore[misc]
-    if payload.get("severity") not in SEVERITIES:
-        errors.append(f"payload.severity must be one of {', '.join(SEVERITIES)}")
-    for name in ("component", "group", "class"):
-        if not isinstance(payload.get(name), str | None):
-            errors.append(f"payload.{name} must be text")
-    _checked(errors, lambda: instant(payload.get("timestamp")), "payload.timestamp: ")
-    return errors + _wrong_details(payload)
-
-
-def _wrong_details(payload: Mapping[str, Any]) -> list[str]:
-    details = payload.get("custom_details")
-    return [] if isinstance(details, dict | None) else ["payload.custom_details must be an object"]
-
-
-def _wrong_links(links: object, name: str, address: str, schemes: tuple[str, ...]) -> list[str]:
-    if links is None:
-        return []
-    if not isinstance(links, list) or len(links) > MOST_LINKS:
-        return [f"{name} must be a list of at most {MOST_LINKS} objects"]
-    errors = []
-    for index, one in enumerate(links):
-        given = one.get(address) if isinstance(one, dict) else None
-        if not isinstance(given, str) or not given.startswith(schemes):
-            errors.append(f"{name}[{index}] must be an object with {address}, a text beginning {' or '.join(schemes)}")
+        _checked(errors, lambda name=name: id_of(payload, name, "payload."))  # type: ignore[misc]
     return errors

@@ -14,15 +14,16 @@ from typing import Any
 from forewatch.config.sources import Source
 from forewatch.incidents.events import Event
 from forewatch.intake.issues import Issue, issue_cleared, issue_raised, sentry_issue
+from forewatch.intake.limits import labels_within, text_within
 from forewatch.intake.sources.body import kind_of, read_object
 from forewatch.intake.sources.making import (
-    LONGEST_VALUE,
     Parsed,
     cleared,
-    instant,
+    id_of,
     optional_text,
     raised,
     text_of,
+    when,
     within,
 )
 
@@ -83,17 +84,12 @@ def _issue(action: str, data: Mapping[str, Any], source: Source, now: int) -> li
 
 def _issue_alert(data: Mapping[str, Any], source: Source, now: int) -> Event:
     event = _part(data, "event")
-    pairs = event.get("tags")
-    tags = {
-        str(pair[0]): str(pair[1])[:LONGEST_VALUE]
-        for pair in (pairs if isinstance(pairs, list) else [])
-        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(word, str) for word in pair)
-    }
+    tags = _tags(event.get("tags"))
     issue = Issue(
-        id=text_of(event, "issue_id", "data.event."),
+        id=id_of(event, "issue_id", "data.event."),
         title=optional_text(event, "title"),
         level=optional_text(event, "level"),
-        project=_project(optional_text(event, "url")),
+        project=_project(optional_text(event, "url")) or optional_text(event, "project_slug"),
         url=optional_text(event, "web_url"),
         culprit=optional_text(event, "culprit"),
         environment=tags.get("environment", ""),
@@ -104,8 +100,19 @@ def _issue_alert(data: Mapping[str, Any], source: Source, now: int) -> Event:
     return issue_raised(source, issue, now, "", {"rule": rule}, service_from=tags)
 
 
+def _tags(given: object) -> dict[str, str]:
+    """Tags written as pairs, as objects with key and value, or as one object."""
+    entries = list(given.items()) if isinstance(given, dict) else given if isinstance(given, list) else []
+    found = {}
+    for entry in entries:
+        pair = (entry.get("key"), entry.get("value")) if isinstance(entry, dict) else entry
+        if isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str):
+            found[pair[0]] = text_within(pair[1])
+    return found
+
+
 def _seen(event: Mapping[str, Any], now: int) -> int:
-    return instant(event.get("datetime")) or now
+    return when(event.get("datetime")) or when(event.get("timestamp")) or now
 
 
 def _project(url: str) -> str:
@@ -118,9 +125,9 @@ def _project(url: str) -> str:
 def _metric_alert(action: str, data: Mapping[str, Any], source: Source, now: int) -> Event:
     alert = _part(data, "metric_alert")
     rule = within(alert, "alert_rule")
-    identity = {"source": source.name, "metric_alert": text_of({"id": optional_text(alert, "id") or None}, "id", "")}
+    identity = {"source": source.name, "metric_alert": id_of(alert, "id", "")}
     if action == "resolved":
-        return cleared(source.name, identity, now, identity=identity, at=instant(alert.get("date_closed")))
+        return cleared(source.name, identity, now, identity=identity, at=when(alert.get("date_closed")))
     if action not in ("critical", "warning"):
         raise ValueError(f"action of a metric alert must be critical, warning or resolved, not {action[:60]!r}")
     aggregate = optional_text(rule, "aggregate")
@@ -129,14 +136,14 @@ def _metric_alert(action: str, data: Mapping[str, Any], source: Source, now: int
     labels = {
         "alertname": METRIC_ALERT,
         "severity": action,
-        "rule": optional_text(rule, "name")[:LONGEST_VALUE],
-        "project": project[:LONGEST_VALUE],
-        "environment": optional_text(rule, "environment")[:LONGEST_VALUE],
+        "rule": optional_text(rule, "name"),
+        "project": project,
+        "environment": optional_text(rule, "environment"),
         "classification": "latency" if "duration" in aggregate else "errors",
     }
     return raised(
         source,
-        {name: value for name, value in labels.items() if value},
+        labels_within(labels),
         {
             "summary": optional_text(data, "description_title") or optional_text(alert, "title"),
             "description": optional_text(data, "description_text"),
@@ -144,6 +151,6 @@ def _metric_alert(action: str, data: Mapping[str, Any], source: Source, now: int
         },
         now,
         identity=identity,
-        at=instant(alert.get("date_started")),
+        at=when(alert.get("date_started")),
         generator_url=data.get("web_url"),
     )

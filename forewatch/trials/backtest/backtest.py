@@ -19,11 +19,11 @@ from forewatch.errors import NotFound
 from forewatch.store import forecasts, points, series
 from forewatch.store.engine import Store
 from forewatch.store.series import Series
-from forewatch.trials.backtest.held import Held
+from forewatch.trials.backtest.anomaly_replay import as_heard, episodes_of, told_at, warmup_rows
 from forewatch.trials.backtest.history import Even, for_detector, for_rule, honest, known_incidents, per_of
-from forewatch.trials.backtest.replayed import OutOfTime, raised_by, variants
+from forewatch.trials.backtest.past_forecasts import Held
 from forewatch.trials.backtest.report import Report, Trial
-from forewatch.trials.backtest.unusual import as_heard, episodes_of, told_at, warmup_rows
+from forewatch.trials.backtest.rule_replay import OutOfTime, raised_by, variants
 from forewatch.trials.backtest.verdict import Alert, hold_against
 from forewatch.units import format_duration
 
@@ -221,7 +221,9 @@ class _Run:
         if len(even.at) <= first_told:
             return False
         if (told := int(even.at[first_told])) > self._since:
-            self._note([f"{metric}: what is usual was learned until {iso(told)[:16]}Z; nothing is told before that"])
+            self._note(
+                [f"{metric}: the detector was learning until {iso(told)[:16]}Z; nothing is reported before that"]
+            )
         return True
 
     def _held(self, conn: Connection, rule: Rule, one: Series) -> Held:
@@ -245,7 +247,7 @@ class _Run:
 def _which(rule: Rule, held: Held) -> Iterator[str]:
     kept, made = len(held.used_stored), held.made_again
     yield (
-        f"{rule.metric}: held against {kept} stored forecast{'' if kept == 1 else 's'} "
+        f"{rule.metric}: compared with {kept} stored forecast{'' if kept == 1 else 's'} "
         f"and {made} made again at full hours from what was known then"
     )
 

@@ -19,7 +19,7 @@ from forewatch.store.points import RESOLUTIONS
 from forewatch.store.schema import points as point_rows
 from forewatch.store.schema import rollups as rollup_rows
 from forewatch.store.series import Series
-from forewatch.trials.backtest.unusual import WARM_UP
+from forewatch.trials.backtest.anomaly_replay import WARM_UP
 from forewatch.trials.backtest.verdict import Known
 from forewatch.units import format_duration
 

@@ -107,4 +107,8 @@ def _crossed(made: Forecast, limit: float, falling: bool) -> tuple[int, int, int
 
     at = first(made.mean)
     near, far = (made.lower, made.upper) if falling else (made.upper, made.lower)
-    return None if at is None else (at, first(near) or at, first(far))
+    if at is None:
+        return None
+    # Nothing is known more exactly than to a step.
+    step, last = micros(made.step), first(far)
+    return at, min(first(near) or at, at - step), None if last is None else max(last, at + step)

@@ -233,7 +233,7 @@ def _notes(rows: Rows, instants: Instants) -> Iterator[str]:
             line = rows.lines[int(np.flatnonzero(marked)[0])]
             yield f"{rows.path}: {count} of {len(rows)} rows {verb} {said}, the first on line {line}"
     if instants.zoned and instants.naive:
-        yield f"{rows.path}: timestamps without a time zone are read as UTC beside {instants.zoned} that have one"
+        yield f"{rows.path}: timestamps without a time zone are read as UTC, next to {instants.zoned} that have one"
 
 
 def _equal(left: Vector, right: Vector) -> NDArray[np.bool_]:

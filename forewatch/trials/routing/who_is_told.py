@@ -18,10 +18,10 @@ from forewatch.alerting.matchers import Matcher
 from forewatch.alerting.routing import Route, Shown, Step, all_routes, way
 from forewatch.alerting.suppression import Suppression
 from forewatch.config.models import Config
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.deciding.alerts import UNNAMED_SERVICE
 from forewatch.incidents.deciding.draft import Draft
-from forewatch.incidents.deciding.withholding import route_suppressions, suppressions
+from forewatch.incidents.deciding.withheld_alerts import route_suppressions, suppressions
 from forewatch.remedy.choose import choose
 from forewatch.store.view import StoreView
 from forewatch.units import format_duration
@@ -119,7 +119,7 @@ def _route(route: Route, why: tuple[Suppression, ...], alert: Alert, config: Con
         yield f"{route.name} {would} {names} with the group {key}: {_ticks(route)}."
         return
     hold = _hold(route, alert, config)
-    yield telling.sentence(f"{route.name} {would} {names} {hold}, once per incident")
+    yield wording.sentence(f"{route.name} {would} {names} {hold}, once per incident")
 
 
 def _hold(route: Route, alert: Alert, config: Config) -> str:

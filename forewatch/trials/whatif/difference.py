@@ -10,7 +10,7 @@ from forewatch.alerting.alert import Alert
 from forewatch.alerting.routing import routes_of
 from forewatch.clock import iso, seconds
 from forewatch.config.models import Config
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import HEALED, NOT_HEALED
 from forewatch.trials.whatif.pairs import Pairs, Side, Told
@@ -209,8 +209,8 @@ def _sent(name: str, run: Run) -> str:
 
 
 def _called(alert: Alert, named: bool) -> str:
-    name = telling.named(alert) if named else alert.name or "an alert without a name"
-    return f"{name}, {alert.severity}, {alert.service}: {telling.summary(alert)}"
+    name = wording.named(alert) if named else alert.name or "an alert without a name"
+    return f"{name}, {alert.severity}, {alert.service}: {wording.summary(alert)}"
 
 
 def _kind(one: Told) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 from forewatch.clock import SystemClock
 from forewatch.load_tests.load import Load, LoadRefused
-from forewatch.load_tests.measured import Measured
+from forewatch.load_tests.result import Measured
 from forewatch.load_tests.runner import run
 
 pytestmark = pytest.mark.alone

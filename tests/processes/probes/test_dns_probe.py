@@ -43,6 +43,56 @@ async def test_answers_of_every_type_are_compared_as_sets_in_one_spelling(ask, k
         assert not (await ask(dns=target, expect={"answers": [*answers, answers[0] + "0"]})).ok
 
 
+AS_BYTES = [
+    (r'"say \"hi\""', ['say "hi"', r'"say \"hi\""', r"say \"hi\""], "say hi"),
+    (r'"gr\195\188\195\159e"', ["grüße", '"grüße"', r"gr\195\188\195\159e"], "gruesse"),
+    (r'"C:\\dir"', [r"C:\dir", r'"C:\\dir"'], "C:dir"),
+    ('"v=DKIM1; p=AB" "CD"', ["v=DKIM1; p=ABCD", '"v=DKIM1; p=AB" "CD"', '"v=DKIM1; p=ABCD"'], "v=DKIM1; p=AB"),
+    (r'"\"quoted\""', ['"quoted"'], "unquoted"),
+    ('"Two  blanks "', ["Two  blanks "], "Two blanks"),
+    (r'"bad \255 byte"', [r"bad \255 byte"], "bad byte"),
+    ('""', ["", '""'], " "),
+]
+
+
+@pytest.mark.parametrize(("record", "written", "other"), AS_BYTES)
+async def test_a_text_is_compared_by_its_bytes_however_people_write_it(ask, record, written, other):
+    async with name_server({("shop.example", "TXT"): [record]}) as server:
+        target = {"name": "shop.example", "type": "TXT", "server": server}
+        for text in written:
+            result = await ask(dns=target, expect={"answers": [text]})
+            assert result.ok, result.reason
+        assert not (await ask(dns=target, expect={"answers": [other]})).ok
+
+
+async def test_a_text_is_shown_as_people_read_it(ask):
+    async with name_server({("shop.example", "TXT"): [r'"gr\195\188\195\159e \"hi\" \255\010"']}) as server:
+        result = await ask(dns={"name": "shop.example", "type": "TXT", "server": server})
+        assert result.reason == r'shop.example is grüße "hi" \255\010'
+
+
+async def test_each_text_wanted_needs_one_of_its_own(ask):
+    async with name_server({("shop.example", "TXT"): ['"a"', '"b"']}) as server:
+        target = {"name": "shop.example", "type": "TXT", "server": server}
+        assert not (await ask(dns=target, expect={"answers": ["a", "a"]})).ok
+        assert not (await ask(dns=target, expect={"answers": ["a", "b", "b"]})).ok
+        assert (await ask(dns=target, expect={"answers": ["b", '"a"']})).ok
+
+
+async def test_names_are_the_same_in_their_own_script_and_in_punycode(ask):
+    zone = {
+        ("shop.example", "MX"): ["10 mail.xn--mnchen-3ya.example."],
+        ("shop.example", "CAA"): ['0 iodef "mailto:a@shop.example?subject=\\"x\\""'],
+    }
+    async with name_server(zone) as server:
+        mail = {"name": "shop.example", "type": "MX", "server": server}
+        for text in ("10 mail.MÜNCHEN.example.", "10  mail.xn--mnchen-3ya.example"):
+            assert (await ask(dns=mail, expect={"answers": [text]})).ok
+        caa = {"name": "shop.example", "type": "CAA", "server": server}
+        for text in ('0 IODEF mailto:a@shop.example?subject="x"', r'0 iodef "mailto:a@shop.example?subject=\"x\""'):
+            assert (await ask(dns=caa, expect={"answers": [text]})).ok
+
+
 async def test_an_answer_too_many_or_too_few_is_told_with_what_was_found(ask):
     async with name_server(ZONE) as server:
         target = {"name": "shop.example", "server": server}

@@ -1,6 +1,8 @@
 import asyncio
 import os
+import shutil
 import subprocess
+import sys
 
 import psutil
 import pytest
@@ -67,6 +69,40 @@ async def test_a_process_is_found_by_its_name(ask, sleeper):
     assert found.ok
     assert sleeper.pid in found.details["pids"]
     assert (await ask(process={"name": "no-such-program"})).reason == "no process named no-such-program"
+
+
+@pytest.mark.parametrize("interpreter", ["/usr/bin/env python3", sys.executable, f"{sys.executable} -u", "/bin/sh"])
+async def test_a_script_is_found_by_its_whole_name_whatever_runs_it(ask, tmp_path, interpreter):
+    script = tmp_path / "very-long-daemon-name-here"
+    wait = "import time; time.sleep(60)" if "python" in interpreter else "sleep 60; exit"
+    script.write_text(f"#!{interpreter}\n{wait}\n")
+    script.chmod(0o755)
+    with subprocess.Popen([script], start_new_session=True) as process:
+        try:
+            found = await _soon(ask, "very-long-daemon-name-here")
+            assert (found.ok, found.details.get("pids")) == (True, [process.pid]), found.reason
+            assert not (await ask(process={"name": "very-long-daemon-name-there"})).ok
+        finally:
+            os.killpg(process.pid, 9)
+
+
+async def test_a_program_is_found_by_its_whole_name_and_by_the_one_the_kernel_keeps(ask, tmp_path):
+    program = tmp_path / "very-long-daemon-name-here"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "60"]) as process:
+        for name in ("very-long-daemon-name-here", "very-long-daemo"):
+            assert (await _soon(ask, name)).details["pids"] == [process.pid]
+        process.kill()
+
+
+async def _soon(ask, name):
+    """What the check says once the program has been executed; the process exists a moment before."""
+    for _ in range(40):
+        found = await ask(process={"name": name})
+        if found.ok:
+            break
+        await asyncio.sleep(0.1)
+    return found
 
 
 async def test_the_owner_of_a_port_is_found(ask):

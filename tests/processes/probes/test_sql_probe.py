@@ -52,6 +52,32 @@ async def test_value_and_rows_are_judged_in_plain_words(ask, jobs, query, expect
         assert result.reason == reason
 
 
+AS_PEOPLE_WRITE_IT = [
+    ("SELECT 'at :noon'", "at :noon"),
+    ("SELECT '{\"a\":1}'", '{"a":1}'),
+    ("SELECT '100 % :a'", "100 % :a"),
+    ("SELECT '%s %(a)s'", "%s %(a)s"),
+    ("SELECT 'why? ?1 @p $x'", "why? ?1 @p $x"),
+    (r"SELECT 'C:\new \:x'", r"C:\new \:x"),
+    ("SELECT 'a' -- :not %s\n", "a"),
+    ("SELECT 7 % 4", 3),
+]
+
+
+@pytest.mark.parametrize(("query", "value"), AS_PEOPLE_WRITE_IT)
+async def test_a_query_goes_to_the_database_as_it_stands(ask, jobs, query, value):
+    result = await ask(sql={"url": jobs, "query": query}, expect={"value": value})
+    assert result.ok, result.reason
+
+
+async def test_a_condition_on_json_text_is_no_place_for_a_value(ask, jobs, tmp_path):
+    with sqlite3.connect(tmp_path / "jobs.db") as conn:
+        conn.execute("INSERT INTO jobs (name) VALUES (?)", ('{"a":1}',))
+    conn.close()
+    query = "SELECT count(*) FROM jobs WHERE name = '{\"a\":1}'"
+    assert (await ask(sql={"url": jobs, "query": query}, expect={"value": 1})).ok
+
+
 async def test_looking_at_a_database_never_makes_or_changes_one(ask, jobs, tmp_path):
     missing = await ask(sql={"url": "sqlite:///missing.db"})
     assert missing.reason == "the database says: unable to open database file"
@@ -133,6 +159,15 @@ async def test_postgresql_answers(ask, server, monkeypatch):
 
 
 @pytest_postgres
+@pytest_postgres
+@pytest.mark.parametrize(
+    ("query", "value"), [*AS_PEOPLE_WRITE_IT, ("SELECT '7'::int", 7), ("SELECT '[1,2]'::jsonb ? 'a'", False)]
+)
+async def test_a_query_goes_to_postgresql_as_it_stands(ask, server, query, value):
+    result = await ask(sql={"url": server[0], "query": query}, expect={"value": value})
+    assert result.ok, result.reason
+
+
 async def test_postgresql_is_only_read(ask, server):
     url, _, _ = server
     result = await ask(sql={"url": url, "query": "CREATE TABLE made (id int)"})

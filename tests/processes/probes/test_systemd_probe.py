@@ -97,6 +97,23 @@ async def test_a_users_own_systemd_is_found_by_its_bus(ask, systemctl, tmp_path,
     assert asked.strip().endswith("sync.service /run/user/1000")
 
 
+async def test_a_unit_that_systemd_restarts_for_ever_fails_though_it_is_active(ask, systemctl):
+    looks = []
+    for count in (3, 9, 14):
+        systemctl(f'printf "{RUNS.replace("NRestarts=2", f"NRestarts={count}")}"')
+        looks.append(await ask(systemd={"unit": "shop.service"}))
+    assert [look.ok for look in looks] == [True, False, False]
+    assert looks[2].reason.startswith(
+        "unit shop.service is active (running), but systemd restarted it 11 times within "
+    )
+    assert looks[2].reason.endswith("(restarts_per_hour: 5)")
+    assert looks[2].details["restarts_within_an_hour"] == 11
+    assert (await ask(systemd={"unit": "shop.service", "restarts_per_hour": None})).ok
+    assert (await ask(systemd={"unit": "shop.service", "restarts_per_hour": 12})).ok
+    systemctl(f'printf "{RUNS}"')  # the counter began again: it was started by hand
+    assert (await ask(systemd={"unit": "shop.service"})).ok
+
+
 async def test_an_expected_state_is_asked_for(ask, systemctl):
     systemctl(f'printf "{WAITS}"')
     assert not (await ask(systemd={"unit": "backup.service"})).ok

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forewatch.alerting.matchers import Matcher, matches, parse_matchers
+from forewatch.alerting.matchers import Matcher, matches, parse_matcher, parse_matchers, remark
 
 pytestmark = pytest.mark.unit
 
@@ -89,16 +89,15 @@ def test_a_label_name_may_be_any_text_when_quoted():
     [
         ("team web", "team web: expected one of = != =~ !~ after team"),
         ("team", "team: expected one of = != =~ !~ after team"),
-        ("team=", 'team=: expected a value after team= (the empty one is team="")'),
         ("=web", "=web: expected a label name before ="),
         ('""=web', '""=web: expected a label name before the operator'),
-        ("{team=web", "{team=web: a brace has no partner (both or neither)"),
-        ("team=web}", "team=web}: a brace has no partner (both or neither)"),
-        ("a=b c=d", "a=b c=d: expected a comma before c (quote a value that has blanks)"),
+        ("größe=b c", "größe=b c: expected a comma before c (quote a value that has blanks)"),
+        ('{"größe"=b', '{"größe"=b: a brace has no partner (both or neither)'),
+        (r'"größe"="\d"', r'"größe"="\d": \d is not an escape (try \\d)'),
+        ('"größe"="a\nb"', '"größe"="a\nb": a line break inside quotes is written \\n'),
+        ("größe='b'", "größe='b': ' needs double quotes around the value"),
         ("a=b,,c=d", "a=b,,c=d: expected a label name before ,"),
         ('a="b', 'a="b: a quote is not closed'),
-        ("a='b'", "a='b': ' needs double quotes around the value"),
-        (r'a="\d"', r'a="\d": \d is not an escape (try \\d)'),
         ('a=~"("', 'a=~"(": ( is not a regular expression RE2 takes: missing ): ('),
     ],
 )
@@ -106,6 +105,80 @@ def test_a_mistake_is_named_with_what_was_expected(spec, sentence):
     with pytest.raises(ValueError) as caught:
         parse_matchers(spec)
     assert str(caught.value) == sentence
+
+
+CLASSIC = [
+    (r'instance=~"10\.0\.0\.\d+"', [("instance", "=~", r"10\.0\.0\.\d+")]),
+    ("alertname=bar baz", [("alertname", "=", "bar baz")]),
+    (r"path=C:\temp", [("path", "=", r"C:\temp")]),
+    ("summary=it's down", [("summary", "=", "it's down")]),
+    ("url=~https?://shop/(a|b){2}/c", [("url", "=~", "https?://shop/(a|b){2}/c")]),
+    ("a=b c=d", [("a", "=", "b c=d")]),
+    ("a='b'", [("a", "=", "'b'")]),
+    ("team=", [("team", "=", "")]),
+    ("{team=web", [("team", "=", "web")]),
+    ("team=web}", [("team", "=", "web")]),
+    ("a==b", [("a", "=", "=b")]),
+    ("a=~a!b, c=d", [("a", "=~", "a!b"), ("c", "=", "d")]),
+    ('a="tab\\tstop"', [("a", "=", r"tab\tstop")]),
+    ('a="two\nlines"', [("a", "=", "two\nlines")]),
+    (r'a="quote \" and comma, \\"', None),
+]
+"""What Alertmanager's classic parser makes of texts; None where both parsers say the same."""
+
+
+@pytest.mark.parametrize(("text", "meant"), CLASSIC)
+def test_what_only_the_classic_parser_takes_is_read_by_it_and_remarked_on(text, meant):
+    found = parse_matchers(text)
+    if meant is None:
+        assert remark(text) is None
+        return
+    assert found == tuple(Matcher(*one) for one in meant)
+    said = remark(text)
+    assert said is not None
+    better = said.partition("; write ")[2].partition(", which its UTF-8")[0]
+    assert parse_matchers(better) == found
+    assert remark(better) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["a=b", '{a="b", c!~"d|e"}', "größe=12", '"a b"="c"', "", "{}", "a=10.0.0.1:80", "no matcher"]
+)
+def test_what_both_parsers_read_alike_or_only_the_new_one_takes_is_not_remarked_on(text):
+    assert remark(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(r'"a b"="\x41\u00e9\U0001f600\101\t"', "Aé😀A\t"), (r'"a b"="\xc3\xa9"', "é")],
+)
+def test_the_new_parser_undoes_the_escapes_of_go(text, value):
+    assert parse_matchers(text) == (Matcher("a b", "=", value),)
+
+
+@pytest.mark.parametrize("escape", [r"\xff", r"\400", r"\ud800", r"\U00110000", r"\'", r"\q"])
+def test_an_escape_go_does_not_know_is_refused(escape):
+    with pytest.raises(ValueError):
+        parse_matchers(f'"a b"="{escape}"')
+
+
+@pytest.mark.parametrize(
+    ("text", "matcher"),
+    [
+        ('team="db"', Matcher("team", "=", "db")),
+        ("a=b,c=d", Matcher("a", "=", "b,c=d")),
+        ("alertname=bar baz", Matcher("alertname", "=", "bar baz")),
+        ('"größe"=12', Matcher("größe", "=", "12")),
+    ],
+)
+def test_a_filter_is_one_matcher(text, matcher):
+    assert parse_matcher(text) == matcher
+
+
+@pytest.mark.parametrize("text", ["", "{a=b}", "a=b}", "größe=1,breite=2", "a", "=b", "a=~("])
+def test_a_filter_that_is_none_or_several_is_refused(text):
+    with pytest.raises(ValueError):
+        parse_matcher(text)
 
 
 def test_a_bad_pattern_is_not_printed_to_standard_error(capfd):

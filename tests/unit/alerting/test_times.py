@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewatch.alerting.times import next_change, problems, within
+from forewatch.alerting.times import held, next_change, problems, within
 from forewatch.clock import from_datetime, micros, to_datetime
 from forewatch.config.models import Times
 
@@ -196,3 +196,16 @@ def test_any_text_is_read_or_refused(field, text):
     of = times({field: [text]})
     if not list(problems(of)):
         within(of, at("2026-02-28T12:00"))
+
+
+def test_the_spans_that_hold_are_listed_with_both_ends_cut():
+    night = times({"times": ["22:00-06:00"]})
+    found = list(held(night, at("2026-03-02T23:00"), at("2026-03-04T01:00")))
+    assert found == [
+        (at("2026-03-02T23:00"), at("2026-03-03T06:00")),
+        (at("2026-03-03T22:00"), at("2026-03-04T01:00")),
+    ]
+    assert list(held(night, at("2026-03-02T07:00"), at("2026-03-02T21:00"))) == []
+    assert list(held(times({}), at("2026-03-02T07:00"), at("2026-03-02T08:00"))) == [
+        (at("2026-03-02T07:00"), at("2026-03-02T08:00"))
+    ]

@@ -12,7 +12,7 @@ from forewatch.config.models import Config, Rule
 from forewatch.detection.band import Forecast
 from forewatch.detection.episode import Episode
 from forewatch.detection.rules import RuleState, evaluate, rule_event
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.store import anomalies, forecasts, points, series
 from forewatch.store.points import Point
@@ -47,8 +47,8 @@ def test_the_alert_says_how_unusual_it_is_and_what_was_usual():
     assert isinstance(event, AlertRaised)
     assert event.annotations["summary"] == ("shop's check duration was 1.9s, usually 100ms to 140ms (score 0.83)")
     assert {name: event.values[name] for name in ("score", "low", "high")} == {"score": 0.83, "low": 0.1, "high": 0.14}
-    assert "score 0.83" in telling.measured(event.values)
-    assert "low 0.1, high 0.14" in telling.measured(event.values)
+    assert "score 0.83" in wording.measured(event.values)
+    assert "low 0.1, high 0.14" in wording.measured(event.values)
 
 
 def test_the_end_says_that_it_is_as_usual_again():

@@ -18,9 +18,9 @@ from forewatch.incidents.events import AlertCleared, AlertRaised
 from forewatch.store import alerts, anomalies, detectors, points, series
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
+from tasks.scoring.anomaly_alerts import tell
+from tasks.scoring.anomaly_table import anomaly_rows
 from tasks.scoring.scorer import Scorer
-from tasks.scoring.showing import anomaly_rows
-from tasks.scoring.telling import tell
 
 pytestmark = pytest.mark.unit
 
@@ -227,7 +227,7 @@ def test_what_is_not_known_yet_is_said_and_nothing_told_of_it(store):
     (row,) = anomaly_rows(store, world.scorer.looked_at, world.now)
     assert row["what"] == (
         "0 series are known; 2 more are still being learned, the first of them for another 14h: "
-        "nothing can be said of those yet"
+        "nothing is reported for them yet"
     )
 
 
@@ -420,4 +420,4 @@ def test_rows_are_what_people_see(store):
     unusual, last = anomaly_rows(store, world.scorer.looked_at, world.now)
     assert (unusual["service"], unusual["series"], unusual["told"]) == ("shop", SLOW, "note")
     assert "usually" in str(unusual["what"])
-    assert last["what"] == "2 series are known: what is unusual on any of them is told"
+    assert last["what"] == "2 series are known: anything unusual on any of them is reported"

@@ -72,8 +72,8 @@ def test_without_host_metrics_the_host_may_be_silent():
 
 
 def test_what_is_still_being_learned_is_said_with_how_long():
-    assert learning([1, 2], {1: 5, 2: 5}, 10) == "2 series are known: what is unusual on any of them is told"
+    assert learning([1, 2], {1: 5, 2: 5}, 10) == "2 series are known: anything unusual on any of them is reported"
     assert learning([1, 2, 3], {1: 5, 2: 10 + 5 * HOUR}, 10) == (
         "1 series is known; 2 more are still being learned, the first of them for another 5h: "
-        "nothing can be said of those yet"
+        "nothing is reported for them yet"
     )

@@ -155,7 +155,7 @@ def test_the_alert_names_its_metrics_what_was_usual_and_why():
     assert event.labels == {"team": "web", "alertname": "Anomalous", "service": "shop", "severity": "warning"}
     assert event.identity == {"alertname": "Anomalous", "service": "shop"}
     assert event.annotations["summary"] == (
-        "shop is not as usual: check.duration was 9s, usually 1s to 2s (score 0.80); so is process.memory.usage"
+        "shop behaves unusually: check.duration was 9s, usually 1s to 2s (score 0.80); so is process.memory.usage"
     )
     assert (
         "AN-4: process.memory.usage was 2.0GB, usually 300.0MB to 400.0MB (score 0.70), confirmed by check.duration"

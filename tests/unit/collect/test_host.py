@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
 from tasks.collect import host
+from tasks.collect.cgroups import Groups
 from tasks.collect.gathering import Gathering
 
 pytestmark = pytest.mark.unit
@@ -25,7 +27,7 @@ def values(collect: Any) -> dict[tuple[str, ...], float]:
 
 
 def rounds(monkeypatch: pytest.MonkeyPatch, *times: Times) -> list[float | None]:
-    cpu, given = host.Cpu(), iter(times)
+    cpu, given = host.Cpu(Groups(Path("/nowhere"), Path("/nowhere"))), iter(times)
     monkeypatch.setattr(psutil, "cpu_times", lambda: next(given))
     return [values(cpu).get(("system.cpu.utilization",)) for _ in times]
 
@@ -56,6 +58,22 @@ def test_network_traffic_by_direction_without_loopback_and_idle_interfaces(monke
     assert found["system.network.errors", "eth0", "receive"] == 5
     assert found["system.network.dropped", "eth0", "transmit"] == 8
     assert {device for _, device, _ in found} == {"eth0"}
+
+
+@pytest.mark.parametrize(
+    "device", ["veth1a2b3c4", "br-0123456789ab", "docker0", "cali12ab", "cni0", "vnet3", "flannel.1", "lxc1f", "virbr0"]
+)
+def test_interfaces_of_containers_are_left_out(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    counters = {device: Net(*[9] * 8), "br-lan": Net(*[9] * 8), "wg0": Net(*[9] * 8), "bond0": Net(*[9] * 8)}
+    monkeypatch.setattr(psutil, "net_io_counters", lambda **_: counters)
+    assert {device for _, device, _ in values(host.network)} == {"br-lan", "wg0", "bond0"}
+
+
+def test_images_mounted_as_devices_are_no_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    counters = {name: Disk(1, 2, 3, 4) for name in ("sda", "loop0", "zram0", "ram1")}
+    monkeypatch.setattr(psutil, "disk_io_counters", lambda **_: counters)
+    monkeypatch.setattr(host, "_is_whole", lambda device: True)
+    assert {device for _, device, _ in values(host.disks)} == {"sda"}
 
 
 def test_disk_traffic_of_whole_devices_only(monkeypatch: pytest.MonkeyPatch) -> None:

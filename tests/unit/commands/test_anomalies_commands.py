@@ -34,7 +34,7 @@ def test_the_list_says_what_was_unusual_and_how_much_is_not_known_yet(typed, unu
     assert "check.duration (check http)" in said
     assert "was 1.9s, usually 100ms to 140ms (score 0.83)" in said
     assert "goes on" in said
-    assert "1 series is known; 1 more is still being learned: nothing can be said of those yet." in said
+    assert "1 series is known; 1 more is still being learned: nothing is reported for them yet." in said
 
 
 def test_the_list_of_a_new_forewatch_says_that_it_knows_nothing(typed):
@@ -58,7 +58,7 @@ def test_one_is_shown_with_what_was_expected_and_why_it_is_a_note(typed, unusual
 
 def test_a_verdict_is_kept_with_who_gave_it_and_leaves_a_trail(typed, unusual):
     said = typed.say("anomalies", "noise", "an-1")
-    assert said.startswith("AN-1 is called noise. It does not count any more")
+    assert said.startswith("AN-1 is marked as noise. It does not count any more")
     assert "ana called it noise, 2026-01-01 00:00:00" in typed.say("anomalies", "show", "1")
     typed.say("anomalies", "real", "1")
     with typed.runtime.store.read() as conn:

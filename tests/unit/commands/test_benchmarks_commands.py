@@ -14,7 +14,7 @@ from forewatch.clock import micros
 from forewatch.commands import bench
 from forewatch.errors import ForewatchError
 from forewatch.load_tests.histogram import Histogram
-from forewatch.load_tests.measured import Measured, Second
+from forewatch.load_tests.result import Measured, Second
 from forewatch.store import config_versions, points
 from forewatch.store.points import Point
 
@@ -172,7 +172,7 @@ def test_a_deployment_is_marked_and_listed(typed, loads):
     assert "No change was reported" in typed.say("deployments", "list", "--service", "mail")
     assert "there is no service web" in typed.complain("deployments", "mark", "web", "1")
     assert "neither a while ago" in typed.complain("deployments", "mark", "shop", "1", "--at", "yesterday")
-    assert "still to come" in typed.complain("deployments", "mark", "shop", "1", "--at", "2030-01-01T00:00")
+    assert "in the future" in typed.complain("deployments", "mark", "shop", "1", "--at", "2030-01-01T00:00")
 
 
 def test_trends_tell_weeks_and_deployments_and_what_is_chance(typed, loads):

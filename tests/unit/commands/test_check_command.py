@@ -40,7 +40,7 @@ def check(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("words", [[], ["forewatch.yaml"], ["--config", "forewatch.yaml"]])
 def test_a_right_one_is_called_right_however_it_is_named(check, words):
-    assert check(GOOD, *words) == (0, "forewatch.yaml is right.\n", "")
+    assert check(GOOD, *words) == (0, "forewatch.yaml is valid.\n", "")
 
 
 def test_two_that_are_named_are_one_too_many(check):
@@ -59,6 +59,6 @@ def test_what_up_would_only_switch_off_is_an_error_here(check):
 
 
 def test_a_warning_is_said_and_only_strict_makes_it_an_error(check):
-    assert check(DOUBTFUL) == (0, "forewatch.yaml is right.\n", f"forewatch.yaml:{WARNED}\n")
+    assert check(DOUBTFUL) == (0, "forewatch.yaml is valid.\n", f"forewatch.yaml:{WARNED}\n")
     assert check(DOUBTFUL, "--strict") == (2, "", f"forewatch.yaml:{WARNED}\n")
     assert check(GOOD, "--strict")[0] == 0

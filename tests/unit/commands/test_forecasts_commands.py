@@ -68,7 +68,7 @@ def test_one_is_found_by_a_part_of_its_name(typed, measured):
     assert len(typed.say("forecasts", "list", f"{DISK} {{mountpoint=/var, service=host}}").splitlines()) == 2
     assert typed.say("forecasts", "list", "eth9") == "No series has eth9 in its name.\n"
     assert typed.say("forecasts", "list", "--limit", "1").endswith(
-        "2 more: name a part of what you look for, or ask for --limit.\n"
+        "2 more: narrow the list by part of a name, or raise --limit.\n"
     )
 
 
@@ -94,6 +94,8 @@ def test_the_steps_of_a_horizon_are_shown_when_asked_for(typed, measured):
 
 def test_what_is_not_there_or_not_clear_is_said(typed, measured):
     assert typed.complain("forecasts", "show", "99") == "there is no series 99; see: forewatch forecasts list"
+    for number in ("9" * 19, "9" * 30, "9" * 5_000):
+        assert typed.complain("forecasts", "show", number).startswith(f"there is no series {number};")
     assert typed.complain("forecasts", "show", "system.network.io").startswith(
         "system.network.io has 2 series: name one by its number ("
     )

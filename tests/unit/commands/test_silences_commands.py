@@ -123,7 +123,7 @@ def test_a_list_shows_state_author_and_how_much_each_hides(typed):
 def test_one_that_is_over_is_listed_only_where_all_are(typed):
     silence_id = add(typed, "service=storefront")
     typed.wait(7201)
-    assert typed.say("silences", "list") == "No silences in force or to come.\n"
+    assert typed.say("silences", "list") == "No active or pending silences.\n"
     assert rows(typed.say("silences", "list", "--all"))[1][:2] == [silence_id, "expired"]
 
 
@@ -140,7 +140,7 @@ def test_ending_one_lets_what_it_hid_be_told(typed):
 def test_one_that_is_over_or_unknown_cannot_be_ended(typed):
     silence_id = add(typed, "service=storefront")
     assert typed.say("silences", "expire", silence_id) == f"{silence_id} is over.\n"
-    assert typed.complain("silences", "expire", silence_id) == f"{silence_id} is over since 2025-12-31 23:59:59"
+    assert typed.complain("silences", "expire", silence_id) == f"{silence_id} ended 2025-12-31 23:59:59"
     assert "there is no silence S9" in typed.complain("silences", "expire", "S9")
 
 
@@ -165,7 +165,8 @@ def test_a_report_forgets_what_ended_more_than_30_days_ago(typed):
     add(typed, "service=storefront")
     typed.wait(31 * 86_400)
     assert typed.say("silences", "report") == (
-        "Silences of the last 30d.\n\nNone hid an incident.\n\nNone went unused.\n\nNone ends within 1d.\n\n"
+        "Silences of the last 30d.\n\nNone hid an incident.\n\n"
+        "Each of them matched something.\n\nNone ends within 1d.\n\n"
     )
 
 

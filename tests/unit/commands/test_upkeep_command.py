@@ -74,7 +74,7 @@ def test_a_program_reads_it_as_json(home):
 
 def test_nothing_to_do_is_said(home):
     said = CliRunner().invoke(app, ["upkeep", "--home", str(home.root)]).output
-    assert said == "Nothing wears out, leaks or drifts as far as can be seen.\n"
+    assert said == "Nothing is wearing out, leaking or drifting, as far as can be seen.\n"
 
 
 def test_the_artifact_is_a_table_that_no_name_can_break(home):

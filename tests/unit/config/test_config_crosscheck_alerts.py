@@ -79,7 +79,7 @@ def test_a_route_may_leave_its_notifiers_to_the_default_but_not_name_none(proble
 
 def test_matchers_of_children_and_inhibitions_are_parsed(problems):
     text = (
-        "routes: [{routes: [{match: ['a=']}]}]\n"
+        "routes: [{routes: [{match: ['a ']}]}]\n"
         "inhibitions:\n  - {source: ['b=~\"(\"'], target: {c: d}}\n  - {source: {}, target: [e]}\n"
     )
     assert [line.split(": not a matcher: ")[0] for line in rest(problems(text))] == [
@@ -91,7 +91,7 @@ def test_matchers_of_children_and_inhibitions_are_parsed(problems):
 
 def test_every_label_stands_alone(problems):
     [line] = problems("routes: [{group_by: ['...', alertname]}]")
-    assert line.endswith("routes[0].group_by: ... is every label; no other can stand beside it")
+    assert line.endswith("routes[0].group_by: ... is every label; it must be the only one")
 
 
 def test_times_that_cannot_be_read_have_a_line_each(problems):

@@ -11,8 +11,8 @@ from pydantic import Field
 from forewatch.clock import FakeClock
 from forewatch.config.check import check, check_file
 from forewatch.config.crosscheck_remedies import Verdicts
-from forewatch.config.follow import Changed, Configuration, ConfigWatcher, Refused
 from forewatch.config.loader import in_force, load_files, parse
+from forewatch.config.reload import Changed, Configuration, ConfigWatcher, Refused
 from forewatch.errors import ConfigError
 from forewatch.runs.form import Seconds, form_of, problems_at, with_common
 from forewatch.store import config_versions

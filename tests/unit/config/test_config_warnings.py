@@ -101,6 +101,16 @@ def test_matchers_that_no_alert_fits_are_said_with_what_there_is(warnings, on):
     assert "(there are Anomalous, CheckFailing)" in warnings(service(remedy(on)))[0]
 
 
+def test_a_matcher_only_the_classic_parser_takes_is_said_with_one_that_both_take(warnings):
+    text = "routes:\n  - {match: ['instance=~\"10\\.0\\.\\d+\"', 'team=web']}\n"
+    assert warnings(text) == [
+        "2:14: routes[0].match[0]: "
+        r'instance=~"10\.0\.\d+" is read as Alertmanager'
+        r"""'s classic parser reads it; write instance=~"10\\.0\\.\\d+", """
+        "which its UTF-8 parser takes too"
+    ]
+
+
 def test_a_rule_that_belongs_to_another_service_is_named(warnings):
     rules = "rules:\n  - {alert: UploadsFull, metric: system.filesystem.utilization, above: 90%, service: host}\n"
     assert warnings(service(remedy("{alertname: UploadsFull}")) + rules)[0].endswith(

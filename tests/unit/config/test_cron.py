@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from forewatch.clock import from_datetime, to_datetime
-from forewatch.config.cron import next_after, validate, zone_of
+from forewatch.config.cron import last_before, next_after, validate, zone_of
 
 pytestmark = pytest.mark.unit
 
@@ -93,3 +93,14 @@ def test_what_is_no_cron_expression_is_told_with_an_example(expression, why):
 def test_a_zone_that_does_not_exist_is_answered_with_a_near_one():
     with pytest.raises(ValueError, match=r"Europe/Berln is not a time zone \(try Europe/Berlin\)"):
         zone_of("Europe/Berln")
+
+
+@pytest.mark.parametrize("expression", ["0 2 * * *", "*/7 * * * *", "30 2 * * 0", "0 9 1 * *"])
+@pytest.mark.parametrize("zone", ["UTC", BERLIN])
+def test_the_last_moment_before_one_is_the_one_it_follows(expression, zone):
+    at = from_datetime(datetime(2026, 6, 10, 12, 3, tzinfo=UTC))
+    due = next_after(expression, zone, at)
+    before = last_before(expression, zone, due)
+    assert before is not None
+    assert before < due
+    assert next_after(expression, zone, before) == due

@@ -28,8 +28,8 @@ def test_every_metric_that_a_collector_adds_is_known_and_no_other():
         added |= set(re.findall(r'\("(forewatch\.[a-z.]+age)",', path.read_text(encoding="utf-8")))
     added -= {"system.cpu.load_average.{minutes}m", "system.disk.smart.{name}"}
     added |= {f"system.cpu.load_average.{minutes}m" for minutes in (1, 5, 15)}
-    added |= {memory.UP, memory.DURATION, memory.PHASE, memory.CERTIFICATE, objective_answers.IN_TIME}
-    added |= {"objective.budget.left"}
+    added |= {memory.UP, memory.DURATION, memory.PHASE, memory.CERTIFICATE, memory.RESTARTS}
+    added |= {objective_answers.IN_TIME, "objective.budget.left"}
     added |= {benchmarks.DURATION, benchmarks.THROUGHPUT, benchmarks.ERRORS}
     assert added == set(METRICS)
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from forewatch.clock import FakeClock
-from forewatch.config.follow import Changed, ConfigWatcher
 from forewatch.config.loader import load_files, parse
+from forewatch.config.reload import Changed, ConfigWatcher
 from forewatch.config.runbook_names import runbook_names
 from forewatch.errors import ConfigError
 

@@ -130,6 +130,11 @@ def test_own_capacities_match_series_belong_to_services_and_replace_what_is_buil
 @pytest.mark.parametrize(
     ("series", "alert", "thing"),
     [
+        (
+            Seen(VAR.metric, {"mountpoint": "/", "mounts": "/, /home", "device": "/dev/sda2"}),
+            "DiskFullSoon",
+            "/ (with /home)",
+        ),
         (Seen("system.filesystem.inodes.utilization", {"mountpoint": "/"}), "InodesExhaustedSoon", "inodes of /"),
         (Seen("system.memory.utilization"), "MemoryExhaustedSoon", "memory"),
         (Seen("system.paging.utilization"), "SwapExhaustedSoon", "swap"),

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert
 
+from forewatch.alerting.matchers import Matcher
+from forewatch.alerting.silence import Silence
 from forewatch.clock import MICROSECONDS, micros
-from forewatch.config.models import Config
+from forewatch.config.models import Config, Times
 from forewatch.deciding import decide
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from forewatch.reports.objectives import Figures, figures
+from forewatch.reports.objectives import Figures, standing
 from forewatch.series.objective_answers import DURATION, UP, service_objectives
-from forewatch.store import alerts, incidents, marks, points, rollups, schema, series
+from forewatch.store import alerts, incidents, marks, points, rollups, schema, series, silences
 from forewatch.store.engine import Store
 from forewatch.store.points import Point
 from tasks.rules.evaluate_objectives import LEFT, ObjectiveEngine
@@ -107,9 +109,14 @@ class World:
             return [f"{one.labels['objective']} {one.labels['speed']}" for one in alerts.all_firing(conn)]
 
     def figures(self, second: float) -> Figures:
-        with self.store.read_metrics() as conn:
-            [found] = figures(conn, service_objectives(self.config), T0 + micros(second))
+        [found] = standing(self.store, self.config, service_objectives(self.config), T0 + micros(second))
         return found
+
+    def maintain(self, *matchers: Matcher, begin: float, end: float) -> None:
+        """Maintenance by hand."""
+        span = (T0 + micros(begin), T0 + micros(end))
+        with self.store.decide() as conn:
+            silences.put(conn, Silence("M", matchers, *span, "ana", "new disks", T0, kind="maintenance"))
 
 
 END = 7 * HOUR + 300
@@ -368,3 +375,88 @@ def test_a_past_still_being_counted_is_said(store):
 
 def test_silence_is_said(burning):
     assert burning.figures(END + HOUR).note == "no answer for 1h 30s"
+
+
+NIGHT = {"name": "night", "ranges": [{"times": ["07:00-08:00"]}]}
+SHOP = Matcher("service", "=", "shop")
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+@pytest.mark.parametrize("how", ["planned", "by hand"])
+def test_an_hour_of_maintenance_is_not_counted_and_that_is_said(store, how, rolled):
+    world = World(store, AVAILABLE)
+    world.answers(range(0, 7 * HOUR, EVERY))
+    world.answers(range(7 * HOUR, 8 * HOUR, EVERY), up=0.0)
+    world.answers(range(8 * HOUR, 9 * HOUR, EVERY))
+    if rolled:
+        world.roll(9 * HOUR)
+    burnt = world.figures(9 * HOUR - 1)
+    assert burnt.budget is not None
+    assert burnt.budget.left < 0
+    if how == "planned":
+        shop = world.config.services[0].model_copy(update={"maintenance": ["night"]})
+        world.config = world.config.model_copy(update={"services": [shop], "times": [Times.model_validate(NIGHT)]})
+    else:
+        world.maintain(SHOP, begin=7 * HOUR, end=8 * HOUR)
+    found = world.figures(9 * HOUR - 1)
+    assert found.budget is not None
+    assert found.budget.left == pytest.approx(1.0, abs=0.02)
+    assert found.answers.bad <= 1
+    assert "1h of maintenance not counted" in found.as_row()["outlook"]
+    assert found.as_json()["maintenance"] == pytest.approx(HOUR, abs=1)
+
+
+def test_an_objective_may_count_maintenance(store):
+    world = World(store, {**AVAILABLE, "count_maintenance": True})
+    world.answers(range(0, 7 * HOUR, EVERY))
+    world.answers(range(7 * HOUR, 8 * HOUR, EVERY), up=0.0)
+    world.maintain(SHOP, begin=7 * HOUR, end=8 * HOUR)
+    found = world.figures(8 * HOUR - 1)
+    assert found.budget is not None
+    assert found.budget.left < 0
+    assert "maintenance" not in found.as_row()["outlook"]
+
+
+@pytest.mark.parametrize(
+    "matchers",
+    [[Matcher("service", "=", "other")], [SHOP, Matcher("check", "=", "port")], [SHOP, Matcher("instance", "=", "b")]],
+)
+def test_maintenance_of_something_else_leaves_nothing_out(store, matchers):
+    world = World(store, AVAILABLE)
+    world.answers(range(0, 8 * HOUR, EVERY), up=0.0)
+    world.maintain(*matchers, begin=7 * HOUR, end=8 * HOUR)
+    assert world.figures(8 * HOUR).maintenance == 0
+
+
+def test_of_several_instances_the_one_in_maintenance_is_left_out(store):
+    instances = [{"name": name, "address": f"{name}:80"} for name in "ab"]
+    world = World(store, AVAILABLE, instances=instances, checks=[{"name": "http", "http": "http://{address}/"}])
+    world.answers(range(0, HOUR, EVERY), instance="a")
+    world.answers(range(0, HOUR, EVERY), instance="b", up=0.0)
+    world.maintain(SHOP, Matcher("instance", "=", "b"), begin=0, end=HOUR)
+    found = world.figures(HOUR - 1)
+    assert (found.answers.total, found.answers.bad) == (HOUR // EVERY, 0)
+
+
+def test_a_silence_is_no_maintenance(store):
+    world = World(store, AVAILABLE)
+    world.answers(range(0, HOUR, EVERY), up=0.0)
+    with store.decide() as conn:
+        silences.put(conn, Silence("S", (SHOP,), T0, T0 + micros(HOUR), "ana", "known", T0))
+    assert world.figures(HOUR - 1).maintenance == 0
+
+
+def test_an_outage_in_maintenance_burns_nothing_and_one_after_it_does(burning):
+    burning.maintain(SHOP, begin=7 * HOUR, end=END)
+    assert burning.tick(END) == []
+    burning.answers(range(END, END + 600, EVERY), up=0.0)
+    assert [one.labels["speed"] for one in burning.tick(END + 600)] == ["fast", "slow"]
+
+
+def test_maintenance_that_begins_late_is_noticed_within_seconds(burning):
+    burning.maintain(SHOP, begin=END + 60, end=END + 60 + HOUR)
+    burning.answers(range(END, END + 60, EVERY))
+    burning.answers(range(END + 60, END + 900, EVERY), up=0.0)
+    burning.tick(END + 360)
+    assert burning.engine._counted is not None
+    assert burning.engine._counted.left_out(0, T0, T0 + micros(END + 360))

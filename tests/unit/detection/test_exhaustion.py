@@ -200,3 +200,72 @@ def test_a_person_reads_how_long_it_lasts(left, said):
 def test_what_may_never_come_is_said_so():
     at = T0 + micros(5 * HOUR)
     assert Exhaustion(at, at, None, "days").span(T0) == "5.0 h, 80 % interval from 5.0 h to never"
+
+
+def five_minutes(values) -> tuple[list[tuple[int, float]], int]:
+    samples = [(T0 + micros(300.0 * place), float(value)) for place, value in enumerate(values)]
+    return samples, samples[-1][0] + micros(60.0)
+
+
+_NOISE = np.random.default_rng(1).normal(0, 0.1, 600)
+ONE_STEP = {
+    "the last value": [40] * 599 + [41],
+    "three hours ago": [40] * 560 + [41] * 40,
+    "ten hours ago": [40] * 480 + [41] * 120,
+    "half-way": [40] * 300 + [41] * 300,
+    "a large one": [40] * 560 + [80] * 40,
+    "in a week": [40] * 1500 + [41] * 516,
+    "smeared over an hour and a half": [40] * 560 + list(np.linspace(40, 60, 18)) + [60] * 22,
+    "in noise": list(np.array([40] * 560 + [41] * 40) + _NOISE),
+    "a large one in noise": list(np.array([40] * 560 + [80] * 40) + _NOISE),
+    "the last value in noise": list(np.array([40] * 599 + [41]) + _NOISE),
+    "two of them": [40] * 300 + [41] * 200 + [42] * 100,
+    "up and back": [40] * 500 + [60] * 10 + [40] * 90,
+    "in three hours of data": [40] * 18 + [60] * 18,
+    "the last value of three hours": [40] * 35 + [60],
+    "on what hardly grows": [40 + place * 1e-4 for place in range(580)] + [80 + place * 1e-4 for place in range(20)],
+}
+
+
+@pytest.mark.parametrize("values", ONE_STEP.values(), ids=list(ONE_STEP))
+@pytest.mark.parametrize("scale", [1.0, 1e9, 1e-6])
+def test_one_step_is_no_trend(values, scale):
+    samples, now = five_minutes(np.array(values) * scale)
+    assert exhaustion(samples, 90 * scale, now) is None
+    assert exhaustion([(at, -value) for at, value in samples], -90 * scale, now, falling=True) is None
+    minutes = [(T0 + micros(5.0 * place), float(value) * scale) for place, value in enumerate(values)]
+    assert quick_exhaustion(minutes, 90 * scale, minutes[-1][0] + micros(1.0)) is None
+
+
+def test_a_step_on_steady_growth_leaves_the_growth():
+    grows = [40 + place * 0.01 for place in range(2000)]
+    stepped = [value + 10 * (place >= 1900) for place, value in enumerate(grows)]
+    samples, now = five_minutes(stepped)
+    # 0.01 every five minutes from 70 on: 2,000 of them.
+    assert hours(exhaustion(samples, 90.0, now), now) == pytest.approx(2000 / 12, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [40 + place * 0.01 for place in range(600)], [40 + place // 288 for place in range(288 * 7)],
+        [40 + place // 100 for place in range(4032)], [40 + place * 0.5 for place in range(36)],
+        [40] * 1920 + [40 + place * 0.1 for place in range(96)], [40] * 552 + [40 + place * 0.3 for place in range(48)],
+    ],
+    ids=["a line", "a stair a day", "slow, in whole numbers", "hours", "a leak of eight hours", "of four"],
+)  # fmt: skip
+def test_no_interval_is_without_width(values):
+    samples, now = five_minutes(values)
+    for found in (exhaustion(samples, 90.0, now), quick_exhaustion(samples[-96:], 90.0, now)):
+        if found is not None:
+            left = found.left(now)
+            assert found.left(now) - seconds(found.lower - now) >= 0.049 * left
+            assert found.upper is None or seconds(found.upper - now) - left >= 0.049 * left
+    assert exhaustion(samples, 90.0, now) is not None
+
+
+def test_few_moves_leave_much_in_doubt():
+    samples, now = five_minutes([40] * 1920 + [40 + place * 0.1 for place in range(96)])
+    found = exhaustion(samples, 90.0, now)
+    assert found is not None
+    assert found.upper is None or found.upper - found.lower > 0.5 * (found.at - now)

@@ -79,7 +79,50 @@ def test_a_constant_series_stays_what_it_is_and_says_so():
     made = forecast(samples, end_of(samples))
     assert isinstance(made, Forecast)
     assert made.model == "constant"
-    assert set(made.mean) == set(made.lower) == set(made.upper) == {0.25}
+    assert set(made.mean) == {0.25}
+    assert (set(made.lower), set(made.upper)) == ({0.24975}, {0.25025})
+
+
+STEPS = {
+    "at the very end": [40] * 599 + [41],
+    "three hours ago": [40] * 560 + [41] * 40,
+    "half-way": [40] * 300 + [41] * 300,
+    "down": [40] * 599 + [39],
+    "large": [40] * 590 + [80] * 10,
+    "in an hour of data": [40] * 59 + [41],
+}
+
+
+@pytest.mark.parametrize("values", STEPS.values(), ids=list(STEPS))
+def test_a_forecast_starts_where_the_series_stands(values):
+    samples = series(values, 300.0)
+    made = forecast(samples, end_of(samples, 300.0))
+    assert isinstance(made, Forecast)
+    assert made.mean[0] == pytest.approx(values[-1], abs=0.05)
+    # It may stay there or come back: the band leaves room for both, from the first step to the last.
+    assert all(lower < values[-1] < upper for lower, upper in zip(made.lower, made.upper, strict=True))
+    assert all(lower < upper for lower, upper in zip(made.lower, made.upper, strict=True))
+
+
+def test_a_step_that_comes_every_day_is_no_surprise():
+    samples = series([40 + 5 * (at % 288 >= 144) for at in range(288 * 7 + 144)], 300.0)
+    made = forecast(samples, end_of(samples, 300.0))
+    assert isinstance(made, Forecast)
+    assert made.mean[0] == pytest.approx(45, abs=0.5)
+
+
+def test_a_spike_fades_and_a_new_level_lasts():
+    calm = list(40 + np.random.default_rng(3).normal(0, 0.1, 590))
+    after = {}
+    for name, values in {
+        "spike": [*calm, *calm[:9], 45.0],
+        "level": [*calm, *(5 + value for value in calm[:10])],
+    }.items():
+        samples = series(values, 300.0)
+        made = forecast(samples, end_of(samples, 300.0))
+        assert isinstance(made, Forecast)
+        after[name] = made.mean[6]
+    assert after["spike"] < 41 < 43 < after["level"]
 
 
 def test_a_band_holds_about_95_percent_of_what_comes():

@@ -10,8 +10,8 @@ import pytest
 
 from forewatch import runtime
 from forewatch.clock import FakeClock, micros
-from forewatch.config.follow import Configuration
 from forewatch.config.models import Config
+from forewatch.config.reload import Configuration
 from forewatch.detection.trust import Trust
 from forewatch.reports.forecasts import SeriesForecast
 from forewatch.store import alerts, models, points, series

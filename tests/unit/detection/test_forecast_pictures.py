@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from forewatch.clock import FakeClock, micros
-from forewatch.config.follow import Configuration
+from forewatch.config.reload import Configuration
 from forewatch.console import pictures
 from forewatch.detection.episode import Episode
 from forewatch.runtime import Runtime
@@ -57,6 +57,13 @@ def test_each_reach_has_a_picture_of_its_own(drawn):
     hour, day = (drawn.get("/pictures/forecast/1.svg", params={"horizon": reach}) for reach in ("hour", "day"))
     assert hour.text != day.text
     assert drawn.get("/pictures/forecast/1.svg", params={"horizon": "month"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "number", ["99999999999999999999999", str(2**63), str(2**63 - 1), "-1", "-99999999999999999999"]
+)
+def test_a_number_no_series_can_have_is_not_found(drawn, number):
+    assert drawn.get(f"/pictures/forecast/{number}.svg").status_code == 404
 
 
 def test_what_is_not_there_is_said(drawn):

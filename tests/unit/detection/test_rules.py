@@ -169,7 +169,7 @@ def test_the_band_is_that_of_the_steps_the_window_touches():
 
 
 def test_only_what_has_the_metrics_own_size_can_be_outside_its_forecast():
-    with pytest.raises(ValueError, match="rate cannot be held against it"):
+    with pytest.raises(ValueError, match="rate cannot be compared with it"):
         rule(outside="forecast", statistic="rate")
 
 

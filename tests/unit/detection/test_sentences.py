@@ -11,6 +11,7 @@ from forewatch.detection.starter import HOST_RULES, OWN_RULES
 pytestmark = pytest.mark.unit
 
 HOME = {"service": "app", "check": "home", "instance": "default"}
+SUBVOLUMES = {"device": "/dev/sda2", "mountpoint": "/", "mounts": "/, /home, /var/log"}
 UPLOADS = {"device": "tmpfs", "mountpoint": "/srv/uploads"}
 
 
@@ -28,6 +29,14 @@ def watched(metric, statistic="mean", labels=None, service="app", per=None):
         (
             watched("system.filesystem.inodes.utilization", "min", UPLOADS),
             *(0.92, "above", 0.9, "/srv/uploads has used 92% of its inodes (above 90%)"),
+        ),
+        (
+            watched("system.filesystem.readonly", "last", UPLOADS),
+            *(1.0, "above", 0.5, "/srv/uploads has turned read-only"),
+        ),
+        (
+            watched("system.filesystem.utilization", "last", SUBVOLUMES),
+            *(0.954, "above", 0.9, "/ (with /home, /var/log) is 95.4% full (above 90%)"),
         ),
         (watched("system.memory.utilization"), 0.95, "above", 0.92, "memory is 95% used (above 92%)"),
         (watched("system.paging.utilization"), 0.85, "above", 0.8, "swap is 85% used (above 80%)"),

@@ -23,7 +23,7 @@ def named(config: dict[str, object]) -> list[str]:
 def test_the_host_and_our_own_parts_are_watched_from_the_start():
     names = named({})
     assert {"HostCpuBusy", "HostMemoryLow", "HostDiskFilling", "HostDiskFull", "HostInodesLow"} <= set(names)
-    assert {"HostLoadHigh", "HostSwapFull"} <= set(names)
+    assert {"HostLoadHigh", "HostSwapFull", "HostDiskReadOnly"} <= set(names)
     assert sum(name.startswith("Forewatch") for name in names) == 7
 
 

@@ -149,6 +149,70 @@ def test_a_log_changes_nothing():
     assert job.state == before
 
 
+class Nightly(Job):
+    """Due at 2:00 UTC, and called in time the night before; times are durations since midnight."""
+
+    def __init__(self, cron: str = "0 2 * * *", **more) -> None:
+        super().__init__(cron=cron, **more)
+        self.state = Heartbeat(T0 - micros(86_400), status="up", last_at=T0 - micros(22 * 3600))
+
+
+@pytest.mark.parametrize("ahead", ["1h59m58s", "1h59m1s", "1h59m"])
+def test_a_job_whose_clock_is_a_little_ahead_is_up_and_the_clock_is_named(ahead):
+    job = Nightly()
+    job.calls(ahead)
+    assert job.statuses(ahead, "2h", "2h5m", "25h") == ["up"] * 4
+    assert job.stands("3h").reason.endswith(" before it was due: its clock may be ahead")
+    assert job.stands("26h").status == "grace"
+    assert job.stands("26h5m").failing
+
+
+def test_a_call_much_too_early_is_not_the_one_expected_and_its_clock_is_asked_about():
+    job = Nightly()
+    job.calls("1h58m30s")
+    assert job.statuses("2h4m59s", "2h5m") == ["grace", "down"]
+    assert "that was 1m 30s before it was due: if its clock is ahead" in job.stands("2h5m").reason
+    patient = Nightly(early=120.0)
+    patient.calls("1h58m30s")
+    assert patient.statuses("2h5m") == ["up"]
+    strict = Nightly(early=0.0)
+    strict.calls("1h59m58s")
+    assert strict.statuses("2h5m") == ["down"]
+
+
+def test_a_job_that_missed_its_call_says_nothing_of_clocks():
+    assert "clock" not in Nightly().stands("2h5m").reason
+
+
+def test_a_call_a_little_late_is_not_early_for_the_next_one():
+    job = Nightly(cron="* * * * *", grace=30.0)
+    job.calls("2h20s")
+    assert job.stands("2h20s").deadline == job.at("2h1m30s")
+    job.calls("2h1m40s")
+    assert job.stands("2h1m40s").deadline == job.at("2h3m30s")
+    uneven = Nightly(cron="0,1 2 * * *", grace=30.0)
+    uneven.calls("2h20s")
+    assert uneven.statuses("2h1m29s", "2h1m30s") == ["grace", "down"]
+
+
+def test_a_long_run_that_ends_just_before_the_next_is_due_is_not_early_for_that():
+    job = Nightly(cron="0 * * * *", grace=3600.0)
+    job.calls("2h", kind="start")
+    job.calls("2h59m30s")
+    assert job.stands("2h59m30s").deadline == job.at("4h")
+    short = Nightly(cron="0 * * * *")
+    short.calls("1h59m57s", kind="start")
+    short.calls("1h59m58s")
+    assert short.stands("2h30m").deadline == short.at("3h5m")
+
+
+def test_a_job_heard_early_and_then_not_for_a_restart_of_ours_is_not_expected_again():
+    job = Nightly()
+    job.calls("1h59m58s")
+    job.state = excused(job.state, job.schedule, job.at("1h59m58s"), job.at("1h59m59s"))
+    assert job.statuses("2h", "2h6m") == ["up", "up"]
+
+
 def test_a_cron_schedule_counts_on_the_wall_clock_of_its_zone():
     # On 29 March 2026 the night in Berlin has no 02:30.
     begin = from_datetime(datetime(2026, 3, 28, 1, 31, tzinfo=UTC))

@@ -4,7 +4,7 @@ import pytest
 from memory_view import World, shop
 
 from forewatch.clock import micros
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.incidents.events import Undelivered
 from forewatch.incidents.outcome import Dispatch, SetTimer
 
@@ -140,15 +140,15 @@ class TestAutomation:
 
     def test_an_automation_that_is_down_is_said_and_the_page_does_not_wait(self):
         world = World(shop(hold="60s"))
-        world.view.down = "Prefect is down: it does not answer"
+        world.view.down = "the worker is down: it is starting"
         world.fails()
         assert "automation-down" in world.codes()
-        assert "Prefect is down: it does not answer." in world.view.outbox["NT-1"].content["text"]
+        assert "the worker is down: it is starting." in world.view.outbox["NT-1"].content["text"]
         assert world.told() == [("page", "ops", "due")]
 
     def test_a_run_waits_while_automation_is_down_and_starts_when_it_is_back(self):
         world = World(shop(hold="60s"))
-        world.view.down = "Prefect is down: it does not answer"
+        world.view.down = "the worker is down: it is starting"
         world.fails()
         assert world.view.runs["RUN-1"].state == "waiting"
         assert world.view.timers == []
@@ -159,7 +159,7 @@ class TestAutomation:
 
     def test_a_run_that_waited_leaves_an_incident_alone_that_a_person_has_in_hand(self):
         world = World(shop())
-        world.view.down = "Prefect is down: it does not answer"
+        world.view.down = "the worker is down: it is starting"
         world.fails()
         world.ack()
         world.view.down = None
@@ -313,6 +313,6 @@ class TestPaging:
 
 
 def test_instants_among_the_measured_values_are_told_as_times():
-    assert telling.measured({"value": 0.93, "samples": 7, "newest": 1_793_869_440_000_000}) == (
+    assert wording.measured({"value": 0.93, "samples": 7, "newest": 1_793_869_440_000_000}) == (
         "(value 0.93, samples 7, newest 2026-11-05T09:04:00.000Z)"
     )

@@ -52,7 +52,7 @@ class Promises(RuleBasedStateMachine):
 
     @rule(down=st.sampled_from([False, False, True]), stopped=st.sampled_from([False, False, True]))
     def automation_changes(self, down, stopped):
-        self.view.down = "Prefect is down: it does not answer" if down else None
+        self.view.down = "the worker is down: it is starting" if down else None
         self.view.stopped = "automation was stopped by ana" if stopped else None
 
     @rule(check=checks, severity=severities, healing=st.booleans())

@@ -28,11 +28,11 @@ class TestStart:
     def test_while_automation_is_down_the_run_waits_but_people_do_not(self):
         world = World(shop(hold="60s"))
         world.fails()
-        world.view.down = "Prefect is down: it does not answer"
+        world.view.down = "the worker is down: it is starting"
         world.wait(10)
         assert world.view.runs["RUN-1"].state == "waiting"
         assert world.told() == [("page", "ops", "sent")]
-        assert "Prefect is down: it does not answer." in world.view.outbox["NT-1"].content["text"]
+        assert "the worker is down: it is starting." in world.view.outbox["NT-1"].content["text"]
         world.view.down = None
         world.starting()
         assert world.view.runs["RUN-1"].state == "started"

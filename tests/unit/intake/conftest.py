@@ -12,7 +12,7 @@ from forewatch.config.models import Config
 from forewatch.home import Home
 from forewatch.intake.drain import Drain
 from forewatch.intake.lanes import parts_of_events
-from forewatch.intake.posted import check
+from forewatch.intake.posted_alerts import check
 from forewatch.intake.writer import Writer, _Waiting
 from forewatch.runtime import Runtime
 from forewatch.store import alerts, inbox, schema, shifts

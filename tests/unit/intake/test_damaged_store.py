@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from forewatch.errors import StoreUnavailable
-from forewatch.intake import waiting
+from forewatch.intake import pending
 from forewatch.store import inbox
 from forewatch.store.engine import Store
 from tasks.shifts.inbox import Inbox
@@ -84,7 +84,7 @@ async def test_critical_alerts_that_wait_are_paged_directly(damaged):
 
 
 async def test_so_are_those_that_come_later_however_many_wait_already(damaged, monkeypatch):
-    monkeypatch.setattr(waiting, "ROWS", 3)
+    monkeypatch.setattr(pending, "ROWS", 3)
     for number in range(7):
         take(damaged, alert(f"A{number}"))
     for _ in range(4):
@@ -131,7 +131,7 @@ async def test_serve_writes_down_what_comes_while_it_cannot_see_the_marks(damage
     damaged.writer._look()
     damaged.post(alert("A"))
     with damaged.store.read_intake() as conn:
-        rows = inbox.read(conn, waiting.START, rows=10, size=1 << 20, lane="critical")
+        rows = inbox.read(conn, pending.START, rows=10, size=1 << 20, lane="critical")
     assert b'"A"' in rows[-1].body
 
 

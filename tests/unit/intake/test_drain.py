@@ -11,7 +11,7 @@ from forewatch.clock import iso, micros
 from forewatch.errors import Fenced, StoreError, StoreUnavailable, TransitionRefused
 from forewatch.incidents.events import AlertRaised, AlertsRefreshed, ChangeReported
 from forewatch.intake import drain as module
-from forewatch.intake import waiting
+from forewatch.intake import pending
 from forewatch.store import alerts, components, inbox, schema, set_aside, shifts
 from forewatch.store.inbox import Mark
 
@@ -280,7 +280,7 @@ def test_a_row_nobody_can_read_any_more_is_set_aside_from_where_it_was_left(worl
     def unreadable(row, source):
         raise ValueError("a row of the kind alertmanager is not known here")
 
-    monkeypatch.setattr(waiting, "events_of", unreadable)
+    monkeypatch.setattr(pending, "events_of", unreadable)
     world.drainer = world.new_drain()
     assert len([one for done in world.drain() for one in done.set_aside]) == 1
     assert world.mark() == Mark(seq + 1, 0)

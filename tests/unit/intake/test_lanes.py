@@ -9,9 +9,9 @@ from forewatch.clock import iso
 from forewatch.errors import StoreUnavailable
 from forewatch.incidents.events import AlertAcknowledged, AlertCleared, AlertRaised, ChangeReported
 from forewatch.intake import drain as module
-from forewatch.intake import waiting
+from forewatch.intake import pending
 from forewatch.intake.lanes import parts_of_events
-from forewatch.intake.posted import check
+from forewatch.intake.posted_alerts import check
 from forewatch.store import history, inbox, lanes, schema
 from forewatch.store.inbox import Mark
 from forewatch.store.migrate import upgrade
@@ -332,7 +332,7 @@ def test_a_replay_goes_by_the_order_of_the_decisions_and_not_of_the_inbox(world)
 
 
 def test_many_rows_are_read_portion_by_portion(world, monkeypatch):
-    monkeypatch.setattr(waiting, "ROWS", 2)
+    monkeypatch.setattr(pending, "ROWS", 2)
     for number in range(5):
         world.post(alert(f"W{number}"))
         world.post(alert(f"C{number}", "critical"))

@@ -14,7 +14,7 @@ from forewatch.incidents.events import AlertCleared, AlertRaised, Event
 from forewatch.load_tests import benchmarks
 from forewatch.load_tests.benchmarks import Ran
 from forewatch.load_tests.histogram import Histogram
-from forewatch.load_tests.measured import Measured, Second
+from forewatch.load_tests.result import Measured, Second
 from forewatch.store import alerts
 from forewatch.store.engine import Store
 

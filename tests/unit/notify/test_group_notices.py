@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from forewatch.clock import micros
-from forewatch.incidents import telling
+from forewatch.incidents import wording
 from forewatch.notifying.content import Links, complete
 from forewatch.notifying.rendering import render
 from notifiers.console.sender import ConsoleSender
@@ -42,7 +42,7 @@ def resolved(alert):
 
 
 async def said(a_notification, sender, firing=(), over=(), reason="first notification", labels=None):
-    given = telling.of_group("{}:{}", labels or {}, reason, firing, over)
+    given = wording.of_group("{}:{}", labels or {}, reason, firing, over)
     kind = "page" if firing else "resolved"
     content = complete(a_notification(incident_id=None, kind=kind, severity=given["severity"], content=given), LINKS)
     return (await render(content, sender.templates)).text
@@ -86,7 +86,7 @@ async def test_of_many_the_first_ten_are_named_and_the_others_counted(a_notifica
 
 
 def test_its_content_has_every_key_and_the_classifications(a_notification, alerts):
-    group = telling.of_group('{}:{team="web"}', {"team": "web"}, "new alerts added", alerts, [])
+    group = wording.of_group('{}:{team="web"}', {"team": "web"}, "new alerts added", alerts, [])
     content = complete(a_notification(incident_id=None, content=group), LINKS)
     plain = complete(a_notification(content={"title": "t"}), LINKS)
     assert set(plain) <= set(content)
@@ -98,6 +98,6 @@ def test_its_content_has_every_key_and_the_classifications(a_notification, alert
 
 def test_a_page_says_what_kind_of_trouble_it_is(a_notification, an_alert):
     slow = replace(an_alert, classification="latency")
-    given = telling.trouble(slow, "INC-7", {}, "", None)
+    given = wording.trouble(slow, "INC-7", {}, "", None)
     assert complete(a_notification(content=given), LINKS)["alert"]["classification"] == "latency"
     assert complete(a_notification(content=given), LINKS, alert=slow)["alerts"][0]["classification"] == "latency"

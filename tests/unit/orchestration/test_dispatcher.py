@@ -11,10 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
+from prefect.states import Cancelled
 
 from forewatch.clock import FakeClock
+from forewatch.config.models import Config
 from forewatch.errors import StoreUnavailable
 from forewatch.home import Home
 from forewatch.orchestration.dispatcher import Dispatcher
@@ -30,7 +33,12 @@ pytestmark = pytest.mark.unit
 class Launcher:
     def __init__(self, *, ours: bool = True) -> None:
         self.killed: list[str] = []
+        self.alone: list[str] = []
+        """Runs that are carried out without a flow run."""
         self._ours = ours
+
+    async def respond(self, run_id: str) -> None:
+        self.alone.append(run_id)
 
     def find_run(self, run_id: str) -> object | None:
         return object() if self._ours else None
@@ -49,7 +57,8 @@ def runtime(tmp_path: Path) -> Iterator[SimpleNamespace]:
         run |= {"id": "RUN-1", "kind": "runbook", "runbook": "restart-service", "inputs": {}, "autonomy": "person"}
         run |= {"requested_by": "ada", "state": "started", "attempts": 1, "flow_run_id": "flow-a", "created_at": 1}
         runs.put(conn, Run(**run))
-    yield SimpleNamespace(home=home, store=store, clock=FakeClock())
+    configuration = SimpleNamespace(current=lambda: (1, Config()))
+    yield SimpleNamespace(home=home, store=store, clock=FakeClock(), configuration=configuration)
     store.close()
 
 
@@ -94,6 +103,93 @@ async def test_a_flow_run_is_asked_for_under_a_key_that_no_restored_store_gives_
     assert await dispatcher.dispatch_waiting() == 1
     await asyncio.gather(*dispatcher._starting.values())
     assert asked == [f"{generation}-RUN-1/2"]
+
+
+def a_remedy_waits(runtime: SimpleNamespace, **fields: Any) -> None:
+    with runtime.store.decide() as conn:
+        generations.begin(conn, runtime.clock.now())
+        run = runs.get(conn, "RUN-1")
+        assert run is not None
+        waiting: dict[str, Any] = {"kind": "respond", "state": "waiting", "flow_run_id": None, "attempts": 0}
+        runs.put(conn, replace(run, **(waiting | fields)), "started")
+
+
+class Prefect:
+    """A server that answers, or not."""
+
+    def __init__(self, *, away: bool = False, state: object = None) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._away = away
+        self._state = state
+
+    async def create_flow_run_from_deployment(self, *_: Any, **asked: Any) -> Any:
+        if self._away:
+            raise OSError("the server is away")
+        self.asked.append(asked)
+        return SimpleNamespace(id="f", state=None)
+
+    async def read_flow_run(self, id: object) -> Any:
+        return SimpleNamespace(state=self._state)
+
+
+async def dispatch(
+    runtime: SimpleNamespace, launcher: Launcher, prefect: Prefect | None, *, stands_by: bool = False
+) -> list[str]:
+    """Returns the runs that a stand-by was told of."""
+    told: list[str] = []
+
+    def stand_by(run_id: str) -> bool:
+        told.append(run_id)
+        return stands_by
+
+    deployed = {key: SimpleNamespace(id="d", entrypoint="e") for key in ("respond", "restart-service")}
+    ready = (prefect, deployed) if prefect is not None else None
+    dispatcher = Dispatcher(runtime, launcher, "worker", lambda: ready, stand_by=stand_by)  # type: ignore[arg-type,return-value]
+    await dispatcher.dispatch_waiting()
+    await asyncio.gather(*dispatcher._starting.values())
+    return told if stands_by else []
+
+
+async def test_a_remedy_is_told_to_the_stand_by_and_prefect_is_not_asked(runtime: SimpleNamespace) -> None:
+    a_remedy_waits(runtime)
+    launcher, prefect = Launcher(), Prefect()
+    assert await dispatch(runtime, launcher, prefect, stands_by=True) == ["RUN-1"]
+    assert (state(runtime), launcher.alone, prefect.asked) == ("claimed", [], [])
+
+
+async def test_a_stand_by_that_lost_its_server_carries_a_remedy_out_all_the_same(runtime: SimpleNamespace) -> None:
+    a_remedy_waits(runtime)
+    assert await dispatch(runtime, Launcher(), None, stands_by=True) == ["RUN-1"]
+
+
+async def test_a_remedy_does_not_wait_for_prefect(runtime: SimpleNamespace) -> None:
+    a_remedy_waits(runtime)
+    launcher = Launcher()
+    await dispatch(runtime, launcher, None)
+    assert (state(runtime), launcher.alone) == ("claimed", ["RUN-1"])
+
+
+async def test_a_remedy_that_a_falling_server_takes_no_flow_run_for_is_carried_out_without_one(
+    runtime: SimpleNamespace,
+) -> None:
+    a_remedy_waits(runtime)
+    launcher = Launcher()
+    await dispatch(runtime, launcher, Prefect(away=True))
+    assert (state(runtime), launcher.alone) == ("claimed", ["RUN-1"])
+
+
+async def test_what_a_person_started_waits_for_prefect(runtime: SimpleNamespace) -> None:
+    a_remedy_waits(runtime, kind="runbook")
+    launcher = Launcher()
+    assert await dispatch(runtime, launcher, None, stands_by=True) == []
+    assert (state(runtime), launcher.alone) == ("waiting", [])
+
+
+async def test_a_run_that_was_cancelled_in_prefect_is_not_given_to_a_stand_by(runtime: SimpleNamespace) -> None:
+    a_remedy_waits(runtime, flow_run_id=str(UUID(int=1)), attempts=1)
+    launcher = Launcher()
+    assert await dispatch(runtime, launcher, Prefect(state=Cancelled()), stands_by=True) == []
+    assert (state(runtime), launcher.alone) == ("cancelled", [])
 
 
 async def test_a_run_is_not_dispatched_again_before_the_patience_is_over(runtime: SimpleNamespace) -> None:

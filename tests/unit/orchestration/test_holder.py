@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forewatch.home import Home
-from forewatch.orchestration import holder, post
+from forewatch.orchestration import holder, shift_lock
 from forewatch.orchestration.holder import ended_here, holder_name
 
 pytestmark = pytest.mark.unit
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.unit
 HOLD = """
 import sys; from pathlib import Path
 from forewatch.home import Home
-from forewatch.orchestration import post
-print(post.take(Home(Path(sys.argv[1])), "check-health"), flush=True)
+from forewatch.orchestration import shift_lock
+print(shift_lock.take(Home(Path(sys.argv[1])), "check-health"), flush=True)
 sys.stdin.read()
 """
 
@@ -69,16 +69,16 @@ def test_a_post_is_held_by_one_process_and_free_once_that_is_gone(home: Home) ->
     other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     assert other.stdout.readline() == "True\n"
-    assert not post.take(home, "check-health")
-    assert post.take(home, "page-people")
+    assert not shift_lock.take(home, "check-health")
+    assert shift_lock.take(home, "page-people")
     other.kill()
     other.communicate()
-    assert post.take(home, "check-health")
-    assert post.take(home, "check-health")
+    assert shift_lock.take(home, "check-health")
+    assert shift_lock.take(home, "check-health")
     for shift in ("check-health", "page-people"):
-        post.leave(home, shift)
-        post.leave(home, shift)
+        shift_lock.leave(home, shift)
+        shift_lock.leave(home, shift)
 
 
 def test_a_post_that_cannot_be_opened_is_not_held(tmp_path: Path) -> None:
-    assert not post.take(Home(tmp_path / "nowhere"), "check-health")
+    assert not shift_lock.take(Home(tmp_path / "nowhere"), "check-health")

@@ -13,7 +13,7 @@ from forewatch.store.glance import Part, Shift
 pytestmark = pytest.mark.unit
 
 NOW = 1_767_225_600 * MICROSECONDS
-PARTS = [Part(name, "ok", "", NOW, NOW) for name in ("prefect", "worker")]
+PARTS = [Part(name, "ok", "", NOW, NOW) for name in ("prefect", "worker", "link")]
 
 
 def shifts(**fields):
@@ -32,7 +32,7 @@ def test_all_is_ready_when_every_shift_has_shown_life_lately():
 def test_the_row_of_an_earlier_start_is_nobody_on_watch():
     before = dict.fromkeys(SHIFTS, (4, 7))
     assert judged(shifts(), before).standing == ()
-    assert judged(shifts(), before).problems[0] == "check-health: nobody has stood watch yet"
+    assert judged(shifts(), before).problems[0] == "check-health: nobody is on watch yet"
     assert judged(shifts(beat=8), before).ready
     assert judged(shifts(term=5, beat=1), before).ready
 
@@ -54,7 +54,7 @@ def test_the_terminal_is_told_what_has_begun_and_where_the_pages_are():
     progress.show(Readiness(("check-health",), ("worker: not reported yet",)))
     progress.show(Readiness(SHIFTS, ()))
     said = "\n".join(lines)
-    assert said.count("check-health stands watch") == said.count("page-people stands watch") == 1
+    assert said.count("check-health is on watch") == said.count("page-people is on watch") == 1
     for where in ("http://127.0.0.1:4290/incidents", "http://127.0.0.1:4291", "http://127.0.0.1:4290/healthz"):
         assert where in said
     assert said.index("Ready after") < said.index("/incidents")

@@ -12,7 +12,7 @@ import pytest
 
 from forewatch.clock import SystemClock
 from forewatch.home import Home
-from forewatch.orchestration import post
+from forewatch.orchestration import shift_lock
 from forewatch.orchestration import watch as watching
 from forewatch.orchestration.holder import holder_name
 from forewatch.orchestration.watch import Watch, relieve, stand_in
@@ -339,7 +339,7 @@ async def test_no_term_is_inherited_from_a_holder_that_lives_or_where_another_ha
         conn.exec_driver_sql("DELETE FROM shifts")
     dead_holder(runtime)
     refuse_writes(runtime, monkeypatch)
-    monkeypatch.setattr(post, "take", lambda home, shift: False)
+    monkeypatch.setattr(shift_lock, "take", lambda home, shift: False)
     with pytest.raises(watching.StoreUnavailable):
         await stand_in(runtime, SHIFT)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from forewatch.checking.results import CheckKey, CheckResult, CheckState, ProbeResult
+from forewatch.checking.results import CheckKey, CheckResult, CheckState, ProbeResult, monitors
+from forewatch.config.models import Config
 from forewatch.home import Home
 from forewatch.store import points, series
 from forewatch.store.engine import Store
@@ -117,3 +118,22 @@ def test_the_phases_of_many_checks_are_spread_over_the_batches(store):
         with store.read_metrics() as conn:
             written.append(len(series.find(conn, "check.phase.duration")))
     assert written == [memory.PHASES_AT_ONCE, memory.PHASES_AT_ONCE + 5, memory.PHASES_AT_ONCE + 5]
+
+
+def test_the_next_watch_knows_how_often_units_were_restarted(store):
+    config = Config.model_validate(
+        {"services": [{"name": "shop", "checks": [{"name": "http", "systemd": {"unit": "shop.service"}}]}]}
+    )
+    state = CheckState("up", 0, 1, AT, AT, "active")
+    written = {}
+    with store.measure() as conn:
+        for minutes, count in ((0, "3"), (1, "3"), (2, "9"), (70, "11")):
+            at = AT + minutes * 60_000_000
+            one = CheckResult(KEY, at, ProbeResult(True, 0.01, "active", {"restarts": count}), state)
+            memory.write(conn, [one], None, written)
+    with store.read_metrics() as conn:
+        (kept,) = series.find(conn, "check.unit.restarts")
+        assert [value for _, value in points.between(conn, kept.id, 0, 2 * AT)] == [3, 9, 11]
+        seen = memory.restarted(conn, monitors(config), AT + 60 * 60_000_000)
+        assert seen == {("shop.service", False): [(-3600.0, 3), (-3480.0, 9)]}
+        assert memory.restarted(conn, monitors(Config()), AT) == {}

@@ -129,7 +129,7 @@ class History:
 
     def report(self, state: Any) -> None:
         with self.store.decide() as conn:
-            components.report(conn, "prefect", state, "it does not answer", self.clock.now())
+            components.report(conn, "worker", state, "it does not answer", self.clock.now())
 
 
 def at_random(history: History, seed: int, steps: int = 60) -> None:

@@ -73,10 +73,25 @@ def test_headers_are_seen_but_not_those_that_prove_who_sends():
 
 
 def test_of_a_batch_the_good_alerts_are_taken_and_the_bad_ones_named():
-    found = parsed(problem(), problem(since="then"), problem(type="x" * 3_000), problem(host={"name": "db2"}))
-    assert [event.service for event in found.events] == ["db1", "db2"]
-    assert [sentence.partition(": ")[0] for sentence in found.refused] == ["problems[1]", "problems[2]"]
-    assert "starts_at" in found.refused[0]
+    wanted = mapped(items="all", labels={"alertname": "{{ item.name + '' }}"})
+    found = parse(encoded({"all": [{"name": "A"}, {"name": 3}, {"name": "B"}]}), {}, wanted, NOW)
+    assert [event.labels["alertname"] for event in found.events] == ["A", "B"]
+    assert [sentence.partition(": ")[0] for sentence in found.refused] == ["all[1]"]
+    assert "labels.alertname" in found.refused[0]
+
+
+def test_no_alert_is_lost_over_a_time_or_a_long_value():
+    found = parsed(problem(since="then"), problem(type="x" * 3_000))
+    assert found.refused == []
+    assert found.events[0].at == NOW
+    assert found.events[1].labels["alertname"] == "x" * 3_000
+
+
+def test_long_values_that_differ_late_are_of_different_alerts():
+    wanted = mapped(labels={"alertname": "{{ body }}"})
+    one, other = (parse(encoded("x" * 70_000 + end), {}, wanted, NOW).events[0].labels for end in "ab")
+    assert one != other
+    assert len(one["alertname"]) == 65_536
 
 
 @pytest.mark.parametrize(
@@ -98,17 +113,18 @@ def test_of_a_batch_the_good_alerts_are_taken_and_the_bad_ones_named():
         "{{ raise }}{{ item() }}",
     ],
 )
-def test_a_template_that_fails_or_asks_for_too_much_is_named(template):
-    [sentence] = parse(
-        encoded({"a": "b", "n": 10**9, "text": "x"}), {}, mapped(annotations={"bad": template}), NOW
-    ).refused
-    assert sentence.startswith("the template annotations.bad cannot be filled in: ")
+def test_a_template_that_fails_or_asks_for_too_much_is_named_and_of_an_annotation_costs_no_alert(template):
+    body = encoded({"a": "b", "n": 10**9, "text": "x"})
+    [event] = parse(body, {}, mapped(annotations={"bad": template}), NOW).events
+    assert event.annotations["bad"].startswith("the template annotations.bad cannot be filled in: ")
+    [sentence] = parse(body, {}, mapped(labels={"bad": template}), NOW).refused
+    assert sentence.startswith("the template labels.bad cannot be filled in: ")
 
 
 def test_what_a_template_gives_is_bounded():
     endless = "{% for a in body %}{% for b in body %}{{ a }}{% endfor %}{% endfor %}"
     [event] = parse(encoded(["x" * 100] * 2_000), {}, mapped(annotations={"long": endless}), NOW).events
-    assert len(event.annotations["long"]) == 10_000
+    assert len(event.annotations["long"]) == 65_536
 
 
 def test_a_template_is_compiled_once():

@@ -88,27 +88,80 @@ def test_a_long_summary_is_cut_and_not_refused():
 
 
 @pytest.mark.parametrize(
+    ("details", "kept"),
+    [
+        ("the disk is full", "the disk is full"), (["sda", 3], '["sda", 3]'), (7, "7"), (False, "false"),
+        ("token=abcdefgh12345678", "token=***"),
+    ],
+)  # fmt: skip
+def test_details_that_are_no_object_are_kept_as_they_read(details, kept):
+    [alert] = events(payload(custom_details=details))
+    assert alert.annotations["details"] == kept
+    change = {"routing_key": "x", "payload": {"summary": "deployed", "custom_details": details}}
+    assert change_of(read_change(encoded(change)), SOURCE, NOW).summary == "deployed"
+
+
+@pytest.mark.parametrize("empty", [None, {}, "", []])
+def test_no_details_are_none(empty):
+    [alert] = events(payload(custom_details=empty))
+    assert not any(name.startswith("details.") for name in alert.annotations)
+
+
+@pytest.mark.parametrize("timestamp", [1_767_225_000, 1_767_225_000.0, "1767225000", 1_767_225_000_000])
+def test_a_timestamp_may_be_a_unix_number(timestamp):
+    assert events(payload(timestamp=timestamp))[0].at == NOW - 10 * MINUTE
+
+
+@pytest.mark.parametrize("timestamp", ["noon", 3, {}, True])
+def test_a_timestamp_that_is_none_counts_as_now_and_is_shown(timestamp):
+    [alert] = events(payload(timestamp=timestamp))
+    assert alert.at == NOW
+    assert alert.annotations["timestamp"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"severity": "page"}, {"severity": None}, {"class": 3}, {"component": ["a"]}, {"group": {"a": 1}},
+               {"summary": 503}, {"source": 7}],
+)  # fmt: skip
+def test_a_page_is_never_refused_over_a_detail(fields):
+    [alert] = events(payload(**fields))
+    assert alert.labels["severity"] == "critical"
+    assert alert.annotations["summary"]
+
+
+@pytest.mark.parametrize("links", [{"text": "x"}, [{"text": "x"}], [{"href": "javascript:alert(1)"}], "x", [None], 3])
+def test_links_that_lead_nowhere_are_left_out(links):
+    [alert] = events({name: value for name, value in event(links=links, images=links).items() if name != "client_url"})
+    assert "links" not in alert.annotations
+    assert "images" not in alert.annotations
+    assert alert.generator_url == ""
+
+
+def test_one_link_alone_and_one_too_many_are_taken():
+    [alert] = events(event(links={"href": "https://wiki.example"}, images=["https://charts.example/1.png"] * 51))
+    assert alert.annotations["links"] == "https://wiki.example"
+    assert len(alert.annotations["images"].splitlines()) == 50
+
+
+def test_a_key_beyond_its_length_still_tells_alerts_apart():
+    keys = [read_event(encoded(event(dedup_key="k" * 300 + end))).key for end in "ab"]
+    assert keys[0] != keys[1]
+    assert max(map(len, keys)) == 255
+    assert read_event(encoded(event(dedup_key=7))).key == "7"
+
+
+@pytest.mark.parametrize(
     ("message", "said"),
     [
         (event(routing_key=None), "routing_key is required"),
         (event(routing_key=7), "routing_key must be text"),
         (event(event_action="page"), "event_action must be one of trigger, acknowledge, resolve"),
-        (event(dedup_key="k" * 256), "dedup_key must be text of at most 255"),
-        (event(dedup_key=["a"]), "dedup_key must be text of at most 255"),
+        (event(dedup_key=["a"]), "dedup_key must be text"),
         (event("resolve", dedup_key=None), "dedup_key is required to resolve"),
         (event("acknowledge", dedup_key=""), "dedup_key is required to acknowledge"),
         (event(payload=None), "payload must be an object, not null"),
         (payload(summary=""), "payload.summary"),
         (payload(source=None), "payload.source is required"),
-        (payload(severity="page"), "payload.severity must be one of"),
-        (payload(timestamp="noon"), "payload.timestamp: 'noon' is not a time"),
-        (payload(custom_details="text"), "payload.custom_details must be an object"),
-        ({**event(), "payload": {**event()["payload"], "class": 3}}, "payload.class must be text"),
-        (event(links={"href": "x"}), "links must be a list"),
-        (event(links=[{"text": "x"}]), "links\\[0\\] must be an object with href"),
-        (event(links=[{"href": "javascript:alert(1)"}]), "links\\[0\\] must be an object with href"),
-        (event(images=[{"src": "http://plain.example"}]), "images\\[0\\].*https://"),
-        (event(images=["x"] * 51), "images must be a list of at most 50"),
         ([], "must be a JSON object"),
     ],
 )
@@ -118,7 +171,7 @@ def test_each_thing_that_is_wrong_is_named(message, said):
 
 
 def test_all_that_is_wrong_is_said_at_once():
-    assert len(errors({"event_action": "trigger", "payload": {}})) == 4
+    assert len(errors({"event_action": "trigger", "payload": {}})) == 3
 
 
 def test_a_change_is_reported_of_the_service_it_names():

@@ -103,6 +103,37 @@ def test_an_issue_alert_is_of_the_same_alert_as_its_issue():
     assert alert.service == "shop"
 
 
+@pytest.mark.parametrize("number", [1170820242, 1170820242.0, "1170820242"])
+def test_an_id_may_be_a_number(number):
+    [known] = issue("created")
+    assert hook("event_alert", "triggered", {"event": {**EVENT, "issue_id": number}})[0].identity == known.identity
+    assert issue("created", id=number)[0].identity == known.identity
+    [metric] = hook("metric_alert", "critical", {**METRIC, "metric_alert": {**METRIC["metric_alert"], "id": 4}})
+    assert metric.identity == hook("metric_alert", "critical", METRIC)[0].identity
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [[["environment", "prod"], ["port", 80]], {"environment": "prod", "port": 80},
+     [{"key": "environment", "value": "prod"}, {"key": "port", "value": 80}]],
+)  # fmt: skip
+def test_tags_are_read_in_every_shape(tags):
+    [alert] = hook("event_alert", "triggered", {"event": {**EVENT, "tags": tags}}, source("sentry", service=["port"]))
+    assert alert.labels["environment"] == "prod"
+    assert alert.service == "80"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"level": 40}, {"level": None}, {"datetime": "then"}, {"datetime": 1_767_225_540.5}, {"title": 7},
+               {"culprit": None}, {"tags": "x"}, {"url": 3}, {"web_url": []}],
+)  # fmt: skip
+def test_no_issue_is_lost_over_a_field(fields):
+    [alert] = hook("event_alert", "triggered", {"event": {**EVENT, **fields}})
+    assert alert.identity == issue("created")[0].identity
+    assert alert.at <= NOW
+    assert issue("created", firstSeen="then", lastSeen=3, count=[], userCount="x", project="front-end")
+
+
 @pytest.mark.parametrize("action", ["critical", "warning"])
 def test_a_metric_alert_is_raised_with_its_severity(action):
     [alert] = hook("metric_alert", action, METRIC)
@@ -139,7 +170,6 @@ def test_other_resources_are_taken_and_mean_nothing(resource):
     [
         ("issue", "created", {}, "data.issue must be an object, not null"),
         ("issue", "created", {"issue": {}}, "issue.id is required"),
-        ("issue", "created", {"issue": sentry_data(firstSeen="then")}, "not a time"),
         ("event_alert", "triggered", {"event": {}}, "issue_id is required"),
         ("metric_alert", "loud", METRIC, "must be critical, warning or resolved"),
         ("metric_alert", "critical", {"metric_alert": {}}, "id is required"),

@@ -15,7 +15,7 @@ from forewatch.store.engine import Store
 from forewatch.trials.files.series_csv import write_csv
 from tasks.act import pidfiles
 from tasks.act.records import write_whole
-from tasks.act.starting import start_detached
+from tasks.act.start import start_detached
 
 pytestmark = pytest.mark.unit
 

@@ -137,15 +137,16 @@ def test_automation_is_stopped_and_resumed_on_the_record(conn: Connection) -> No
     assert [(entry.actor, entry.action) for entry in audit.listing(conn)] == [("bob", "turn on"), ("ann", "turn off")]
 
 
-def test_automation_is_down_while_prefect_or_the_worker_is(conn: Connection) -> None:
+def test_automation_is_down_while_there_is_no_worker_and_not_while_prefect_is_away(conn: Connection) -> None:
     view = StoreView(conn, Config())
     assert view.automation_down() is None
     components.report(conn, "configuration", "down", "line 3", NOW)
     assert view.automation_down() is None
+    components.report(conn, "prefect", "down", "no answer for 5s", NOW)
+    components.report(conn, "link", "down", "the worker has no link to Prefect", NOW)
+    assert view.automation_down() is None
     components.report(conn, "worker", "down", "restarting", NOW)
     assert view.automation_down() == "the worker is down: restarting"
-    components.report(conn, "prefect", "down", "no answer for 5s", NOW)
-    assert view.automation_down() == "Prefect is down: no answer for 5s"
 
 
 def test_attachments_are_found_by_incident_and_by_run(conn: Connection) -> None:

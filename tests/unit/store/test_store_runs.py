@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from store_rows import HOUR, NOW, SECOND, run
 
 from forewatch.errors import TransitionRefused
+from forewatch.remedy.run import UNRECORDED
 from forewatch.store import runs
 from forewatch.store.engine import Store
 
@@ -105,3 +106,31 @@ def test_what_a_person_has_at_work_on_the_service_counts_until_it_ends(conn: Con
 def test_runs_dated_in_the_future_count_when_the_clock_was_set_back(conn: Connection) -> None:
     runs.put(conn, run(state="done", started_at=NOW, acted_at=NOW))
     assert counted(conn, since=NOW - 2 * HOUR) == ["RUN-1"]
+
+
+def test_runs_of_an_outage_are_owed_to_prefect_until_it_knows_them(conn: Connection) -> None:
+    for number, fields in enumerate(
+        [
+            {"flow_run_id": f"{UNRECORDED}a", "state": "done", "finished_at": NOW},
+            {"flow_run_id": f"{UNRECORDED}b", "state": "started"},
+            {"flow_run_id": "c", "state": "done", "finished_at": NOW},
+        ]
+    ):
+        runs.put(conn, run(f"RUN-{number}", **fields))
+    [owed] = runs.unrecorded(conn, 10)
+    assert (owed.id, owed.flow_run) == ("RUN-0", None)
+    assert runs.recorded(conn, owed, "d")
+    assert not runs.recorded(conn, owed, "e")
+    assert runs.unrecorded(conn, 10) == []
+    known = runs.get(conn, "RUN-0")
+    assert known is not None
+    assert known.flow_run == "d"
+
+
+def test_only_runs_of_one_kind_are_claimed_where_that_is_asked(conn: Connection) -> None:
+    runs.put(conn, run("RUN-1", kind="runbook", state="waiting"))
+    assert not runs.any_waiting(conn, "respond")
+    assert runs.claim(conn, "worker", NOW, 5, "respond") == []
+    runs.put(conn, run("RUN-2", kind="respond", state="waiting"))
+    assert runs.any_waiting(conn, "respond")
+    assert [run.id for run in runs.claim(conn, "worker", NOW, 5, "respond")] == ["RUN-2"]

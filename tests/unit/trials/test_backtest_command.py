@@ -179,7 +179,7 @@ def test_a_metric_is_judged_by_the_detector_at_several_budgets(tried):
     assert {trial["setting"] for trial in found["trials"]} >= {"0.1 false alarms a month", "30 false alarms a month"}
     assert found["trials"][0]["found"] == 1
     assert 0 <= found["trials"][0]["delay"] <= 300
-    assert any("what is usual was learned until" in note for note in found["notes"])
+    assert any("the detector was learning until" in note for note in found["notes"])
     many = told(tried, "queue.length", "--since", "4d", "--false-alarms", "30")
     assert many["trials"][0]["setting"] == "30 false alarms a month"
     assert many["trials"][0]["alerts"] >= found["trials"][0]["alerts"]
@@ -206,7 +206,7 @@ def test_a_rule_on_a_forecast_is_held_against_forecasts_made_again(tried):
     [first] = [alert for alert in found["alerts"] if alert["start"].startswith("2025-12-31T12:")]
     assert first["start"] <= "2025-12-31T12:15:00.000Z"
     [note] = [note for note in found["notes"] if "forecast" in note]
-    assert "held against 0 stored forecasts and" in note
+    assert "compared with 0 stored forecasts and" in note
     assert int(note.split(" and ")[1].split()[0]) >= 23
 
 
@@ -258,7 +258,7 @@ def test_stored_forecasts_are_held_against_before_any_is_made_again(tried):
     # The mean of ten minutes passes 70 with the seventh value of 80 or so, and ten minutes later it is told.
     [alert] = found["alerts"]
     assert "2025-12-31T23:54" <= alert["start"] <= "2025-12-31T23:59"
-    assert "queue.length: held against 1 stored forecast and 0 made again at full hours" in found["notes"][0]
+    assert "queue.length: compared with 1 stored forecast and 0 made again at full hours" in found["notes"][0]
 
 
 def test_incidents_only_the_rule_itself_told_of_are_named(tried):

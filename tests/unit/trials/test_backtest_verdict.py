@@ -7,8 +7,8 @@ import pytest
 
 from forewatch.clock import micros
 from forewatch.config.models import Rule
-from forewatch.trials.backtest import replayed
-from forewatch.trials.backtest.replayed import raised_by, variants
+from forewatch.trials.backtest import rule_replay
+from forewatch.trials.backtest.rule_replay import raised_by, variants
 from forewatch.trials.backtest.verdict import Alert, Known, Verdict, best, hold_against
 
 pytestmark = pytest.mark.unit
@@ -104,7 +104,7 @@ def test_windows_that_are_passed_over_change_nothing(monkeypatch, statistic, bou
     series = samples(*np.convolve(noise, np.ones(20) / 4, "same"))
     rule = Rule(alert="A", metric="m", window="5m", statistic=statistic, **bound)
     quick = raised_by(rule, series, (), 0)
-    monkeypatch.setattr(replayed, "_WITHIN_EXTREMES", frozenset())
+    monkeypatch.setattr(rule_replay, "_WITHIN_EXTREMES", frozenset())
     assert quick == raised_by(rule, series, (), 0)
     assert len(quick) >= 5
 

@@ -92,6 +92,16 @@ def test_a_limit_that_is_not_forecast_is_said_so(tmp_path):
     assert "not forecast to reach 1000" in said
 
 
+@pytest.mark.parametrize("column", [[40] * 599 + [41], [40] * 560 + [41] * 40], ids=["last", "forty"])
+def test_one_step_is_not_forecast_to_reach_a_limit(tmp_path, column):
+    write(tmp_path / "in.csv", np.array(column))
+    words = ("--csv", tmp_path / "in.csv", "--out", tmp_path / "out.csv", "--limit", "90")
+    assert "It is at 41 and not forecast to reach 90" in forecast(*words)
+    first = read(tmp_path / "out.csv")[0]
+    assert float(first["mean"]) == pytest.approx(41, abs=0.1)
+    assert float(first["lower"]) < 41 < float(first["upper"])
+
+
 def test_a_limit_below_is_reached_by_falling(tmp_path):
     write(tmp_path / "in.csv", daily(10)[::-1] + 100 - np.arange(2880) / 288 * 10)
     said = forecast("--csv", tmp_path / "in.csv", "--out", tmp_path / "out.csv", "--limit", "0", "--falling")

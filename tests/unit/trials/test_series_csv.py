@@ -68,7 +68,7 @@ def test_zones_may_be_mixed_and_that_is_said(file):
     )
     assert np.diff(rows.at).tolist() == [60_000_000, 60_000_000]
     [note] = rows.notes
-    assert note.endswith("timestamps without a time zone are read as UTC beside 2 that have one")
+    assert note.endswith("timestamps without a time zone are read as UTC, next to 2 that have one")
 
 
 def test_columns_are_found_by_name_whatever_else_is_there(file):
