@@ -36,10 +36,12 @@ FIT_BATCH = 20
 async def forecast() -> str:
     """Forecasts every series as far as its history allows, scores what came due, and warns of what will be used up."""
     from tasks.forecasting.capacity import exhausted
+    from tasks.forecasting.counting import settle
     from tasks.forecasting.scores import score_due
 
     context = runtime()
     store = context.store
+    await store.run(settle, store, context.configuration.current()[1].counters, context.clock.now())
     changed = await store.run(score_due, store, context.clock.now())
     watched = await look_at_capacities(context)
     made, left = await forecast_series(exhausted(watched))

@@ -32,6 +32,7 @@ def doubts(config: Config, top: Spot, off: Collection[Place] = ()) -> Iterator[P
     bound = [each for each in remedies(config, top) if each[0] not in off]
     yield from _commands(config, top, bound)
     yield from _secrets(top, Path(config.folder))
+    yield from _certificate(config, top)
     yield from _alert_names(config, bound)
     yield from _metrics(config, top)
     yield from _leaks(config, top)
@@ -83,6 +84,13 @@ def _secrets(top: Spot, folder: Path) -> Iterator[Problem]:
             yield spot.warning(f"the environment variable {name} of this secret is not set here")
         elif scheme == "file" and not os.access(folder / name, os.R_OK):
             yield spot.warning(f"the file of this secret cannot be read here: {name}")
+
+
+def _certificate(config: Config, top: Spot) -> Iterator[Problem]:
+    for name in ("certificate", "key"):
+        file = getattr(config.tls, name, None)
+        if file is not None and not os.access(Path(config.folder) / file, os.R_OK):
+            yield top.at("tls", name).warning(f"the file cannot be read here: {file}")
 
 
 def _alert_names(config: Config, bound: Sequence[Bound]) -> Iterator[Problem]:

@@ -349,6 +349,14 @@ SET_BY_LOADER = ("folder", "remedies_off")
 """Fields of a configuration that nobody writes."""
 
 
+class PortTls(Model):
+    """The certificate our own port shows, with what leads to its authority, and its key. PEM files."""
+
+    certificate: str
+    key: str | None = None
+    """Default: it stands in the certificate's file."""
+
+
 class Config(Model):
     """A whole configuration."""
 
@@ -360,6 +368,8 @@ class Config(Model):
     """Folders of own runbooks, beside the ones that come with Forewatch."""
     metrics: Metrics = Metrics()
     anomalies: Anomalies = Anomalies()
+    counters: dict[str, bool] = Field(default_factory=dict)
+    """Whether metrics count up from zero, by name; `*` stands for anything. Of others their name and values tell."""
     capacities: list[Capacity] = Field(default_factory=list)
     holidays: Holidays = Holidays()
     retention: Retention = Retention()
@@ -373,6 +383,8 @@ class Config(Model):
     sources: list[Source] = Field(default_factory=list)
     """Who may send us alerts, and in which form."""
     listen: str = "127.0.0.1"
+    tls: PortTls | None = None
+    """Our port speaks HTTPS then, and nothing else."""
     hosts: list[HostName] = Field(default_factory=list)
     """Names by which others reach our port, such as `forewatch` or `watch.example:8080`, beside `public_url`'s."""
     public_url: str | None = None

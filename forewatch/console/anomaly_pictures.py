@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, HTTPException, Response
 
 from forewatch.clock import micros
+from forewatch.console.described import NOT_FOUND, Svg
 from forewatch.detection.band import Forecast
 from forewatch.detection.forecast_svg import forecast_svg
 from forewatch.detection.quantity import unit_of
@@ -56,13 +57,13 @@ def router(runtime: Runtime) -> APIRouter:
             ]
         return _Found(anomalies_of([episode], {known.id: known})[0], spans, means, step, begin)
 
-    @routes.get("/pictures/anomaly/{number}.svg")
+    @routes.get("/pictures/anomaly/{number}.svg", response_class=Svg, responses=NOT_FOUND)
     async def anomaly_picture(number: int) -> Response:
         found = await runtime.store.run(find, number)
         if found is None:
             raise HTTPException(404, f"there is no anomaly AN-{number}")
         drawn = await runtime.store.run(_drawn, found)
-        return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "no-cache"})
+        return Svg(drawn, headers={"Cache-Control": "no-cache"})
 
     return routes
 

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 
 from forewatch import __version__
 from forewatch.console import anomaly_pictures, health, incident_pages, metrics_page, pictures, pings, webhooks
 from forewatch.console.admission import Admission
 from forewatch.console.alertmanager import api as alertmanager
 from forewatch.console.alertmanager.posting import FastPath, Posting
+from forewatch.console.described import ANYWHERE, not_allowed
 from forewatch.console.own_names import OwnNames
 from forewatch.console.public_errors import store_unavailable
 from forewatch.console.refusals import Refusals
@@ -44,12 +46,13 @@ def make_app(runtime: Runtime) -> FastAPI:
 
     app = FastAPI(title="Forewatch", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     for part in (health, pictures, anomaly_pictures, incident_pages, pings):
-        app.include_router(part.router(runtime))
-    app.include_router(metrics_page.router(runtime, refusals))
-    app.include_router(webhooks.router(runtime, admission, writer))
+        app.include_router(part.router(runtime), responses=ANYWHERE)
+    app.include_router(metrics_page.router(runtime, refusals), responses=ANYWHERE)
+    app.include_router(webhooks.router(runtime, admission, writer), responses=ANYWHERE)
     app.include_router(alertmanager.router(runtime, admission, posting))
     app.add_middleware(TrustedHost, admission=admission)
     app.add_exception_handler(StoreUnavailable, store_unavailable)
+    app.add_exception_handler(HTTPException, not_allowed)
     app.state.posting = posting
     app.state.home = runtime.home
     app.state.refusals = refusals

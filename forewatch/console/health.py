@@ -15,7 +15,7 @@ from forewatch.runtime import Runtime
 def router(runtime: Runtime) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get("/healthz")
+    @routes.get("/healthz", responses={503: {"description": "Not all of it is up, and what is not."}})
     async def healthz() -> JSONResponse:
         try:
             readiness = await runtime.store.run(assess, runtime)

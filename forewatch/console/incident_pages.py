@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader
 
 from forewatch.clock import iso, seconds
+from forewatch.console.described import NOT_FOUND
 from forewatch.console.likely_causes import LikelyCauses
 from forewatch.incidents.wording import summary
 from forewatch.orchestration.settings import Settings
@@ -32,11 +33,11 @@ def router(runtime: Runtime) -> APIRouter:
     templates.filters["clock"] = lambda microseconds: iso(microseconds)[11:-1]
     templates.filters["duration"] = lambda microseconds: format_duration(seconds(microseconds))
 
-    @routes.get("/")
+    @routes.get("/", response_class=RedirectResponse, status_code=307)
     async def front() -> RedirectResponse:
         return RedirectResponse("/incidents")
 
-    @routes.get("/incidents")
+    @routes.get("/incidents", response_class=HTMLResponse)
     async def listing() -> HTMLResponse:
         def read() -> str:
             with runtime.store.read() as conn:
@@ -45,7 +46,7 @@ def router(runtime: Runtime) -> APIRouter:
 
         return HTMLResponse(await runtime.store.run(read))
 
-    @routes.get("/incidents/{incident_id}")
+    @routes.get("/incidents/{incident_id}", response_class=HTMLResponse, responses=NOT_FOUND)
     async def page(incident_id: str) -> HTMLResponse:
         def read() -> str | None:
             with runtime.store.read() as conn:

@@ -74,13 +74,19 @@ class StoreCollector:
             yield checks
 
 
+class Exposition(Response):
+    """Prometheus' text format."""
+
+    media_type = CONTENT_TYPE_LATEST
+
+
 def router(runtime: Runtime, refusals: Refusals) -> APIRouter:
     routes = APIRouter()
     registry = CollectorRegistry(auto_describe=False)
     registry.register(StoreCollector(runtime, refusals))
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", response_class=Exposition)
     async def metrics() -> Response:
-        return Response(await runtime.store.run(generate_latest, registry), media_type=CONTENT_TYPE_LATEST)
+        return Exposition(await runtime.store.run(generate_latest, registry))
 
     return routes

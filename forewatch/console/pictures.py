@@ -7,8 +7,9 @@ from textwrap import shorten
 from fastapi import APIRouter, HTTPException, Response
 
 from forewatch.clock import micros
+from forewatch.console.described import NOT_FOUND, Svg
 from forewatch.detection.band import Forecast
-from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.counters import to_rates
 from forewatch.detection.forecast_svg import forecast_svg
 from forewatch.detection.horizons import BY_NAME, Reach
 from forewatch.detection.quantity import unit_of
@@ -43,7 +44,7 @@ def router(runtime: Runtime) -> APIRouter:
             samples = points.read(conn, series_id, start, now + 1, step)
             newest = forecasts.newest(conn, series_id, horizon=reach)
             episodes = anomalies.of_series(conn, series_id, start, now)
-        rate = is_counter(found.metric)
+        rate = found.counts
         band = (
             Forecast(
                 newest.start, newest.step, tuple(newest.mean), tuple(newest.lower), tuple(newest.upper), newest.model
@@ -63,13 +64,13 @@ def router(runtime: Runtime) -> APIRouter:
             anomalous,
         )
 
-    @routes.get("/pictures/forecast/{series_id}.svg")
+    @routes.get("/pictures/forecast/{series_id}.svg", response_class=Svg, responses=NOT_FOUND)
     async def forecast_picture(series_id: int, horizon: str = "hour") -> Response:
         if horizon not in BY_NAME:
             raise HTTPException(404, f"there is no horizon {horizon}; there are {', '.join(BY_NAME)}")
         drawn = await runtime.store.run(draw, series_id, BY_NAME[horizon].name)
         if drawn is None:
             raise HTTPException(404, f"there is no series {series_id}")
-        return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "no-cache"})
+        return Svg(drawn, headers={"Cache-Control": "no-cache"})
 
     return routes

@@ -10,9 +10,10 @@ import asyncio
 import logging
 import re
 from http import HTTPStatus
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse
 
 from forewatch.checking.heartbeats import (
@@ -45,15 +46,21 @@ BODY_PATIENCE = 10.0
 _ACTION = re.compile(r"start|fail|log|[0-9]{1,6}")
 _METHODS = ["GET", "HEAD", "POST"]
 
+# Said in the description alone: what is none of these is answered as healthchecks answers it.
+_UUID = {"type": "string", "format": "uuid"}
+Token = Annotated[str, Path(json_schema_extra=_UUID)]
+Action = Annotated[str, Path(json_schema_extra={"pattern": "^(start|fail|log|[0-9]{1,2})$"})]
+RunId = Annotated[str | None, Query(json_schema_extra={"anyOf": [_UUID, {"type": "null"}]})]
+
 
 def router(runtime: Runtime) -> APIRouter:
     routes = APIRouter()
     jobs = _Jobs(runtime)
 
-    async def ping(request: Request, token: str, rid: str | None = None) -> PlainTextResponse:
+    async def ping(request: Request, token: Token, rid: RunId = None) -> PlainTextResponse:
         return await answer(request, token, "0", rid)
 
-    async def ping_with_action(request: Request, token: str, action: str, rid: str | None = None) -> PlainTextResponse:
+    async def ping_with_action(request: Request, token: Token, action: Action, rid: RunId = None) -> PlainTextResponse:
         return await answer(request, token, action, rid)
 
     async def answer(request: Request, token: str, action: str, rid: str | None) -> PlainTextResponse:
@@ -74,11 +81,25 @@ def router(runtime: Runtime) -> APIRouter:
         for method in _METHODS:
             # One route a method, each with an id of its own: the API's description wants them apart.
             name = f"{endpoint.__name__}_{method.lower()}"
-            routes.add_api_route(path, endpoint, methods=[method], operation_id=name, response_class=PlainTextResponse)
+            routes.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                operation_id=name,
+                response_class=PlainTextResponse,
+                responses=_ANSWERS,
+            )
         routes.add_api_route(f"{path}/", endpoint, methods=_METHODS, include_in_schema=False)
     return routes
 
 
+_TEXT = {"text/plain": {"schema": {"type": "string"}}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The path or `rid` is none of a job's.", "content": _TEXT},
+    404: {"description": "No job has this token.", "content": _TEXT},
+    429: {"description": "More calls than the job needs.", "content": _TEXT},
+    503: {"description": "The call cannot be stored now, try again.", "content": _TEXT},
+}
 _SAID = {
     200: "OK",
     404: "not found",

@@ -74,11 +74,14 @@ class Evidence:
     exhausted_at: int | None = None
     said: str = ""
     """What a forecast of exhaustion or an anomaly comes to, in words."""
+    counts: bool | None = None
+    """Whether the series is a counter, where more than its name is known."""
 
     def as_json(self, rule: Rule) -> dict[str, Any]:
         """For `AlertRaised.values`."""
         asked = {"metric": rule.metric, "per": rule.per, "statistic": rule.statistic, "window": rule.window}
-        return {key: value for key, value in {**asked, **asdict(self)}.items() if value not in (None, "")}
+        found = {**asked, **asdict(self)}
+        return {key: value for key, value in found.items() if key != "counts" and value not in (None, "")}
 
 
 class Judgement(NamedTuple):
@@ -96,13 +99,15 @@ def evaluate(
     now: int,
     *,
     episode: Episode | None = None,
+    counts: bool | None = None,
 ) -> Judgement:
     """Judge one series at `now`. `samples` may reach beyond the window; only the window counts.
 
-    `episode` is the anomaly that goes on and is as rare as the rule asks for, of a rule that asks for one.
+    `episode` is the anomaly that goes on and is as rare as the rule asks for, of a rule that asks for one; `counts`
+    whether the series is a counter, where more than its name is known.
     """
     seen = within(samples, now, rule.window)
-    value = compute(_statistic(rule), seen, within(per_samples, now, rule.window) if rule.per else ())
+    value = compute(_statistic(rule, counts), seen, within(per_samples, now, rule.window) if rule.per else ())
     if rule.anomaly is not None:
         beyond, evidence = _anomalous(rule, value, seen, episode)
     elif rule.exhausted_within is not None:
@@ -110,6 +115,7 @@ def evaluate(
     else:
         beyond, evidence = _out_of_bounds(rule, value, seen, forecast, state.firing, now)
 
+    evidence = replace(evidence, counts=counts)
     if beyond is None:
         note = _silence(rule, state, value, now)
         return Judgement(state, None, replace(evidence, since=state.pending_since, note=note))
@@ -223,9 +229,10 @@ def _reaches(rule: Rule, limit: float, expected: Exhaustion, now: int) -> str:
     return f"has reached {shown}" if expected.left(now) <= 0 else f"reaches {shown} in {expected.span(now)}"
 
 
-def _statistic(rule: Rule) -> Statistic:
+def _statistic(rule: Rule, counts: bool | None) -> Statistic:
     """A counter is forecast by its growth: its value means nothing beside that."""
-    return "rate" if rule.against_forecast and is_counter(rule.metric) else rule.statistic
+    counted = is_counter(rule.metric) if counts is None else counts
+    return "rate" if rule.against_forecast and counted else rule.statistic
 
 
 def _bounds(
@@ -263,7 +270,7 @@ def _silence(rule: Rule, state: RuleState, value: float | None, now: int) -> str
 def _summary(
     rule: Rule, series_labels: Mapping[str, str], service: str, value: float | None, evidence: Evidence
 ) -> str:
-    series = Watched(rule.metric, rule.per, _statistic(rule), rule.window, series_labels, service)
+    series = Watched(rule.metric, rule.per, _statistic(rule, evidence.counts), rule.window, series_labels, service)
     if evidence.said:
         return series.did(evidence.said)
     if value is None:

@@ -18,9 +18,9 @@ FOLLOW_EVERY = 0.2
 class Progress:
     """Says which shifts have begun, then that all is up and where to look, then every change."""
 
-    def __init__(self, say: Callable[[str], None], port: int, prefect_port: int) -> None:
+    def __init__(self, say: Callable[[str], None], port: int, prefect_port: int, scheme: str = "http") -> None:
         self._say = say
-        self._port = port
+        self._address = f"{scheme}://127.0.0.1:{port}"
         self._prefect_port = prefect_port
         self._began = time.monotonic()
         self._begun: set[str] = set()
@@ -39,11 +39,11 @@ class Progress:
         if readiness.ready and not self._announced:
             self._announced = True
             self._tell(f"Ready after {now - self._began:.1f} s.")
-            self._tell(f"  Incidents   http://127.0.0.1:{self._port}/incidents")
+            self._tell(f"  Incidents   {self._address}/incidents")
             self._tell(
                 f"  Prefect UI  http://127.0.0.1:{self._prefect_port}  (log in with what `forewatch login` prints)"
             )
-            self._tell(f"  Health      http://127.0.0.1:{self._port}/healthz")
+            self._tell(f"  Health      {self._address}/healthz")
             self._tell("  Stop with Ctrl-C; start again and it continues where it left off.")
         elif self._announced and readiness.ready != self._ready:
             problems = "; ".join(readiness.problems)

@@ -19,6 +19,8 @@ class Settings:
     port: int = DEFAULT_PORT
     prefect_port: int = DEFAULT_PREFECT_PORT
     pid: int = 0
+    scheme: str = "http"
+    """Of our own port; `https` with `tls`."""
     generation: str = ""
     """Of ids (`store.generations`), for who must tell people while the store cannot be read."""
 
@@ -35,7 +37,7 @@ class Settings:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def prefect_url(self) -> str:

@@ -192,6 +192,8 @@ class Supervisor:
             for name in ("prefect", "worker", "link"):
                 components.report(conn, name, "down", "it is starting", runtime.clock.now())
             generation = generations.begin(conn, runtime.clock.now())
+        scheme = "https" if settings.tls is not None else "http"
+        self._settings = replace(self._settings, scheme=scheme)
         replace(self._settings, pid=os.getpid(), generation=generation).write(self._home)
         make_private(self._home.root)
         return runtime, watcher
@@ -231,7 +233,7 @@ class Supervisor:
 
     async def _announce(self, runtime: Runtime) -> None:
         """Progress until everything stands, then a line at every change for the worse or the better."""
-        progress = Progress(self._say, self._settings.port, self._settings.prefect_port)
+        progress = Progress(self._say, self._settings.port, self._settings.prefect_port, self._settings.scheme)
         while True:
             readiness = await runtime.store.run(assess, runtime, self._unproved)
             for shift in readiness.standing:

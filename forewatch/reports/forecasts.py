@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from forewatch.clock import micros
-from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.counters import to_rates
 from forewatch.detection.horizons import BY_NAME, HORIZONS, Reach
 from forewatch.detection.quantity import show, unit_of
 from forewatch.detection.statistics import Sample
@@ -65,7 +65,7 @@ class SeriesForecast:
 
     @property
     def suffix(self) -> str:
-        return "/s" if is_counter(self.series.metric) else ""
+        return "/s" if self.series.counts else ""
 
 
 def name_of(one: Series) -> str:
@@ -107,7 +107,7 @@ def newest_values(conn: Connection, wanted: Sequence[Series], now: int) -> dict[
     found: dict[int, float] = {}
     for one in wanted:
         samples: list[Sample] = read.get(one.id, [])
-        samples = to_rates(samples) if is_counter(one.metric) else samples
+        samples = to_rates(samples) if one.counts else samples
         if samples:
             found[one.id] = samples[-1][1]
     return found

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from forewatch.clock import micros
-from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.counters import to_rates
 from forewatch.store import points
 from forewatch.store.points import Mean
 from forewatch.store.series import Series
@@ -31,7 +31,7 @@ def finished(now: int, step: float) -> int:
 
 def read(conn: Connection, many: Sequence[Series], start: int, end: int, step: float) -> dict[int, list[Mean]]:
     """The steps of some series with `start <= at < end`, oldest first; those without points are left out."""
-    counters = [one.id for one in many if is_counter(one.metric)]
+    counters = [one.id for one in many if one.counts]
     known = set(counters)
     found = points.means(conn, [one.id for one in many if one.id not in known], start, end, step)
     # The growth of the first step is counted from the last point before it.

@@ -11,6 +11,6 @@ File = Literal["decisions", "metrics", "intake"]
 
 REVISIONS: dict[File, tuple[str, ...]] = {
     "decisions": ("0001", "0002", "0003", "0004", "0005", "0006"),
-    "metrics": ("0001",),
+    "metrics": ("0001", "0002"),
     "intake": ("0001", "0002"),
 }

@@ -620,6 +620,8 @@ series = Table(
     # the labels, service among them, as canonical JSON: what makes a series unique
     Column("labels_key", String, nullable=False),
     Column("service", String, nullable=False),
+    # whether it counts up from zero, where that is not as its name says: by the configuration, or by its values
+    Column("counter", Boolean),
     UniqueConstraint("metric", "labels_key"),
     Index("ix_series_service", "service"),
 )

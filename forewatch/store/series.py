@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, event, exists, func, select, tuple_
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, event, exists, func, select, tuple_, update
 
+from forewatch.detection.counters import is_counter
 from forewatch.store import marks
 from forewatch.store.ids import is_number
-from forewatch.store.schema import forecasts, points, rollups, series
+from forewatch.store.schema import detectors, forecasts, models, points, rollups, series
 from forewatch.store.upsert import insert_missing
 
 T = TypeVar("T")
@@ -35,6 +36,13 @@ class Series:
     metric: str
     labels: Labels
     service: str
+    counter: bool | None = None
+    """What is known of it beside its name."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it only counts up, so that its growth is what can be forecast and judged."""
+        return is_counter(self.metric) if self.counter is None else self.counter
 
 
 def get(conn: Connection, series_id: int) -> Series | None:
@@ -70,7 +78,14 @@ def find(conn: Connection, metric: str, match: Labels | Callable[[Labels], bool]
 
 
 def _series(row: Row[tuple[object, ...]]) -> Series:
-    return Series(row.id, row.metric, row.labels, row.service)
+    return Series(row.id, row.metric, row.labels, row.service, row.counter)
+
+
+def set_counter(conn: Connection, series_id: int, counter: bool | None) -> None:
+    """Note whether a series is a counter. What was learned of it as the other thing is forgotten."""
+    conn.execute(update(series).where(series.c.id == series_id).values(counter=counter))
+    for table in (models, detectors):
+        conn.execute(delete(table).where(table.c.series_id == series_id))
 
 
 def key_of(metric: str, labels: Labels, service: str) -> Key:

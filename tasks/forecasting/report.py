@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from forewatch.clock import micros
-from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.counters import to_rates
 from forewatch.detection.quantity import unit_of
 from forewatch.detection.trend import LONGEST, trend
 from forewatch.reports.forecasts import SeriesForecast, series_forecasts
@@ -36,7 +36,7 @@ def trends(store: Store, every: Sequence[SeriesForecast], now: int) -> list[str]
     said = []
     for one in moving:
         samples = read.get(one.series.id, [])
-        found = trend(to_rates(samples) if is_counter(one.series.metric) else samples, now)
+        found = trend(to_rates(samples) if one.series.counts else samples, now)
         if found is not None:
             of_service = [change for change in known if change.service in (None, one.series.service)]
             said.append(found.sentence(one.name, unit_of(one.series.metric), of_service))

@@ -73,7 +73,7 @@ def _score(store: Store, batch: list[forecasts.Forecast], known: dict[int, Serie
 
 def _came(conn: Connection, row: forecasts.Forecast, one: Series) -> list[Sample]:
     # A step more at the beginning: the growth of a counter is told by two values.
-    return measured(one.metric, points.read(conn, one.id, row.start - micros(row.step), row.end, row.step))
+    return measured(one, points.read(conn, one.id, row.start - micros(row.step), row.end, row.step))
 
 
 def _judge(store: Store, keys: Iterable[Key], known: dict[int, Series], now: int) -> list[Changed]:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from forewatch.clock import micros
 from forewatch.config.known_metrics import PHASES
 from forewatch.detection.band import Forecast, NotYet
-from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.counters import to_rates
 from forewatch.detection.forecast import steps_to
 from forewatch.detection.grid import Grid, regularise
 from forewatch.detection.horizons import FEWEST_VALUES, HORIZONS, Horizon
@@ -163,24 +163,24 @@ def fit_anew(
     return rows
 
 
-def measured(metric: str, samples: list[Sample]) -> list[Sample]:
+def measured(one: Series, samples: list[Sample]) -> list[Sample]:
     """Samples as they are forecast: counters as their growth per second."""
-    return to_rates(samples) if is_counter(metric) else samples
+    return to_rates(samples) if one.counts else samples
 
 
 def _recent(store: Store, fitted: Sequence[tuple[Due, Model]], now: int) -> dict[tuple[int, float], list[Sample]]:
     """The newest values of each series at the step of its model: (series, step) -> means."""
     reach: dict[float, int] = {}
-    wanted: dict[float, dict[int, str]] = {}
+    wanted: dict[float, dict[int, Series]] = {}
     for one, model in fitted:
-        wanted.setdefault(model.step, {})[one.series.id] = one.series.metric
+        wanted.setdefault(model.step, {})[one.series.id] = one.series
         reach[model.step] = max(reach.get(model.step, 0), model.needs + 4)
     found: dict[tuple[int, float], list[Sample]] = {}
     with store.read_metrics() as conn:
-        for step, metrics in wanted.items():
-            read = points.read_many(conn, list(metrics), now - micros(reach[step] * step), now + 1, step)
+        for step, many in wanted.items():
+            read = points.read_many(conn, list(many), now - micros(reach[step] * step), now + 1, step)
             for number, samples in read.items():
-                found[number, step] = measured(metrics[number], samples)
+                found[number, step] = measured(many[number], samples)
     return found
 
 
@@ -197,7 +197,7 @@ def _histories(conn: Connection, batch: Iterable[Due], now: int) -> dict[tuple[i
             young = [number for number in members if not read.get(number) or read[number][0][0] > now - micros(_DAY)]
             read |= points.read_many(conn, young, now - micros(_DAY + _FINE), now + 1, _MINUTE)
         for number, samples in read.items():
-            found[number, horizon.name] = measured(members[number].series.metric, samples)
+            found[number, horizon.name] = measured(members[number].series, samples)
     return found
 
 

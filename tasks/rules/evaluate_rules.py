@@ -153,6 +153,7 @@ class RuleEngine:
                 state,
                 now,
                 episode=beside.episode(target),
+                counts=target.series.counts,
             )
             if judgement.evidence.note and state.firing and seconds(now - state.at) > GONE_AFTER:
                 judgement = _gone(judgement, now)

@@ -233,7 +233,7 @@ class _Run:
             for row in forecasts.made_between(conn, one.id, self._since - micros(3600.0), self._until)
             if row.mean
         ]
-        return Held(rule.metric, history, stored)
+        return Held(one, history, stored)
 
     def _judged(self, service: str, first: int) -> None:
         self.judged += 1

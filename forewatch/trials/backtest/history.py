@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from forewatch.clock import iso, micros, seconds
 from forewatch.config.models import Rule
-from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.counters import to_rates
 from forewatch.detection.grid import Vector
 from forewatch.detection.statistics import Sample
 from forewatch.store import alerts, incidents, points, rollups
@@ -104,7 +104,7 @@ def for_detector(conn: Connection, one: Series, since: int, until: int) -> Even:
     spacing = _spacing(points.newest(conn, one.id, 200)) if not width else 0.0
     step = next((step for step in _STEPS if step >= max(spacing * 0.99, float(width), _STEPS[0])), _STEPS[-1])
     samples = points.read(conn, one.id, begin, until, step)
-    if is_counter(one.metric):
+    if one.counts:
         samples = to_rates(samples)
     at = np.array([moment for moment, _ in samples], np.int64)
     return Even(at, np.array([value for _, value in samples]), step, not width)

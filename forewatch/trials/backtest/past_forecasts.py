@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from forewatch.clock import micros
 from forewatch.detection.band import Forecast
-from forewatch.detection.counters import is_counter, to_rates
+from forewatch.detection.counters import to_rates
 from forewatch.detection.grid import Grid, regularise
 from forewatch.detection.quantity import range_of
 from forewatch.detection.statistics import Sample
+from forewatch.store.series import Series
 
 if TYPE_CHECKING:
     from forewatch.detection.models import Model
@@ -27,10 +28,10 @@ _REACH = 2 * 3600.0
 class Held:
     """The forecasts of one series. Call it with the moment and since when a rule is pending."""
 
-    def __init__(self, metric: str, history: Sequence[Sample], stored: Sequence[tuple[int, Forecast]]) -> None:
+    def __init__(self, one: Series, history: Sequence[Sample], stored: Sequence[tuple[int, Forecast]]) -> None:
         """`history`: what was measured, oldest first; `stored`: (made at, forecast), oldest first."""
-        self._range = range_of(metric)
-        self._history = to_rates(history) if is_counter(metric) else list(history)
+        self._range = range_of(one.metric)
+        self._history = to_rates(history) if one.counts else list(history)
         self._times = [at for at, _ in self._history]
         self._stored = list(stored)
         self._models: dict[int, Model | None] = {}

@@ -101,6 +101,13 @@ def test_matchers_that_no_alert_fits_are_said_with_what_there_is(warnings, on):
     assert "(there are Anomalous, CheckFailing)" in warnings(service(remedy(on)))[0]
 
 
+def test_a_certificate_of_our_port_that_cannot_be_read_is_said(warnings, tmp_path):
+    (tmp_path / "server.pem").write_text("x")
+    assert warnings("tls: {certificate: server.pem, key: none.key}\n") == [
+        "1:32: tls.key: the file cannot be read here: none.key"
+    ]
+
+
 def test_a_matcher_only_the_classic_parser_takes_is_said_with_one_that_both_take(warnings):
     text = "routes:\n  - {match: ['instance=~\"10\\.0\\.\\d+\"', 'team=web']}\n"
     assert warnings(text) == [
