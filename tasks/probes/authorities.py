@@ -85,10 +85,9 @@ def this_machines() -> Trusted:
     certificates: tuple[bytes, ...] = ()
     with suppress(ssl.SSLError):  # nobody is trusted then, and every check says so
         certificates = _in_file(file)
-    more = set(_in_folder(folder)) - set(certificates)
-    if not more:
+    if folder is None or _all_in(folder, file):
         return Trusted(file=file, certificates=certificates)
-    return Trusted(file=file, folder=folder, certificates=(*certificates, *more))
+    return Trusted(file=file, folder=folder, certificates=(*certificates, *_in_folder(folder)))
 
 
 def _in_file(file: str) -> tuple[bytes, ...]:
@@ -99,11 +98,26 @@ def _in_file(file: str) -> tuple[bytes, ...]:
 
 def _in_folder(folder: str | None) -> tuple[bytes, ...]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for entry in os.scandir(folder) if folder is not None else ():
-        if _HASHED.fullmatch(entry.name):
-            with suppress(OSError):  # as OpenSSL does: a file that cannot be used is none
-                context.load_verify_locations(cafile=entry.path)
+    for path in _hashed(folder):
+        with suppress(OSError):  # as OpenSSL does: a file that cannot be used is none
+            context.load_verify_locations(cafile=path)
     return tuple(context.get_ca_certs(binary_form=True))
+
+
+def _all_in(folder: str, file: str) -> bool:
+    """Whether a file has, as text, all that is in a folder: to read 150 certificates one by one takes 0.1 s."""
+    try:
+        whole = Path(file).read_bytes()
+        return all(path.read_bytes().strip() in whole for path in map(Path, _hashed(folder)))
+    except OSError:
+        return False
+
+
+def _hashed(folder: str | None) -> list[str]:
+    try:
+        return [entry.path for entry in os.scandir(folder) if _HASHED.fullmatch(entry.name)] if folder else []
+    except OSError:
+        return []
 
 
 def _readable(certificates: Iterable[bytes]) -> list[x509.Certificate]:

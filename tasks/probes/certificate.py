@@ -12,6 +12,7 @@ import heapq
 import itertools
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -91,11 +92,11 @@ def lifetime(chain: tuple[bytes, ...], trusted: Trusted | None) -> Lifetime:
     Raises Unreadable.
     """
     try:
-        own, *others = (_loaded(one) for one in chain[:_MOST_SHOWN])
+        own = _loaded(chain[0])
         expires = _expires(own)
-    except ValueError as error:
-        raise Unreadable(f"certificate cannot be read: {str(error).splitlines()[0]}") from error
-    path = None if trusted is None else _accepted(own, others, trusted)
+    except (IndexError, ValueError) as error:
+        raise Unreadable(f"certificate cannot be read: {str(error).partition(chr(10))[0]}") from error
+    path = None if trusted is None else _accepted(own, chain[1:_MOST_SHOWN], trusted)
     if path is None:
         # Accepted in a way we do not see, or not judged.
         return Lifetime(expires)
@@ -106,10 +107,10 @@ def lifetime(chain: tuple[bytes, ...], trusted: Trusted | None) -> Lifetime:
 def fault_of(chain: tuple[bytes, ...], trusted: Trusted) -> int:
     """OpenSSL's code for what is wrong with a chain, whomever it is for; 0 where nothing is."""
     try:
-        own, *others = (_loaded(one) for one in chain[:_MOST_SHOWN])
-    except ValueError:
+        own = _loaded(chain[0])
+    except (IndexError, ValueError):
         return 0
-    path = _accepted(own, others, trusted)
+    path = _accepted(own, chain[1:_MOST_SHOWN], trusted)
     if path is None:
         return _SELF_SIGNED if own.issuer == own.subject else _UNKNOWN[0]
     return _EXPIRED if min(map(_expires, path)) < datetime.now(UTC).timestamp() else 0
@@ -118,11 +119,15 @@ def fault_of(chain: tuple[bytes, ...], trusted: Trusted) -> int:
 _Path = tuple[x509.Certificate, ...]
 
 
-def _accepted(own: x509.Certificate, others: Sequence[x509.Certificate], trusted: Trusted) -> _Path | None:
+def _accepted(own: x509.Certificate, sent_along: Sequence[bytes], trusted: Trusted) -> _Path | None:
     """Of the chains that lead to somebody who is trusted, the one whose first certificate to expire expires last.
 
     Each certificate is gone on from once, from the best way to it: what a server makes up cannot keep us busy.
     """
+    others = []
+    for pem in sent_along:
+        with suppress(ValueError):  # one that cannot be read leads nowhere
+            others.append(_loaded(pem))
     order = itertools.count()
     open_ways: list[tuple[float, int, _Path]] = [(-_expires(own), next(order), (own,))]
     seen: set[x509.Certificate] = set()
@@ -183,8 +188,12 @@ def why_refused(code: int, chain: tuple[bytes, ...], name: str, plain: str) -> t
 
 
 def _loaded(pem: bytes) -> x509.Certificate:
+    """Raises ValueError where what is needed of it cannot be read."""
     with warnings.catch_warnings(action="ignore"):  # of odd serial numbers
-        return x509.load_pem_x509_certificate(pem)
+        one = x509.load_pem_x509_certificate(pem)
+        # These are read only when they are asked for.
+        _ = one.subject, one.issuer, one.not_valid_after_utc, one.not_valid_before_utc
+        return one
 
 
 def _explain(code: int, own: x509.Certificate, name: str) -> str | None:

@@ -61,6 +61,8 @@ SPARE = 256
 TOGETHER = 0.01
 """Seconds by which one of many checks may begin early, with another one that is due: to start several costs less."""
 MANY = 1000
+AT_A_TIME = 16
+"""Checks started before the loop gets its turn: those under way go on, and are timed without the others' beginnings."""
 RETRY = 1.0
 """Seconds until a check is probed again whose transition could not be handed over."""
 KEPT = 100_000
@@ -273,7 +275,8 @@ class CheckEngine:
         # The loop may call a timer early by its clock's resolution.
         now = max(asyncio.get_running_loop().time(), self._wake_at)
         until = now + TOGETHER if len(self._watched) >= MANY else now
-        while self._heap and self._heap[0][0] <= until and len(self._tasks) < self._at_once:
+        started = 0
+        while self._heap and self._heap[0][0] <= until and len(self._tasks) < self._at_once and started < AT_A_TIME:
             _, place, watched = heapq.heappop(self._heap)
             if self._watched.get(watched.monitor.key) is not watched or place != watched.place:
                 continue
@@ -281,6 +284,7 @@ class CheckEngine:
             self._rounds += 1
             self._late_sum += late
             self._late_max = max(self._late_max, late)
+            started += 1
             watched.probing = True
             task = watched.task = asyncio.create_task(self._round(watched))
             self._tasks.add(task)

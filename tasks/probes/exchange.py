@@ -139,6 +139,8 @@ class Exchange:
         """The transfer ended before its end: it was stopped, or judged by what had come, or it failed."""
         if self._stopped or is_ragged_end(error, self.head):
             return
+        if error.code == pycurl.E_WRITE_ERROR:
+            raise error  # nobody stopped it: a fault of our own
         head = self.head
         if not head.over:
             head.break_off()

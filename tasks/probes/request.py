@@ -10,7 +10,7 @@ from typing import Any
 import pycurl
 
 from tasks.probes.attempt import Failing
-from tasks.probes.url import Url, ascii_host, parse
+from tasks.probes.url import Url, checked_name, parse
 
 BODY_CAP = 1024 * 1024
 """Bytes of a body that are read."""
@@ -111,9 +111,9 @@ def server_name(configured: str | None, headers: Mapping[str, str], url: Url) ->
         except ValueError as error:
             raise Failing(f"could not be checked: the header Host is not HOST or HOST:PORT: {name}") from error
     try:
-        name = ascii_host(name.removeprefix("[").removesuffix("]")).removesuffix(".")
+        name = checked_name(name)
     except ValueError as error:
-        raise Failing(f"could not be checked: server_name {name} is not a host's name") from error
+        raise Failing(f"could not be checked: {name} is not the name of a host") from error
     return None if name.lower() == url.host.removesuffix(".") else name
 
 

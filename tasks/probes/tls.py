@@ -21,7 +21,7 @@ from tasks.probes.curl import CurlError
 from tasks.probes.headers import Head
 from tasks.probes.tcp import host_and_port
 from tasks.probes.transfer_errors import Asked, failing
-from tasks.probes.url import ascii_host
+from tasks.probes.url import checked_name
 
 _VERSION = re.compile(rb"SSL connection using (\S+)")
 
@@ -56,11 +56,10 @@ class _Unreached(Failing):
 
 
 def _name(text: str) -> str:
-    """Without its final dot (RFC 6066, 3)."""
     try:
-        return ascii_host(text).removesuffix(".")
+        return checked_name(text)
     except ValueError as error:
-        raise Failing(f"{text} is not a host's name") from error
+        raise Failing(f"could not be checked: {text} is not the name of a host") from error
 
 
 async def _judge(a: Attempt, address: str, port: int, name: str, trusted: Trusted) -> Answer:

@@ -19,8 +19,8 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 """Scheme, user information with its @, address in brackets or host, port, path and query."""
+_HOST = re.compile(r"[^\x00-\x20/?#@\[\]\\%]+")
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]+")
-_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -80,7 +80,7 @@ def parse(text: str) -> Url:
         bracketed or ascii_host(host.lower()),
         port,
         _sendable(rest),
-        bool(bracketed) or _IPV4.fullmatch(host) is not None,
+        bool(bracketed) or _is_ipv4(host),
     )
 
 
@@ -97,6 +97,24 @@ def ascii_host(host: str) -> str:
     if host.isascii():
         return host
     return idna.encode(host, uts46=True).decode("ascii")
+
+
+def checked_name(text: str) -> str:
+    """A host as TLS asks for it and a certificate names it: without a final dot (RFC 6066, 3). Raises ValueError."""
+    name = ascii_host(text.removeprefix("[").removesuffix("]")).removesuffix(".")
+    if ":" in name:
+        ipaddress.IPv6Address(name)
+    elif not _HOST.fullmatch(name):
+        raise ValueError(name)
+    return name
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _sendable(text: str) -> str:

@@ -216,3 +216,21 @@ def test_a_runbook_killed_in_a_step_that_may_not_be_repeated_is_told_to_a_person
 
 def _told_of(receiver: Receiver, run_id: str, since: float) -> bool:
     return any(one.at >= since and one.body["run"] == {"id": run_id} for one in receiver.received)
+
+
+def test_a_worker_killed_with_what_it_ran_leaves_no_flow_run_that_runs_for_ever(
+    forewatch: Forewatch, tmp_path: Path
+) -> None:
+    """Neither one that ran, nor one that was handed out and never begun: Prefect by itself never finds out."""
+    run_id = start_slowly(forewatch, tmp_path / "work", clear=True)
+    cut_off = run_of(forewatch, run_id).flow_run_id
+    [deployment] = forewatch.prefect("POST", "/deployments/filter", {"deployments": {"name": {"any_": ["take-time"]}}})
+    body = {"parameters": {"folder": str(tmp_path)}, "state": {"type": "PENDING"}}
+    pending = forewatch.prefect("POST", f"/deployments/{deployment['id']}/create_flow_run", body)["id"]
+    forewatch.kill("worker")
+    os.kill(int((tmp_path / "work" / "slow").read_text().split()[0]), signal.SIGKILL)
+    assert wait_for("the run to be resumed", lambda: ended(forewatch, run_id), 60).state == "done"
+    for flow_run_id in (cut_off, pending):
+        wait_for(
+            "its flow run to be crashed", lambda one=flow_run_id: _state(forewatch, one) == "CRASHED", 60, every=0.5
+        )

@@ -220,6 +220,15 @@ async def test_a_name_that_is_set_is_the_one_that_counts(ask, root, at_home):
     assert set(at_home) == {"shop.example"}
 
 
+@pytest.mark.parametrize("name", ["a b", "a/b", "a\nb"])
+async def test_a_name_that_is_none_is_told(ask, root, name):
+    async with serving(saying(), tls=root.server("shop.example")) as port:
+        by_http = await ask(http=f"https://127.0.0.1:{port}/", server_name=name)
+        by_tls = await ask(tls={"address": f"127.0.0.1:{port}", "server_name": name})
+    assert by_http.reason == f"could not be checked: {name} is not the name of a host"
+    assert by_tls.reason == by_http.reason
+
+
 async def test_the_name_that_is_set_is_not_taken_to_another_origin(ask, root):
     async def away(head, writer):
         await saying(b"", "302 Found", f"Location: https://127.0.0.1:{elsewhere}/\r\n")(head, writer)

@@ -10,7 +10,7 @@ from virtual_loop import LoopClock, run
 from forewatch.checking.results import CheckKey, CheckState, ProbeResult, monitors
 from forewatch.config.models import Config
 from forewatch.incidents.events import AlertCleared, AlertRaised
-from tasks.probes.engine import BATCH, MANY, TOGETHER, CheckEngine
+from tasks.probes.engine import AT_A_TIME, BATCH, MANY, TOGETHER, CheckEngine
 from tasks.probes.own_lateness import RAN_LATE
 
 pytestmark = pytest.mark.unit
@@ -506,3 +506,22 @@ def test_many_checks_that_are_due_within_a_hundredth_of_a_second_begin_together_
     for starts in watch.starts.values():
         assert all(abs(after - before - 10) <= 2 * TOGETHER for before, after in itertools.pairwise(starts[1:]))
         assert abs(starts[-1] - starts[1] - 10 * (len(starts) - 2)) <= 2 * TOGETHER
+
+
+def test_checks_that_are_all_due_at_once_do_not_wait_for_each_others_beginnings():
+    at_once = []
+
+    class Counting(Watch):
+        async def probe(self, check, instance, context):
+            at_once.append(sum(self.running.values()) + 1)
+            return await super().probe(check, instance, context)
+
+    async def scene():
+        watch = Counting(config(*(http(f"c{n}", every="60s") for n in range(400))), first_round=0.0)
+        await watch.engine.start()
+        await asyncio.sleep(1)
+        await watch.engine.stop()
+
+    run(scene())
+    assert len(at_once) >= 400
+    assert max(at_once) <= 4 * AT_A_TIME
