@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
-from forewatch.alerting.matchers import matches, parse_matchers
+from forewatch.alerting.matchers import parse_matchers
 from forewatch.clock import iso, micros
 from forewatch.config.models import Config, Rule
+from forewatch.detection.mount_names import fits
 from forewatch.detection.rules import RuleState, evaluate, rule_event, service_of
 from forewatch.detection.statistics import Sample
 from forewatch.incidents.events import Event
@@ -36,7 +37,7 @@ def judged(conn: Connection, rule: Rule, since: int, until: int, config: Config)
     if rule.anomaly is not None:
         return [], [f"{rule.alert}: anomalies are not scored again here (forewatch backtest {rule.alert} does that)"]
     matchers = parse_matchers(rule.match)
-    wanted = [one for one in series.find(conn, rule.metric) if matches(matchers, one.labels)]
+    wanted = [one for one in series.find(conn, rule.metric) if fits(matchers, one.labels)]
     moments: list[Moment] = []
     oldest: int | None = None
     coarse = False
