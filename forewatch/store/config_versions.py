@@ -55,6 +55,12 @@ def since_when(conn: Connection) -> list[tuple[int, int]]:
     return [(version, at) for version, at in conn.execute(found)]
 
 
+def before(conn: Connection, version: int) -> int | None:
+    """The number of the one that was in force before `version`."""
+    older = select(func.max(config_versions.c.version)).where(config_versions.c.version < version)
+    return conn.execute(older).scalar_one()  # type: ignore[no-any-return]
+
+
 def newest_version(conn: Connection) -> int | None:
     """The number of the newest one, without its text."""
     version: int | None = conn.execute(select(func.max(config_versions.c.version))).scalar_one()

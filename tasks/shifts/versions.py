@@ -12,7 +12,7 @@ from forewatch.errors import ForewatchError
 from forewatch.incidents.events import Event, RemediesChanged, RoutesChanged
 from forewatch.remedy.changed import changed_remedies
 from forewatch.runtime import Runtime
-from forewatch.store import alerts, ids
+from forewatch.store import alerts, config_versions, ids
 from forewatch.store.shifts import Fence, check_fence
 from forewatch.trials.replay.replay import stored_configurations
 
@@ -24,7 +24,7 @@ Decide = Callable[[Event], Awaitable[object]]
 
 async def settle(runtime: Runtime, fence: Fence, decide: Decide, version: int, config: Config) -> None:
     """Decide upon what a version changes for what fires, if it is newer than the one that was settled last. The first
-    of all changes nothing.
+    of all changes nothing; where none was settled yet and there was one before, what fires goes by that.
 
     Decided twice after a crash in between, which does no harm: who was told is not told again, and a remedy under way
     is not sent again.
@@ -32,7 +32,7 @@ async def settle(runtime: Runtime, fence: Fence, decide: Decide, version: int, c
 
     def settled() -> int:
         with runtime.store.read() as conn:
-            return ids.mark(conn, MARK)
+            return ids.mark(conn, MARK) or config_versions.before(conn, version) or 0
 
     def note() -> None:
         with runtime.store.decide() as conn:

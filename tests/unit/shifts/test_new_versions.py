@@ -83,3 +83,12 @@ async def test_where_the_version_before_cannot_be_read_all_that_fires_is_asked(w
     monkeypatch.setattr(versions, "_configuration", lambda runtime, version: None)
     await watch.follow(second)
     assert watch.decided == [RoutesChanged(["AL-1", "AL-2"], second, watch.clock.now())]
+
+
+async def test_where_the_first_was_never_settled_the_second_goes_by_it(watch):
+    """Whoever had the first watch may have stood still before it could."""
+    watch.configure(BEFORE)
+    watch.fails("shop")
+    second = watch.configure(AFTER)
+    await watch.follow(second)
+    assert watch.decided == [RoutesChanged(["AL-1"], second, watch.clock.now())]
