@@ -69,6 +69,8 @@ class Dispatcher:
         self._silences: dict[str, Silence] = {}
         self._dead: set[str] = set()
         """Runs whose process is known to have died."""
+        self._left: set[str] = set()
+        """Runs whose process has ended in good order, whether or not it ever began them."""
         self._starting: dict[str, asyncio.Task[None]] = {}
         """Claimed by us and not with a child yet; the server may take its time."""
 
@@ -109,6 +111,11 @@ class Dispatcher:
     def lost(self, run_id: str) -> None:
         """The child that carried this run has died: the next look need not wait for its silence."""
         self._dead.add(run_id)
+
+    def left(self, run_id: str) -> None:
+        """The child that was to carry this run has ended in good order; a stand-by that was cancelled or relieved just
+        when it was told has not even begun it."""
+        self._left.add(run_id)
 
     def _claim(self, limit: int, only: RunKind | None) -> list[tuple[Run, str]]:
         """Runs that are ours to start now, each with its key; `only` those of one kind."""
@@ -166,12 +173,16 @@ class Dispatcher:
         ]
         now, allowed = self._runtime.clock.monotonic(), patience(self._lag())
         self._silences = {run.id: self._silences.get(run.id, Silence(-1, now)) for run, _ in under_way}
-        self._dead &= {run.id for run, _ in under_way}
+        known = {run.id for run, _ in under_way}
+        self._dead &= known
+        self._left &= known
         for run, beat in under_way:
             silent = self._silences[run.id].look(beat, now, allowed)
             ours = self._launcher.find_run(run.id) is not None
             if run.id in self._dead or (not ours and self._has_died(run)):
                 why = "its process has died"
+            elif run.id in self._left and run.state == "claimed" and not ours:
+                why = "its process has ended before it began"
             elif silent > (max(START_PATIENCE, allowed) if ours and run.state == "claimed" else allowed):
                 why = f"it has been silent for {silent:.1f} s"
             else:
@@ -179,6 +190,7 @@ class Dispatcher:
             del self._silences[run.id]
             await self._again(run, why)
             self._dead.discard(run.id)
+            self._left.discard(run.id)
 
     def _has_died(self, run: Run) -> bool:
         """Of a run that an earlier worker's child carried: our launcher did not see it end."""

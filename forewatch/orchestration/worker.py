@@ -240,6 +240,8 @@ class Worker:
             log.warning("child %d ended with %d (%s)", job.child.pid, code, job.shift or job.run_id or job.flow_run_id)
             if job.run_id is not None:
                 self._dispatcher.lost(job.run_id)
+        elif job.run_id is not None:
+            self._dispatcher.left(job.run_id)
         task = asyncio.create_task(self._report_end(job, code))
         self._reports.add(task)
         task.add_done_callback(self._reports.discard)

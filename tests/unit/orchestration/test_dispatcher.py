@@ -192,6 +192,23 @@ async def test_a_run_that_was_cancelled_in_prefect_is_not_given_to_a_stand_by(ru
     assert (state(runtime), launcher.alone) == ("cancelled", [])
 
 
+async def test_a_run_that_a_relieved_stand_by_never_began_is_dispatched_again_at_once(runtime: SimpleNamespace) -> None:
+    a_remedy_waits(runtime, state="claimed", attempts=1)
+    dispatcher = Dispatcher(runtime, Launcher(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
+    await dispatcher.watch_pulses()
+    assert state(runtime) == "claimed"
+    dispatcher.left("RUN-1")
+    await dispatcher.watch_pulses()
+    assert state(runtime) == "waiting"
+
+
+async def test_a_run_that_another_process_has_begun_stays_with_it(runtime: SimpleNamespace) -> None:
+    dispatcher = Dispatcher(runtime, Launcher(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
+    dispatcher.left("RUN-1")
+    await dispatcher.watch_pulses()
+    assert state(runtime) == "started"
+
+
 async def test_a_run_is_not_dispatched_again_before_the_patience_is_over(runtime: SimpleNamespace) -> None:
     launcher = Launcher()
     dispatcher = Dispatcher(runtime, launcher, "worker", lambda: None)  # type: ignore[arg-type]
