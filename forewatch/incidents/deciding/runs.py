@@ -24,7 +24,7 @@ from forewatch.incidents.deciding.withheld_alerts import held_back_from_acting
 from forewatch.incidents.events import RunActed, RunFailed, RunRequested, RunStarting
 from forewatch.incidents.outcome import CancelTimers, SetTimer
 from forewatch.remedy.choose import choose
-from forewatch.remedy.run import Run
+from forewatch.remedy.run import UNRECORDED, Run
 from forewatch.remedy.verdict import Allowed, Refused, Verdict
 from forewatch.remedy.verification import time_to_heal
 
@@ -55,7 +55,10 @@ def run_starting(draft: Draft, event: RunStarting) -> None:
     draft.order(CancelTimers(run.id, "start"))
     if alert := draft.view.alert(run.alert_id) if run.alert_id is not None else None:
         end_waiting(draft, alert)
-    text = f"{run.id} ({run.runbook}) starts in flow run {event.flow_run_id}."
+    where = f"in flow run {event.flow_run_id}"
+    if event.flow_run_id.startswith(UNRECORDED):
+        where = "without a flow run: Prefect is away, and gets one afterwards"
+    text = f"{run.id} ({run.runbook}) starts {where}."
     draft.because("run-started", f"{text} Nothing stood in its way at the moment of acting.", *subjects)
     draft.log(run.incident_id, "run", text, run=run.id)
 

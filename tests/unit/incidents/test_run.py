@@ -6,6 +6,7 @@ from memory_view import World, shop
 from forewatch.clock import micros
 from forewatch.errors import ActionRefused, NotFound
 from forewatch.incidents.outcome import Dispatch, SetTimer
+from forewatch.remedy.run import UNRECORDED
 
 pytestmark = pytest.mark.unit
 
@@ -48,6 +49,14 @@ class TestStarting:
         assert (outcome.changes, outcome.effects) == ([], [])
         assert world.codes() == ["started-elsewhere"]
         assert world.view.runs["RUN-1"].flow_run_id == "flow-1"
+
+    def test_while_prefect_is_away_it_starts_without_a_flow_run_and_says_so(self):
+        world = World(shop())
+        world.fails()
+        world.starting(flow_run=f"{UNRECORDED}1")
+        assert world.view.runs["RUN-1"].flow_run is None
+        said = "RUN-1 (restart-service) starts without a flow run: Prefect is away, and gets one afterwards."
+        assert said in [entry.text for _, entry in world.view.timeline]
 
     def test_a_run_that_is_over_does_not_start_again(self):
         world = dispatched()
