@@ -26,7 +26,7 @@ from benchmarks._linking import RESTART_STEP, Records, missing
 from benchmarks._victim import Healed, Victim, adopt_orphans
 from forewatch.reports.explanation import why
 from forewatch.runtime import Runtime
-from forewatch.store import check_states, decision_log, incidents, observations, receipts, runs, timeline
+from forewatch.store import check_states, components, decision_log, incidents, observations, receipts, runs, timeline
 from tests.e2e.harness import Forewatch
 
 NAME = "time_to_heal"
@@ -150,7 +150,8 @@ def _checked(runtime: Runtime) -> bool:
 
 
 async def _calm(runtime: Runtime) -> None:
-    """No incident is open, and a spare is ready. Raises TimeoutError that says what is not so."""
+    """No incident is open, a spare is ready and another stands by, so that each fault comes by itself. Raises
+    TimeoutError that says what is not so."""
 
     async def look() -> bool:
         return not await runtime.store.run(_unrest, runtime)
@@ -166,6 +167,10 @@ def _unrest(runtime: Runtime) -> str:
         for one in incidents.listing(conn, open_only=True, limit=1):
             last = timeline.of_incident(conn, one.id)[-1].text
             return f"{one.id} is {one.status}; the last of it: {last}"
+        worker = components.get(conn, "worker")
+        last = max((run.finished_at or 0 for run in runs.listing(conn, limit=1)), default=0)
+    if worker is None or worker.at < last or not (worker.data or {}).get("standing_by"):
+        return "nobody stands by"
     return "" if idle(runtime) else "no spare is ready"
 
 
