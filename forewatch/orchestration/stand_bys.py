@@ -25,7 +25,7 @@ RELIEVED_AFTER = 3600.0
 STAND_WITHIN = 30.0
 """Seconds that a stand-by may take until it waits for a run; the server may be slow."""
 MAKE_WITHIN = 15.0
-REFILL_DELAY = 2.0
+REFILL_DELAY = 1.0
 """Seconds before a stand-by that was told of a run is replaced: the remedy needs the cores now."""
 AGAIN_AFTER = 5.0
 """Seconds before the next try where none could be made."""
