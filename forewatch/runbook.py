@@ -310,6 +310,9 @@ async def _carry_out(
     if (under_way := run_under_way()) is not None:
         if context is not None and context.flow is not None and context.flow.name == name:
             _name(context, f"{name} {under_way.run_id}")
+        if under_way.begun:
+            # One runbook calls another: the run ends with the outer one.
+            return await within_time()
         return await _to_its_end(under_way, within_time)
     if context is None or context.flow_run is None:
         raise RunbookError(f"{name} runs as a Prefect flow only: start it with forewatch runbooks run {name}")
@@ -331,6 +334,7 @@ async def _carry_out(
 
 async def _to_its_end(execution: Execution, work: Callable[[], Awaitable[Any]]) -> Any:
     """Decide how a run ended before Prefect hears of it: a server that is away must not delay a page or a verdict."""
+    execution.begun = True
     try:
         result = await work()
     except Interrupted:

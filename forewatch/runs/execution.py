@@ -149,6 +149,8 @@ class Execution:
         self.flow_run_id = flow_run_id
         self.folder = folder
         """Where relative paths start: the folder of the configuration's main file."""
+        self.begun = False
+        """Whether its runbook has been called."""
         self.ended: Literal["acted", "failed"] | None = None
         self.steps = Steps(runtime, run.id, flow_run_id, known)
 

@@ -179,3 +179,39 @@ async def test_a_failure_is_decided_once_and_before_prefect_hears_of_it(run_at_w
             await bad.fn()
         assert stored_run().state == "failed"
     assert "OSError: the broom is broken" in stored_run().outcome
+
+
+async def test_a_run_ends_with_its_own_runbook_and_not_with_one_that_this_calls(run_at_work, stored_run):
+    @runbook(title="Sweep")
+    async def sweep() -> str:
+        """Sweep."""
+        return "swept the floor"
+
+    @runbook(title="Clean")
+    async def clean() -> str:
+        """Sweep, and go on."""
+        said = await sweep.fn()
+        assert stored_run().state == "started"
+        return f"{said} and wiped the table"
+
+    async with run_at_work():
+        await clean.fn()
+    assert stored_run().outcome == "swept the floor and wiped the table"
+
+
+async def test_a_runbook_may_live_with_the_failure_of_one_that_it_calls(run_at_work, stored_run):
+    @runbook(title="Bad")
+    async def bad() -> None:
+        """Break."""
+        raise OSError("the broom is broken")
+
+    @runbook(title="Clean")
+    async def clean() -> str:
+        """Try it."""
+        with pytest.raises(OSError, match="broom"):
+            await bad.fn()
+        return "left it"
+
+    async with run_at_work():
+        await clean.fn()
+    assert (stored_run().state, stored_run().outcome) == ("done", "left it")
