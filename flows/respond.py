@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
-from forewatch.errors import ActionRefused, Interrupted, NotFound, RunbookError, StoreError
+from forewatch.errors import ActionRefused, ForewatchError, Interrupted, NotFound, RunbookError, StoreError
 from forewatch.orchestration.beside import HEAD_START, beside, told
 from forewatch.orchestration.flow_jobs import AWAY
 from forewatch.orchestration.run_records import STAND_BY, show_at_work, show_standing_by, take_on
@@ -60,28 +60,38 @@ async def respond(run: str) -> Any:
         return Completed(name="Relieved", message="No remedy was due while it stood by.")
     what = f"that a stand-by carries out {told_to}"
     shown = beside(_show_at_work(client, flow_run.id, told_to), what, after=HEAD_START)
-    ended = await carry_out(runtime(), told_to, str(flow_run.id))
-    await told()
-    if shown.cancelled() or not shown.result():
-        # Prefect was away meanwhile. It must hear whose end it is before it hears of the end.
-        await take_on(client, flow_run.id, await _run_of(told_to))
+    try:
+        ended = await carry_out(runtime(), told_to, str(flow_run.id))
+    except Exception:
+        await _see_shown(client, flow_run.id, told_to, shown)
+        raise
+    await _see_shown(client, flow_run.id, told_to, shown)
     return ended
+
+
+async def _see_shown(client: PrefectClient, flow_run_id: UUID, run_id: str, shown: asyncio.Task[bool]) -> None:
+    """Prefect must hear whose end it is before it hears of the end; it may have been away when it was told first."""
+    await told()
+    if not shown.cancelled() and shown.result():
+        return
+    try:
+        await take_on(client, flow_run_id, await _run_of(run_id))
+    except (*AWAY, ForewatchError) as error:
+        _log().warning("that a stand-by carried out %s is not shown: %s", run_id, error)
 
 
 @task(name="get-ready", cache_policy=NO_CACHE, persist_result=False)
 async def get_ready() -> None:
     """Do what the first remedy of a process would do first: load its runbook, and go through the moment of acting."""
-    await asyncio.to_thread(_warm_up, runtime())
-
-
-def _warm_up(here: Runtime) -> None:
-    _, config = here.configuration.current()
+    here = runtime()
+    version, config = here.configuration.current()
     for name in sorted({remedy.runbook for service in config.services for remedy in service.remedies}):
         try:
+            # In this thread, in which it will run: what a file makes as it is loaded may belong to its thread.
             find(name, config.runbook_folders)
         except NotFound as error:
             log.warning("%s", error)
-    rehearse_acting(here.configuration.current(), here.clock.now())
+    await asyncio.to_thread(rehearse_acting, (version, config), here.clock.now())
 
 
 async def _show_at_work(client: PrefectClient, flow_run_id: UUID, run_id: str) -> None:

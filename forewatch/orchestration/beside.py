@@ -7,9 +7,6 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-import httpx
-from prefect.exceptions import PrefectException
-
 log = logging.getLogger("forewatch.beside")
 
 TELLING = 5.0
@@ -28,7 +25,7 @@ def beside(work: Coroutine[Any, Any, Any], what: str, after: float = 0.0) -> asy
         try:
             await asyncio.sleep(after)
             await work
-        except (httpx.HTTPError, PrefectException, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work must not fail with it
             log.warning("Prefect does not show %s: %s", what, error or type(error).__name__)
             return False
         finally:

@@ -112,6 +112,17 @@ class Dispatcher:
         """The child that carried this run has died: the next look need not wait for its silence."""
         self._dead.add(run_id)
 
+    async def called_off(self, run_id: str) -> None:
+        """A person cancelled the process that was to carry this run, before it had begun it."""
+        run = await self._runtime.store.run(self._claimed, run_id)
+        if run is not None:
+            await self._fail(run, "it was cancelled in the Prefect UI", cancelled=True)
+
+    def _claimed(self, run_id: str) -> Run | None:
+        with self._runtime.store.read() as conn:
+            run = runs.get(conn, run_id)
+        return run if run is not None and run.state == "claimed" else None
+
     def left(self, run_id: str) -> None:
         """The child that was to carry this run has ended in good order; a stand-by that was cancelled or relieved just
         when it was told has not even begun it."""
@@ -179,9 +190,10 @@ class Dispatcher:
         for run, beat in under_way:
             silent = self._silences[run.id].look(beat, now, allowed)
             ours = self._launcher.find_run(run.id) is not None
-            if run.id in self._dead or (not ours and self._has_died(run)):
+            # What is ours has a living process: a death that was told belongs to the one before it.
+            if not ours and (run.id in self._dead or self._has_died(run)):
                 why = "its process has died"
-            elif run.id in self._left and run.state == "claimed" and not ours:
+            elif not ours and run.id in self._left and run.state == "claimed":
                 why = "its process has ended before it began"
             elif silent > (max(START_PATIENCE, allowed) if ours and run.state == "claimed" else allowed):
                 why = f"it has been silent for {silent:.1f} s"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
@@ -21,7 +22,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Crashed
 
@@ -29,7 +30,7 @@ from forewatch.orchestration.deployed import Deployed
 from forewatch.orchestration.deployments import SHIFT_NAMES
 from forewatch.orchestration.flow_run_notes import forget_flow_run, runner_of
 from forewatch.orchestration.launcher import Job, Launcher
-from forewatch.orchestration.run_records import final_state, record_later, take_on
+from forewatch.orchestration.run_records import STAND_BY, final_state, record_later, take_on
 from forewatch.remedy.run import Run
 from forewatch.runtime import Runtime
 from forewatch.store import generations, runs
@@ -56,10 +57,15 @@ class FlowRunState:
 
     async def report_end(self, client: PrefectClient, job: Job, code: int) -> None:
         """A child has ended: where it could not say so itself, tell Prefect how."""
-        if job.flow_run_id is None or (code == 0 and not job.cancelled):
+        if job.flow_run_id is None or (code == 0 and not job.cancelled and job.run_id is None):
             return
         forget_flow_run(self._runtime.home, job.flow_run_id)
         flow_run = await client.read_flow_run(job.flow_run_id)
+        if flow_run.name == STAND_BY and (run := await self._runtime.store.run(self._run, job.run_id)) is not None:
+            # It ended before it could say whom it worked for.
+            await take_on(client, flow_run.id, run)
+        if code == 0 and not job.cancelled:
+            return
         if flow_run.state is not None and flow_run.state.is_final() and not job.cancelled:
             return
         if job.cancelled:
@@ -129,6 +135,12 @@ class FlowRunState:
         with self._runtime.store.decide() as conn:
             return runs.recorded(conn, run, flow_run_id)
 
+    def _run(self, run_id: str | None) -> Run | None:
+        if run_id is None:
+            return None
+        with self._runtime.store.read() as conn:
+            return runs.get(conn, run_id)
+
     def _over(self, flow_run_id: UUID) -> Run | None:
         """The run that a flow run has carried to its end."""
         with self._runtime.store.read() as conn:
@@ -139,19 +151,20 @@ class FlowRunState:
         if (run := await self._runtime.store.run(self._over, flow_run.id)) is not None:
             # It could not tell Prefect how it ended; our store knows.
             await take_on(client, flow_run.id, run)
-            state = final_state(run)
+            state: State[Any] = final_state(run)
             message = state.message or message
             log.info("flow run %s: %s", flow_run.name, message)
             await client.set_flow_run_state(flow_run.id, state, force=True)
         else:
+            state = Crashed(message=message)
             log.warning("flow run %s crashed: %s", flow_run.name, message)
-            await client.set_flow_run_state(flow_run.id, Crashed(message=message), force=True)
+            await client.set_flow_run_state(flow_run.id, state, force=True)
         below = FlowRunFilter(
             parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[flow_run.id]),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY)),
         )
         for child in await client.read_flow_runs(flow_run_filter=below, limit=50):
-            await client.set_flow_run_state(child.id, Crashed(message=message), force=True)
+            await client.set_flow_run_state(child.id, state, force=True)
 
 
 async def parent_of(client: PrefectClient, flow_run_id: UUID) -> UUID | None:

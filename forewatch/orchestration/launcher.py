@@ -21,7 +21,7 @@ from forewatch.remedy.run import UNRECORDED
 log = logging.getLogger("forewatch.launcher")
 
 CANCEL_GRACE = 20.0
-"""Seconds a cancelled flow run gets to end by itself before its process is killed."""
+"""Seconds a flow run that is cancelled or relieved gets to end by itself before its process is killed."""
 
 DEPLOY_TIMEOUT = 90.0
 """Seconds for all deployments; a server that has just started takes its time."""
@@ -36,6 +36,8 @@ class Job:
     shift: str | None = None
     run_id: str | None = None
     cancelled: bool = False
+    called_off: bool = False
+    """It was cancelled with a run to carry out, and not while it stood by."""
     holder: str = field(init=False)
     """Who the child is in a shift's row; said now, since of one that has ended it cannot be found out."""
 
@@ -156,6 +158,7 @@ class Launcher:
     def kill_run(self, run_id: str) -> None:
         """End the child that carries a run and shows no life: hung, it might come back and act beside its successor."""
         if (job := self.find_run(run_id)) is not None:
+            job.run_id = None  # its end is known of the run by now
             job.child.kill()
 
     @property
@@ -167,19 +170,27 @@ class Launcher:
         job = self.find(flow_run_id)
         if job is None or job.cancelled:
             return job is not None
-        job.cancelled = True
+        job.cancelled, job.called_off = True, job.run_id is not None
         job.child.send("cancel")
+        self._end_late(job)
+        return True
+
+    def relieve(self, job: Job) -> None:
+        """Let a stand-by end: it is not wanted any more."""
+        job.child.send("relieve")
+        self._end_late(job)
+
+    def _end_late(self, job: Job) -> None:
         task = asyncio.create_task(self._kill_late(job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return True
 
     async def _kill_late(self, job: Job) -> None:
         try:
             async with asyncio.timeout(CANCEL_GRACE):
                 await asyncio.shield(job.child.exited)
         except TimeoutError:
-            log.warning("child %d did not end %.0f s after its cancellation and is killed", job.child.pid, CANCEL_GRACE)
+            log.warning("child %d did not end %.0f s after it was asked to and is killed", job.child.pid, CANCEL_GRACE)
             job.child.kill()
 
     async def stop(self, reason: str, timeout: float) -> None:

@@ -131,7 +131,7 @@ class PrefectLink:
             await self._up.wait()
             try:
                 await self._one_link()
-            except* AWAY as group:
+            except* (*AWAY, StoreUnavailable) as group:
                 log.warning("link to Prefect lost: %s", group.exceptions[0])
             finally:
                 self.client = None

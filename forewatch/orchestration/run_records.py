@@ -72,17 +72,13 @@ async def own_flow_run(
     beside(recording, f"the flow run {name}", after=HEAD_START)
     try:
         yield
-    except asyncio.CancelledError:
-        ended.set_result(Cancelled())
-        raise
     except Exception as error:
         ended.set_result(Failed(message=f"{type(error).__name__}: {error}"))
         raise
-    else:
-        ended.set_result(Completed())
-    finally:
-        if not ended.done():
-            ended.cancel()
+    except BaseException:  # Prefect's engine makes a signal of its own of a cancellation
+        ended.set_result(Cancelled())
+        raise
+    ended.set_result(Completed())
 
 
 async def _record(
@@ -133,6 +129,8 @@ async def record_later(client: PrefectClient, deployment: UUID, run: Run, key: s
         tags=tags_of(run),
         idempotency_key=key,
     )
-    if made.state is None or not made.state.is_final():
-        await client.set_flow_run_state(made.id, final_state(run), force=True)
+    ended = final_state(run)
+    # It may have been made before Prefect fell silent, and called crashed since, as nobody's.
+    if made.state is None or made.state.type != ended.type:
+        await client.set_flow_run_state(made.id, ended, force=True)
     return made.id

@@ -28,7 +28,8 @@ MAKE_WITHIN = 15.0
 REFILL_DELAY = 1.0
 """Seconds before a stand-by that was told of a run is replaced: the remedy needs the cores now."""
 AGAIN_AFTER = 5.0
-"""Seconds before the next try where none could be made."""
+"""Seconds before the next try where none could be made, doubled each time."""
+AT_LAST_AFTER = 300.0
 
 Ready = Callable[[], tuple[PrefectClient, Mapping[str, Deployed]] | None]
 
@@ -42,30 +43,37 @@ class StandBys:
         self._now = monotonic
         self._coming: Job | None = None
         self._standing: Job | None = None
-        self._since = 0.0
-        """When the last change was: the one that comes was sent, or the one that stands began to."""
+        self._sent = self._stood = 0.0
+        """When the one that comes was sent, and since when the other stands."""
         self._not_before = 0.0
+        self._failures = 0
+        self._closed = False
 
     @property
     def standing(self) -> bool:
         """Whether one waits for a run."""
-        return self._standing is not None and self._standing.child.alive
+        return self._standing is not None and self._standing.child.alive and not self._standing.cancelled
 
     def take(self, run_id: str) -> bool:
         """Have the stand-by carry out a run. False where none stands."""
         job, self._standing = self._standing, None
-        if job is None or not job.child.alive:
+        # One that is cancelled does nothing any more, though its engine may live on for a while.
+        if job is None or job.cancelled or not job.child.send("respond", run_id):
             return False
         job.run_id = run_id
         self._not_before = self._now() + REFILL_DELAY
-        return job.child.send("respond", run_id)
+        return True
 
     def retire(self) -> None:
         """Relieve it: what it was made with has changed."""
         for job in (self._coming, self._standing):
             if job is not None:
-                job.child.send("relieve")
+                self._launcher.relieve(job)
         self._coming = self._standing = None
+
+    def close(self) -> None:
+        """Send no more: the worker ends."""
+        self._closed = True
 
     async def keep(self) -> None:
         """Until cancelled."""
@@ -76,18 +84,19 @@ class StandBys:
     async def look(self) -> None:
         """See that one stands, or is on its way."""
         now = self._now()
-        if self._standing is not None and not self._standing.child.alive:
+        if not self.standing:
             self._standing = None
         if self._coming is not None:
             if not self._coming.child.alive:
-                self._coming, self._not_before = None, now + AGAIN_AFTER
-            elif now - self._since > STAND_WITHIN:
+                self._coming = None
+                self._try_again_later()
+            elif now - self._sent > STAND_WITHIN:
                 log.warning("a stand-by does not come to stand within %.0f s and is ended", STAND_WITHIN)
                 self._coming.child.kill()
             return
-        if self._standing is not None and now - self._since < RELIEVED_AFTER:
+        if self._standing is not None and now - self._stood < RELIEVED_AFTER:
             return
-        ready = self._ready()
+        ready = None if self._closed else self._ready()
         if ready is not None and now >= self._not_before:
             await self._send(*ready)
 
@@ -103,15 +112,20 @@ class StandBys:
         except (*AWAY, RuntimeError) as error:
             # A client that the link closes meanwhile, because Prefect fell silent, raises RuntimeError.
             log.warning("no stand-by could be made: %s", error or type(error).__name__)
-            self._not_before = self._now() + AGAIN_AFTER
+            self._try_again_later()
             return
-        self._coming, self._since = job, self._now()
+        self._coming, self._sent = job, self._now()
+
+    def _try_again_later(self) -> None:
+        self._not_before = self._now() + min(AGAIN_AFTER * 2**self._failures, AT_LAST_AFTER)
+        self._failures += 1
 
     def _stands(self, job: Job) -> None:
         if job is not self._coming:
             # Not wanted any more, since configuration has changed.
-            job.child.send("relieve")
+            self._launcher.relieve(job)
             return
+        self._failures = 0
         if self._standing is not None:
-            self._standing.child.send("relieve")
-        self._coming, self._standing, self._since = None, job, self._now()
+            self._launcher.relieve(self._standing)
+        self._coming, self._standing, self._stood = None, job, self._now()

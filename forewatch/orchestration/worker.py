@@ -115,6 +115,7 @@ class Worker:
             if (error := task.exception()) is not None:
                 report(error, component=task.get_name())
             log.error("the worker's %s ended: the worker restarts", task.get_name(), exc_info=task.exception())
+        self._stand_bys.close()
         if not failed and not await self._watch_goes_on():
             await self._launcher.stop("Forewatch is stopping", STOP_TIMEOUT)
         for task in parts:
@@ -240,13 +241,21 @@ class Worker:
             log.warning("child %d ended with %d (%s)", job.child.pid, code, job.shift or job.run_id or job.flow_run_id)
             if job.run_id is not None:
                 self._dispatcher.lost(job.run_id)
-        elif job.run_id is not None:
+        elif job.run_id is not None and not job.called_off:
             self._dispatcher.left(job.run_id)
         task = asyncio.create_task(self._report_end(job, code))
         self._reports.add(task)
         task.add_done_callback(self._reports.discard)
 
     async def _report_end(self, job: Job, code: int) -> None:
+        try:
+            if job.called_off and job.run_id is not None:
+                await self._dispatcher.called_off(job.run_id)
+            await self._tell_prefect(job, code)
+        except StoreUnavailable as error:
+            log.error("how a flow run ended cannot be looked up or stored yet: %s", error)
+
+    async def _tell_prefect(self, job: Job, code: int) -> None:
         ready = self._link.ready()
         if ready is None:
             # Prefect is told of it when the link is back.

@@ -13,7 +13,6 @@ from forewatch.alerting.matchers import matches, parse_matchers
 from forewatch.checking.results import Monitor, monitors
 from forewatch.config.models import Config
 from forewatch.deciding import decide_in
-from forewatch.errors import ForewatchError
 from forewatch.incidents.deciding.look_before_acting import keys_for
 from forewatch.incidents.events import AlertRaised, RunActed, RunStarting
 from forewatch.store import alerts, receipts, runs
@@ -34,8 +33,7 @@ def rehearse_acting(config: tuple[int, Config], now: int) -> bool:
     try:
         for _ in range(TIMES):
             _act(config, monitor, now)
-    except ForewatchError as error:
-        # Nothing rests on it but some milliseconds.
+    except Exception as error:  # noqa: BLE001 - nothing rests on it but some milliseconds
         log.warning("the moment of acting cannot be rehearsed: %s", error)
         return False
     return True

@@ -192,6 +192,22 @@ async def test_a_run_that_was_cancelled_in_prefect_is_not_given_to_a_stand_by(ru
     assert (state(runtime), launcher.alone) == ("cancelled", [])
 
 
+async def test_a_death_that_is_heard_late_does_not_cost_its_successor_the_run(runtime: SimpleNamespace) -> None:
+    launcher = Launcher()
+    dispatcher = Dispatcher(runtime, launcher, "worker", lambda: None)  # type: ignore[arg-type]
+    dispatcher.lost("RUN-1")
+    await dispatcher.watch_pulses()
+    assert (state(runtime), launcher.killed) == ("started", [])
+
+
+async def test_a_remedy_that_a_person_cancels_before_it_begins_does_not_begin(runtime: SimpleNamespace) -> None:
+    a_remedy_waits(runtime, state="claimed", attempts=1)
+    dispatcher = Dispatcher(runtime, Launcher(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
+    await dispatcher.called_off("RUN-1")
+    assert state(runtime) == "cancelled"
+    await dispatcher.called_off("RUN-1")
+
+
 async def test_a_run_that_a_relieved_stand_by_never_began_is_dispatched_again_at_once(runtime: SimpleNamespace) -> None:
     a_remedy_waits(runtime, state="claimed", attempts=1)
     dispatcher = Dispatcher(runtime, Launcher(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
@@ -226,7 +242,7 @@ async def test_the_patience_with_a_run_grows_with_the_lag_of_the_worker(runtime:
 
 
 async def test_a_run_whose_child_died_is_dispatched_again_at_once(runtime: SimpleNamespace) -> None:
-    dispatcher = Dispatcher(runtime, Launcher(), "worker", lambda: None)  # type: ignore[arg-type]
+    dispatcher = Dispatcher(runtime, Launcher(ours=False), "worker", lambda: None)  # type: ignore[arg-type]
     await dispatcher.watch_pulses()
     dispatcher.lost("RUN-1")
     await dispatcher.watch_pulses()

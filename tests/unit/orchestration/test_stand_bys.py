@@ -35,9 +35,12 @@ class Launcher:
         self._stands: list[Any] = []
 
     async def stand_by(self, flow_run: Any, entrypoint: str, stands: Any) -> Any:
-        self.sent.append(SimpleNamespace(child=Child(), run_id=None, flow_run_id=flow_run.id))
+        self.sent.append(SimpleNamespace(child=Child(), run_id=None, flow_run_id=flow_run.id, cancelled=False))
         self._stands.append(stands)
         return self.sent[-1]
+
+    def relieve(self, job: Any) -> None:
+        job.child.send("relieve")
 
     def stands(self, number: int) -> None:
         self._stands[number](self.sent[number])
@@ -160,3 +163,30 @@ async def test_a_server_that_refuses_is_asked_again_after_a_while(world: World) 
     world.client.away = False
     assert await world.look(AGAIN_AFTER / 2) == 0
     assert await world.look(AGAIN_AFTER / 2) == 1
+
+
+async def test_one_that_a_person_cancelled_is_not_told_of_a_run(world: World) -> None:
+    job = await world.one_stands()
+    job.cancelled = True
+    assert not world.stand_bys.standing
+    assert not world.stand_bys.take("RUN-1")
+    assert job.run_id is None
+
+
+async def test_one_that_ends_again_and_again_is_tried_ever_more_seldom(world: World) -> None:
+    sent = []
+    for _ in range(4):
+        before = world.clock.monotonic()
+        while await world.look(1.0) == len(sent):
+            continue
+        sent.append(world.clock.monotonic() - before)
+        world.launcher.sent[-1].child.alive = False
+    assert sent == sorted(sent)
+    assert sent[-1] >= 3 * AGAIN_AFTER
+
+
+async def test_a_worker_that_ends_sends_no_other(world: World) -> None:
+    await world.one_stands()
+    world.stand_bys.close()
+    world.stand_bys.take("RUN-1")
+    assert await world.look(60.0) == 1
