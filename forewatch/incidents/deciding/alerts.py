@@ -163,6 +163,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
         draft.put_withheld(Withheld(firing.id, "", draft.now, ()), None)
         fresh, its, opens = place(draft, fresh, wording.summary(fresh))
         announce(draft, its, fresh, event.values, opens=opens)
+        record_told(draft, its, fresh, event)
         return
     if labels_for_routing(fresh) != labels_for_routing(firing):
         _follow_labels(draft, firing, fresh, configured=mark is not None)
@@ -177,6 +178,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
         fresh, incident, opens = place(draft, fresh, wording.summary(fresh))
         draft.because("got-worse", text, firing.id, incident.id)
         announce(draft, incident, fresh, event.values, opens=opens)
+        record_told(draft, incident, fresh, event)
         return
     draft.put_alert(fresh)
     draft.because("got-worse", text, firing.id, incident.id)
@@ -185,6 +187,7 @@ def _bring_up_to_date(draft: Draft, firing: Alert, event: AlertRaised, *, mark: 
     else:
         incident = draft.change_incident(incident, "severity", text, severity=fresh.severity)
     announce(draft, incident, fresh, event.values)
+    record_told(draft, incident, fresh, event)
 
 
 def _fails_otherwise(draft: Draft, before: Alert, now: Alert) -> None:

@@ -50,3 +50,14 @@ def test_who_was_paged_though_no_route_leads_there_hears_of_its_end():
     world.send()
     world.recovers()
     assert sorted(world.told())[2:] == [("resolved", "ops", "due"), ("resolved", "web", "due")]
+
+
+def test_one_that_got_worse_is_not_told_again_either():
+    """A new configuration may have made it critical just while the store took no decisions."""
+    world = World(routes("ops"))
+    warning = {**LABELS, "severity": "warning"}
+    world.decide(AlertRaised(warning, {"summary": "shop is down"}, world.now))
+    told = {"ops": {"id": "NT-direct-1-ops", "at": world.now}}
+    world.decide(AlertRaised(LABELS, {"summary": "shop is down"}, world.now, before=warning, told_directly=told))
+    assert {"got-worse", "told-directly"} <= set(world.codes())
+    assert world.told() == [("page", "ops", "due"), ("page", "ops", "sent")]
