@@ -34,7 +34,16 @@ def unnamed(told: Chronicle) -> Iterator[str]:
     for alert_id, course in told.alerts.items():
         for notifier, since in _receivers(told, alert_id).items():
             first = min(
-                [*naming[alert_id, notifier], *told.direct[course.values[0].fingerprint, notifier], told.now],
+                [
+                    *naming[alert_id, notifier],
+                    # Under whichever labels it went by: a new configuration gives it others.
+                    *(
+                        at
+                        for mark in {value.fingerprint for value in course.values}
+                        for at in told.direct[mark, notifier]
+                    ),
+                    told.now,
+                ]
             )
             waited = _without_reason(told, alert_id, notifier, since, first)
             if waited > NAMED_WITHIN:
