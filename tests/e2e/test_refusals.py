@@ -104,7 +104,7 @@ def test_up_and_a_reload_switch_off_a_wrong_remedy_alone_and_say_so(tmp_path: Pa
     off = "the remedy restart-service of web is off: "
     try:
         forewatch.up(wait=False)
-        wait_for("the start", lambda: "Starting the Prefect server" in forewatch.output, timeout=60)
+        wait_for("the start", lambda: "Starting the shifts and the Prefect server" in forewatch.output, timeout=60)
         assert off in forewatch.output
         assert "services[0].remedies[0].with: command is missing (and 1 more)" in forewatch.output
         assert status_of(forewatch)["remedies_off"][0]["name"] == "restart-service"
