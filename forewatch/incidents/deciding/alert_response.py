@@ -23,6 +23,7 @@ from forewatch.incidents.deciding.look_before_acting import Seen
 from forewatch.incidents.deciding.paging import tell_of_trouble, tell_who_hears_no_more
 from forewatch.incidents.deciding.passing_check import still_checked
 from forewatch.incidents.deciding.withheld_alerts import (
+    CONFIGURATION_READ_WITHIN,
     flapping_of,
     holds_automation,
     look_again,
@@ -87,7 +88,7 @@ def reroute(draft: Draft, alert_id: str) -> None:
 
 def routes_changed(draft: Draft, event: RoutesChanged) -> None:
     """Configuration `version` leads some of what fires to others: they are told of it now."""
-    draft.order(*one_by_one(draft, "reroute", event.alert_ids))
+    draft.order(*one_by_one(draft, "reroute", event.alert_ids, after=CONFIGURATION_READ_WITHIN))
     text = f"Configuration {event.version} has other routes for {len(event.alert_ids)} alerts that fire."
     draft.because("routes-changed", text, *event.alert_ids)
 

@@ -12,7 +12,7 @@ from forewatch.incidents.deciding.look_before_acting import Seen
 from forewatch.incidents.deciding.paging import release
 from forewatch.incidents.deciding.passing_check import passed_meanwhile
 from forewatch.incidents.deciding.remedy_wait import IN_LINE, ask_later, end_waiting, forget_waiting, next_in_line
-from forewatch.incidents.deciding.withheld_alerts import held_back_from_acting, one_by_one
+from forewatch.incidents.deciding.withheld_alerts import CONFIGURATION_READ_WITHIN, held_back_from_acting, one_by_one
 from forewatch.incidents.events import AutomationResumed, RemediesChanged, ShadowRehearsed
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import CancelTimers, SetTimer
@@ -98,7 +98,7 @@ def remedies_changed(draft: Draft, event: RemediesChanged) -> None:
     asked = [alert.id for alert in firing if alert.id not in busy and alert.incident_id is not None]
     for alert_id in asked:
         draft.order(CancelTimers(alert_id, "remedy"))
-    draft.order(*one_by_one(draft, "remedy", asked))
+    draft.order(*one_by_one(draft, "remedy", asked, after=CONFIGURATION_READ_WITHIN))
     services = ", ".join(event.services)
     text = f"Configuration {event.version} has other remedies for {services}: {len(asked)} alerts are asked again."
     draft.because("remedies-changed", text, *asked)

@@ -138,9 +138,15 @@ def look_again(draft: Draft, subject: str, *, outside: str | None = None, first:
     draft.order(*one_by_one(draft, "review", found))
 
 
-def one_by_one(draft: Draft, kind: str, alert_ids: Iterable[str]) -> list[SetTimer]:
-    """A timer each, a few a second from now on: ten thousand at once would keep waiting what comes due meanwhile."""
-    return [SetTimer(kind, one, draft.now + micros(i // TIMERS_A_SECOND)) for i, one in enumerate(alert_ids)]
+CONFIGURATION_READ_WITHIN = 2.0
+"""Seconds in which every process has read a new configuration: each looks twice a second. Whoever decides sooner may
+still go by the one before."""
+
+
+def one_by_one(draft: Draft, kind: str, alert_ids: Iterable[str], *, after: float = 0.0) -> list[SetTimer]:
+    """A timer each, a few a second from `after` seconds on: ten thousand at once would keep waiting what comes due
+    meanwhile."""
+    return [SetTimer(kind, one, draft.now + micros(after + i // TIMERS_A_SECOND)) for i, one in enumerate(alert_ids)]
 
 
 def over_since(draft: Draft, reasons: Iterable[Suppression]) -> int:

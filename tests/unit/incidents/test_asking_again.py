@@ -4,6 +4,7 @@ import pytest
 from memory_view import World, shop
 from test_looking_before_acting import RESTART, ask_again, remedy_timer, service, stack
 
+from forewatch.incidents.deciding.withheld_alerts import CONFIGURATION_READ_WITHIN
 from forewatch.incidents.events import AutomationResumed, RemediesChanged, ShadowRehearsed
 
 pytestmark = pytest.mark.unit
@@ -200,7 +201,7 @@ class TestChangedConfiguration:
         world.view.config = World(shop()).view.config
         for _ in range(2):
             world.decide(RemediesChanged(["shop"], 2, world.now))
-        assert remedy_timer(world) == 0
+        assert remedy_timer(world) == CONFIGURATION_READ_WITHIN
 
     def test_where_a_run_is_at_work_already_nothing_is_asked(self):
         world = World(shop())

@@ -5,6 +5,7 @@ from memory_view import World
 
 from forewatch.clock import micros
 from forewatch.config.models import Config
+from forewatch.incidents.deciding.withheld_alerts import CONFIGURATION_READ_WITHIN
 from forewatch.incidents.events import AlertRaised, RoutesChanged
 
 pytestmark = pytest.mark.unit
@@ -31,7 +32,7 @@ def test_a_new_configuration_that_tells_nobody_of_the_dependency_has_the_dependa
     routes = [{"match": {"service": "db"}, "notify": []}, {"notify": ["ops"]}]
     world.view.config = Config.model_validate({**COMPANY, "routes": routes})
     world.decide(RoutesChanged(["AL-1"], 2, world.now))
-    world.wait(1)
+    world.wait(CONFIGURATION_READ_WITHIN + 1)
     assert len(pages_of_website(world)) == 1
 
 

@@ -3,7 +3,9 @@
 import pytest
 from memory_view import World, shop
 
+from forewatch.clock import micros
 from forewatch.config.models import Config
+from forewatch.incidents.deciding.withheld_alerts import CONFIGURATION_READ_WITHIN
 from forewatch.incidents.events import RoutesChanged
 
 pytestmark = pytest.mark.unit
@@ -80,3 +82,12 @@ def test_several_that_are_not_theirs_any_more_are_told_as_that_and_not_as_over()
     assert last.content["ended"] == "no longer yours"
     assert last.content["title"] == "shop: 2 alerts are no longer yours"
     assert last.content["alerts"] == [], "they fire, and are not shown as over"
+
+
+def test_it_is_decided_when_every_process_has_read_the_new_configuration():
+    """Sooner, it may be decided by a process that still goes by the one before, and never again."""
+    world = World(shop(autonomy="shadow"))
+    world.fails()
+    world.decide(RoutesChanged(["AL-1"], 2, world.now))
+    [timer] = [one for one in world.view.timers if one.kind == "reroute"]
+    assert timer.due_at == world.now + micros(CONFIGURATION_READ_WITHIN)
