@@ -13,6 +13,8 @@ from typing import cast
 
 import psutil
 
+from benchmarks._processes import answering
+
 PROGRAM = "prometheus-blackbox-exporter"
 _MODULES = "modules: {http_2xx: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}}\n"
 
@@ -76,23 +78,11 @@ async def exporter() -> AsyncIterator[tuple[int, psutil.Process]]:
             *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
         try:
-            await _answering(port)
+            await answering(port, "the blackbox exporter")
             yield port, psutil.Process(process.pid)
         finally:
             process.terminate()
             await asyncio.wait_for(process.wait(), 10)
-
-
-async def _answering(port: int) -> None:
-    for _ in range(100):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    raise RuntimeError("the blackbox exporter did not start within 10 s")
 
 
 async def sweep(port: int, urls: list[str], connections: int) -> int:

@@ -17,6 +17,7 @@ from typing import cast
 
 import psutil
 
+from benchmarks._processes import answering
 from forewatch.clock import SystemClock
 from forewatch.config.files import read_tree
 from forewatch.config.reload import Configuration
@@ -179,7 +180,7 @@ async def forewatch(
             command = [sys.executable, "-m", beside, str(home.root)]
             server.beside.append(await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log))
     try:
-        await _answering(port, folder / "log")
+        await answering(port, f"the process that logs to {folder / 'log'}", 30.0)
         yield server
     finally:
         await _stop(server)
@@ -203,7 +204,7 @@ async def alertmanager(folder: Path) -> AsyncIterator[Server]:
         )
     server = Server(port, process)
     try:
-        await _answering(port, folder / "log")
+        await answering(port, f"the process that logs to {folder / 'log'}", 30.0)
         yield server
     finally:
         await _stop(server)
@@ -218,18 +219,6 @@ async def _stop(server: Server) -> None:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-
-
-async def _answering(port: int, log: Path) -> None:
-    for _ in range(300):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    raise RuntimeError(f"nothing answers on port {port}: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
 def _decide(home: Home) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks._processes import answering
+
 _CONFIGURATION = """\
 daemon off; worker_processes 1; pid {folder}/pid; error_log stderr crit;
 events {{ worker_connections 16384; }}
@@ -40,21 +42,9 @@ async def serving() -> AsyncIterator[tuple[int, list[psutil.Process]]]:
         Path(folder).chmod(0o755)
         process = await asyncio.create_subprocess_exec("nginx", "-p", folder, "-c", str(file))
         try:
-            await _answering(port)
+            await answering(port, "nginx")
             master = psutil.Process(process.pid)
             yield port, [master, *master.children()]
         finally:
             process.terminate()
             await asyncio.wait_for(process.wait(), 10)
-
-
-async def _answering(port: int) -> None:
-    for _ in range(100):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.1)
-        else:
-            writer.close()
-            return
-    raise RuntimeError("nginx did not start within 10 s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -146,3 +147,16 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             child.kill()
         except psutil.NoSuchProcess:
             continue
+
+
+async def answering(port: int, what: str, timeout: float = 10.0) -> None:
+    """Wait until somebody takes connections on a port of this machine. Raises RuntimeError after `timeout` seconds."""
+    for _ in range(round(timeout / 0.1)):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return
+    raise RuntimeError(f"{what} did not start within {timeout:.0f} s")

@@ -6,9 +6,8 @@ stand by ─ told a run ─ admit ─ runbook ─ verdict ─ story
 from __future__ import annotations
 
 import asyncio
-from logging import Logger, getLogger
+from logging import Logger, LoggerAdapter, getLogger
 from typing import Any
-from uuid import UUID
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -59,23 +58,23 @@ async def respond(run: str) -> Any:
     if told_to is None:
         return Completed(name="Relieved", message="No remedy was due while it stood by.")
     what = f"that a stand-by carries out {told_to}"
-    shown = beside(_show_at_work(client, flow_run.id, told_to), what, after=HEAD_START)
+    shown = beside(_show_at_work(client, flow_run, told_to), what, after=HEAD_START)
     try:
         ended = await carry_out(runtime(), told_to, str(flow_run.id))
     except Exception:
-        await _see_shown(client, flow_run.id, told_to, shown)
+        await _see_shown(client, flow_run, told_to, shown)
         raise
-    await _see_shown(client, flow_run.id, told_to, shown)
+    await _see_shown(client, flow_run, told_to, shown)
     return ended
 
 
-async def _see_shown(client: PrefectClient, flow_run_id: UUID, run_id: str, shown: asyncio.Task[bool]) -> None:
+async def _see_shown(client: PrefectClient, flow_run: FlowRun, run_id: str, shown: asyncio.Task[bool]) -> None:
     """Prefect must hear whose end it is before it hears of the end; it may have been away when it was told first."""
     await told()
     if not shown.cancelled() and shown.result():
         return
     try:
-        await take_on(client, flow_run_id, await _run_of(run_id))
+        await take_on(client, flow_run, await _run_of(run_id))
     except (*AWAY, ForewatchError) as error:
         _log().warning("that a stand-by carried out %s is not shown: %s", run_id, error)
 
@@ -94,8 +93,8 @@ async def get_ready() -> None:
     await asyncio.to_thread(rehearse_acting, (version, config), here.clock.now())
 
 
-async def _show_at_work(client: PrefectClient, flow_run_id: UUID, run_id: str) -> None:
-    await show_at_work(client, flow_run_id, await _run_of(run_id))
+async def _show_at_work(client: PrefectClient, flow_run: FlowRun, run_id: str) -> None:
+    await show_at_work(client, flow_run, await _run_of(run_id))
 
 
 async def _run_of(run_id: str) -> Run:
@@ -178,12 +177,12 @@ def _read(here: Runtime, run_id: str) -> Run:
 
 async def _publish(here: Runtime, run: Run) -> None:
     """The incident's story as an artifact of this flow run. Best effort: once closed it is published in any case."""
-    if run.incident_id is None:
+    if run.incident_id is None or FlowRunContext.get() is None:
         return
     try:
         await publish_story(here, run.incident_id)
     except (*AWAY, StoreError) as error:
-        _log().warning("the story of %s is not published now: %s", run.incident_id, error)
+        _log().warning("the story of %s is not published now: %s", run.incident_id, error or type(error).__name__)
 
 
 def _own_flow_run() -> tuple[PrefectClient, FlowRun]:
@@ -193,6 +192,6 @@ def _own_flow_run() -> tuple[PrefectClient, FlowRun]:
     return context.client, context.flow_run
 
 
-def _log() -> Logger:
+def _log() -> Logger | LoggerAdapter[Logger]:
     """Where it is read beside the flow run, if there is one."""
-    return get_run_logger() if FlowRunContext.get() is not None else log  # type: ignore[return-value]
+    return get_run_logger() if FlowRunContext.get() is not None else log

@@ -150,7 +150,7 @@ async def _publish(shift: str, duty: ShownDuty) -> None:
                 for key, rows in {shift: duty.rows(), **more}.items():
                     await acreate_table_artifact(table=rows, key=key, description=DESCRIPTIONS[key])
     except Exception as error:  # noqa: BLE001 - no trouble of a picture may become the watch's
-        log.warning("%s: the table was not published: %s", shift, error)
+        log.warning("%s: the table was not published: %s", shift, error or type(error).__name__)
 
 
 DESCRIPTIONS = {

@@ -90,7 +90,8 @@ def trouble(alert: Alert, incident_id: str, values: Mapping[str, Any], automatio
 
 
 def too(said: Content, services: int) -> Content:
-    """The content for who knows of the incident: `cache is down too: refused by 127.0.0.1:6391 (3 services now)`."""
+    """The content for receivers who know of the incident: `cache is down too: refused by 127.0.0.1:6391 (3 services
+    now)`."""
     title = str(said["title"])
     failure = headline_of(str(said["service"]), title)
     if failure in DOWN:
@@ -108,7 +109,7 @@ NOT_YOURS = "no longer yours"
 """How an alert ends for a receiver to whom no route leads any more."""
 BY_ITSELF = "recovered by itself"
 TOGETHER = 30.0
-"""Seconds within which what recovers is told of in one message."""
+"""Seconds within which recoveries share one message."""
 MOST_LINES = 5
 """Lines of a digest, and names in its title."""
 MOST_SHOWN = 100

@@ -120,7 +120,7 @@ async def _run(job: FlowJob, flow_run: FlowRun) -> int:
 
 async def respond_without_prefect(run_id: str, carrier: str) -> int:
     """Carry out a run while Prefect is away; returns the exit code. `carrier` names this process as its carrier, where
-    else the flow run's id does. Prefect is told of it once it is back, see `run_records.record_later`."""
+    else the flow run's id does. Prefect gets the record once it is back, see `run_records.record_later`."""
     here = runtime()
     note_flow_run(here.home, carrier)
     try:

@@ -63,7 +63,7 @@ class FlowRunState:
         flow_run = await client.read_flow_run(job.flow_run_id)
         if flow_run.name == STAND_BY and (run := await self._runtime.store.run(self._run, job.run_id)) is not None:
             # It ended before it could say whom it worked for.
-            await take_on(client, flow_run.id, run)
+            await take_on(client, flow_run, run)
         if code == 0 and not job.cancelled:
             return
         if flow_run.state is not None and flow_run.state.is_final() and not job.cancelled:
@@ -150,7 +150,7 @@ class FlowRunState:
     async def _crash(self, client: PrefectClient, flow_run: FlowRun, message: str) -> None:
         if (run := await self._runtime.store.run(self._over, flow_run.id)) is not None:
             # It could not tell Prefect how it ended; our store knows.
-            await take_on(client, flow_run.id, run)
+            await take_on(client, flow_run, run)
             state: State[Any] = final_state(run)
             message = state.message or message
             log.info("flow run %s: %s", flow_run.name, message)

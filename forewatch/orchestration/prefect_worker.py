@@ -48,7 +48,7 @@ class ForewatchWorker(BaseWorker[ForewatchJob, ForewatchVariables, ForewatchResu
         configuration: ForewatchJob,
         task_status: anyio.abc.TaskStatus[Any] | None = None,
     ) -> ForewatchResult:
-        """Run in a spare. `FlowRunState` reports crashes: it also knows of runs this worker did not start."""
+        """Run in a spare. Crashes are reported by `FlowRunState`, which also covers runs of an earlier worker."""
         job = await self.start_run(flow_run)
         if task_status is not None:
             task_status.started(job.child.pid)

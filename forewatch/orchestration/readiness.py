@@ -79,7 +79,8 @@ def judge(
         if part is None:
             problems.append(f"{name}: not reported yet")
         elif part.state != "ok":
-            problems.append(f"{name}: {part.reason}")
+            # Of the link the reason says it all.
+            problems.append(part.reason if name == "link" else f"{name}: {part.reason}")
         elif name == "worker" and abs(seconds(now - part.at)) > WORKER_WITHIN:
             problems.append(f"worker: {_silence('silent', seconds(now - part.at))}")
     return Readiness(tuple(standing), tuple(problems))

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import Flow
 from prefect.states import Cancelled, Completed, Failed, Pending, Running
 from prefect.tasks import Task
@@ -50,16 +50,17 @@ async def show_standing_by(client: PrefectClient, flow_run_id: UUID) -> None:
     await client.set_flow_run_state(flow_run_id, waiting, force=True)
 
 
-async def take_on(client: PrefectClient, flow_run_id: UUID, run: Run) -> None:
-    """Have the flow run of a stand-by look like that of the run it carries out now."""
-    await client.update_flow_run(flow_run_id, name=name_of(run), tags=tags_of(run), parameters=parameters_of(run))
+async def take_on(client: PrefectClient, flow_run: FlowRun, run: Run) -> None:
+    """Have the flow run of a stand-by look like that of the run it carries out now; it keeps the deployment's tags."""
+    tags = [*(tag for tag in flow_run.tags if tag != STAND_BY), *tags_of(run)]
+    await client.update_flow_run(flow_run.id, name=name_of(run), tags=tags, parameters=parameters_of(run))
 
 
-async def show_at_work(client: PrefectClient, flow_run_id: UUID, run: Run) -> None:
+async def show_at_work(client: PrefectClient, flow_run: FlowRun, run: Run) -> None:
     """The same, with its state: not once the flow run has ended, whose last word it would take."""
     at_work: State[Any] = Running(message=f"Told to carry out {run.id} while it stood by.")
-    await client.set_flow_run_state(flow_run_id, at_work, force=True)
-    await take_on(client, flow_run_id, run)
+    await client.set_flow_run_state(flow_run.id, at_work, force=True)
+    await take_on(client, flow_run, run)
 
 
 @asynccontextmanager
@@ -107,7 +108,7 @@ def final_state(run: Run) -> State[Any]:
     began = iso(run.started_at if run.started_at is not None else run.created_at)
     ended = iso(run.finished_at) if run.finished_at is not None else "unknown"
     times = f"Began {began}, ended {ended}; Prefect was away and has been told since."
-    message = f"{run.id} ({run.runbook}) {run.verified or run.state}: {run.outcome} {times}"
+    message = f"{run.id} ({run.runbook}) {run.verified or run.state}: {(run.outcome or '').rstrip('.')}. {times}"
     match run.state:
         case "done":
             return Completed(message=message)

@@ -258,7 +258,7 @@ class Worker:
     async def _tell_prefect(self, job: Job, code: int) -> None:
         ready = self._link.ready()
         if ready is None:
-            # Prefect is told of it when the link is back.
+            # Prefect hears it when the link is back.
             return
         try:
             async with asyncio.timeout(10):

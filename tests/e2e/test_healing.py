@@ -89,7 +89,7 @@ def test_everything_about_it_can_be_read_in_prefect_and_leads_there_and_back(
     respond = final(forewatch, run.flow_run_id)
     assert respond["name"] == f"respond {incident.id} healable"
     assert respond["state_type"] == "COMPLETED"
-    assert {incident.id, "healable", run.id} <= set(respond["tags"])
+    assert {incident.id, "healable", run.id, "forewatch"} <= set(respond["tags"])
     filter = {"flow_runs": {"parent_flow_run_id": {"any_": [respond["id"]]}}}
     [below] = wait_for("the runbook's own flow run", lambda: forewatch.prefect("POST", "/flow_runs/filter", filter))
     assert below["name"] == f"restart-service {run.id}"

@@ -23,7 +23,7 @@ TELLS_AFTER = wording.TOGETHER
 
 def expect_more(draft: Draft, incident: Incident, over: Alert, firing: list[Alert], *, calm: bool = False) -> None:
     """An alert is over and others of its incident fire: look at its service later, where it is well. One that flaps
-    puts off nobody else's good news, and is told of once it is `calm`."""
+    does not delay the recovery notice of the others; its own follows once it is `calm`."""
     flapping = not calm and flaps(draft.view.flap(over.fingerprint))
     if not flapping and all(other.service != over.service for other in firing):
         draft.order(CancelTimers(incident.id, "partly-over"))
@@ -98,7 +98,7 @@ def _post(draft: Draft, incident: Incident, notifier: str, said: wording.Content
 
 
 def tell_who_knew_it_alone(draft: Draft, incident: Incident, left: Alert, rest: list[Alert]) -> None:
-    """An alert has left an incident that goes on: to who knows of nothing else in it, it is over for now."""
+    """An alert has left an incident that goes on. Receivers who know of nothing else in it are told it is over."""
     known = {one.notifier for alert in rest for one in draft.view.named(alert.id)}
     for one in draft.view.named(left.id) if left.severity != "info" else ():
         if one.notifier not in known:

@@ -35,8 +35,8 @@ LOOKS_AGAIN = 900.0
 
 
 def suppressions(draft: Draft, alert: Alert) -> tuple[Suppression, ...]:
-    """Why nobody is told of the alert now, on any route; whether it flaps, which speaks against it only where somebody
-    was told so, is `flapping_of`."""
+    """Why nobody is notified of the alert now, on any route. Flapping is apart, see `flapping_of`: it counts only for
+    receivers who were told of it."""
     labels = labels_for_routing(alert)
     return (
         *_silenced(draft, labels),
@@ -82,8 +82,8 @@ def holds_automation(reasons: Sequence[Suppression]) -> Suppression | None:
 
 
 def held_back_from_acting(draft: Draft, alert: Alert) -> Refused | None:
-    """The reason to tell nobody for which no remedy may act either, in the moment of acting. What a failing dependency
-    asks of a remedy is judged there by itself: it counts also where nobody is told of it."""
+    """The reason to notify nobody that also keeps a remedy from acting. A failing dependency is judged elsewhere: it
+    counts for a remedy even where nobody is notified of it."""
     reasons = [reason for reason in suppressions(draft, alert) if reason.kind != "dependency"]
     found = holds_automation(reasons)
     return Refused(found.kind, found.text) if found is not None else None

@@ -36,7 +36,7 @@ BY_CALENDAR: tuple[SuppressionKind, ...] = ("mute_time_interval", "active_time_i
 
 
 class RouteExpectation(Model):
-    """Who is told of an alert with these labels."""
+    """Which notifiers an alert with these labels goes to."""
 
     labels: dict[str, str] = Field(min_length=1)
     notify: list[str]

@@ -29,6 +29,11 @@ def test_all_is_ready_when_every_shift_has_shown_life_lately():
     assert judged(shifts(beat_at=NOW - 9 * MICROSECONDS)).problems[0] == "check-health: no beat for 9 s"
 
 
+def test_a_worker_that_prefect_does_not_know_yet_is_said_once_and_plainly():
+    parts = [*PARTS[:2], Part("link", "down", "the worker has no link to Prefect", NOW, NOW)]
+    assert judge(shifts(), parts, Path("/"), NOW).problems == ("the worker has no link to Prefect",)
+
+
 def test_the_row_of_an_earlier_start_is_nobody_on_watch():
     before = dict.fromkeys(SHIFTS, (4, 7))
     assert judged(shifts(), before).standing == ()

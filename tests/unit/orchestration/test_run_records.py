@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 
 from forewatch.clock import MICROSECONDS
 from forewatch.orchestration import beside, run_records
-from forewatch.orchestration.run_records import final_state, own_flow_run, record_later
+from forewatch.orchestration.run_records import final_state, own_flow_run, record_later, take_on
 from forewatch.remedy.run import Run
 
 pytestmark = pytest.mark.unit
@@ -42,6 +42,9 @@ class Client:
     async def set_flow_run_state(self, id: UUID, state: State[Any], *, force: bool) -> None:
         self.told.append(("state", state.name, state.message))
 
+    async def update_flow_run(self, id: UUID, **asked: Any) -> None:
+        self.told.append(("updated", asked["name"], asked["tags"], asked["parameters"]))
+
     async def create_task_run(self, task: Any, flow_run_id: UUID, **asked: Any) -> Any:
         self.told.append(("task run", task.name, flow_run_id))
         return type("TaskRun", (), {"id": UUID(int=5)})
@@ -70,6 +73,7 @@ def test_how_a_run_ended_is_said_with_the_times_at_which_it_happened(fields: Any
     assert (state.type.value, state.name) == (type, name)
     assert "Began 2026-11-03T09:00:00.000Z, ended 2026-11-03T09:00:05.000Z" in str(state.message)
     assert "RUN-7 (restart-service)" in str(state.message)
+    assert "started it as pid 7. Began" in str(state.message)
 
 
 async def test_a_run_of_an_outage_gets_its_flow_run_afterwards_and_only_once() -> None:
@@ -81,6 +85,15 @@ async def test_a_run_of_an_outage_gets_its_flow_run_afterwards_and_only_once() -
     again = Client(final_state(a_run()))
     await record_later(again, uuid4(), a_run(), "key/1")  # type: ignore[arg-type]
     assert [told[0] for told in again.told] == ["made"]
+
+
+async def test_a_stand_by_takes_on_the_run_it_is_told_of_and_keeps_the_tags_of_its_deployment() -> None:
+    client = Client()
+    flow_run = FlowRun(id=UUID(int=3), flow_id=uuid4(), name="stand-by", tags=["stand-by", "flow", "forewatch"])
+    await take_on(client, flow_run, a_run())  # type: ignore[arg-type]
+    assert client.told == [
+        ("updated", "respond INC-2 db", ["flow", "forewatch", "INC-2", "db", "RUN-7"], {"run": "RUN-7"})
+    ]
 
 
 @pytest.fixture
