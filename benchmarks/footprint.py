@@ -123,6 +123,7 @@ def role_of(pid: int, command: str, known: dict[int, str], children: set[int], s
     if pid in children:
         return stood.get(pid, "spares and flow runs")
     if "forkserver" in command:
+        # Forked off the worker, whose command line it bears.
         return "forkserver"
     return "resource tracker" if "resource_tracker" in command else "other"
 

@@ -1,8 +1,8 @@
 """Children forked from a forkserver that has everything imported already, and a stock of them kept ready.
 
-The forkserver is one process with exactly one thread that has imported Prefect and our packages; a child
-forked from it is at its first line within milliseconds. It is never the worker itself that is forked: its event loop,
-connections and threads would not survive that.
+The forkserver (`forkserver.py`) is one process with exactly one thread that has imported Prefect and our packages; a
+child forked from it is at its first line within milliseconds. It is never the worker at work that is forked: its event
+loop, connections and threads would not survive that.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from forewatch.orchestration.forkserver import PRELOAD
+
 log = logging.getLogger("forewatch.spares")
 
-PRELOAD = ["forewatch.orchestration.preload"]
 READY_TIMEOUT = 60.0
 """Seconds for a child to say it is ready; the first one waits for the forkserver's imports."""
 EXIT_TIMEOUT = 2.0
@@ -99,7 +100,7 @@ class Spares:
         self.count = count
         self._target = target
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(PRELOAD)
+        self._context.set_forkserver_preload([PRELOAD])
         self._ready: deque[Child] = deque()
         self._children: set[Child] = set()
         self._refill: asyncio.Task[None] | None = None
@@ -147,8 +148,13 @@ class Spares:
             ours, theirs = multiprocessing.Pipe()
             process = self._context.Process(target=_run, args=(self._target, theirs), daemon=False)
             # Starting talks to the forkserver, whose first answer takes as long as its imports.
-            await asyncio.to_thread(process.start)
-            theirs.close()
+            try:
+                await asyncio.to_thread(process.start)
+            except EOFError as error:
+                ours.close()
+                raise ChildProcessError("the forkserver died while it was asked for a child") from error
+            finally:
+                theirs.close()
             child = Child(process, ours)
         self._children.add(child)
         child.exited.add_done_callback(lambda _: self._gone(child))

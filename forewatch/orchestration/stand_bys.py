@@ -1,6 +1,7 @@
 """Keeping a stand-by: a spare inside a running flow run of `respond`, waiting to be told of the next remedy.
 
-One takes the place of another as shifts do: after an hour, after it was told of a run, or died.
+One takes the place of another as shifts do: after an hour, after it was told of a run, or died. Where no remedy acts by
+itself nobody waits for one: it would be 55 MB for nothing.
 """
 
 from __future__ import annotations
@@ -35,11 +36,15 @@ Ready = Callable[[], tuple[PrefectClient, Mapping[str, Deployed]] | None]
 
 
 class StandBys:
-    """`ready()` gives the client and the deployments while Prefect answers, None while it does not."""
+    """`ready()` gives the client and the deployments while Prefect answers, None while it does not. `wanted()`: whether
+    a remedy may be due that is to begin at once."""
 
-    def __init__(self, launcher: Launcher, ready: Ready, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, launcher: Launcher, ready: Ready, wanted: Callable[[], bool], monotonic: Callable[[], float]
+    ) -> None:
         self._launcher = launcher
         self._ready = ready
+        self._wanted = wanted
         self._now = monotonic
         self._coming: Job | None = None
         self._standing: Job | None = None
@@ -96,7 +101,7 @@ class StandBys:
             return
         if self._standing is not None and now - self._stood < RELIEVED_AFTER:
             return
-        ready = None if self._closed else self._ready()
+        ready = self._ready() if self._wanted() and not self._closed else None
         if ready is not None and now >= self._not_before:
             await self._send(*ready)
 

@@ -52,6 +52,12 @@ LOGS_EVERY = 60.0
 LOG_LIMIT = 20 * 1024 * 1024
 REMARKS = 20
 """Lines about a configuration that come into force beside it."""
+WORKER = """\
+from forewatch.orchestration.forkserver import fork_forkserver
+fork_forkserver()
+from forewatch.orchestration.worker import main
+main()
+"""
 ROLES = ("worker", "serve", "server")
 STOP_SHIFTS = 4.0
 STOP_PART = 2.5
@@ -204,7 +210,7 @@ class Supervisor:
             "server": ["-m", "forewatch.orchestration.prefect_server", "server", "start", "--log-level", "WARNING"],
             # Not by `-m`: multiprocessing would import the worker's own module again in every child it forks, which
             # cost each of them 35 MB that it shares with nobody.
-            "worker": ["-c", "from forewatch.orchestration.worker import main; main()"],
+            "worker": ["-c", WORKER],
             "serve": ["-m", "forewatch.console.serve"],
         }
         for role, arguments in commands.items():

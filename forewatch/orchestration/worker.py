@@ -81,7 +81,9 @@ class Worker:
         self._spares = Spares(_in_stock(config.shifts.spares))
         self._launcher = Launcher(self._spares, self._guard, self._ended)
         self._link = PrefectLink(runtime, self._launcher, self._name)
-        self._stand_bys = StandBys(self._launcher, self._link.ready, runtime.clock.monotonic)
+        self._stand_bys = StandBys(
+            self._launcher, self._link.ready, self._a_remedy_acts_by_itself, runtime.clock.monotonic
+        )
         self._dispatcher = Dispatcher(
             runtime, self._launcher, self._name, self._link.ready, self._lag, self._stand_bys.take
         )
@@ -125,6 +127,10 @@ class Worker:
                 await asyncio.gather(*parts, return_exceptions=True)
         self._spares.close()
         return 1 if failed else 0
+
+    def _a_remedy_acts_by_itself(self) -> bool:
+        services = self._runtime.configuration.current()[1].services
+        return any(remedy.autonomy == "auto" for service in services for remedy in service.remedies)
 
     async def _watch_goes_on(self) -> bool:
         """Whether only this worker ends: then another follows, shifts stand on, runbooks end after their step."""

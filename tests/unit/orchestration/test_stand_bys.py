@@ -61,11 +61,12 @@ class Client:
 class World:
     def __init__(self) -> None:
         self.clock, self.client, self.launcher = FakeClock(), Client(), Launcher()
-        self.answers = True
+        self.answers = self.wanted = True
         deployed = {"respond": SimpleNamespace(id="d", entrypoint="flows.respond:respond")}
         self.stand_bys = StandBys(
             self.launcher,  # type: ignore[arg-type]
             lambda: (self.client, deployed) if self.answers else None,  # type: ignore[arg-type,return-value]
+            lambda: self.wanted,
             self.clock.monotonic,
         )
 
@@ -93,6 +94,13 @@ async def test_one_stands_by_under_a_name_that_says_so(world: World) -> None:
     assert (asked["name"], asked["tags"], asked["parameters"]) == ("stand-by", ["stand-by"], {"run": "stand-by"})
     assert await world.look(60.0) == 1
     assert job.child.told == []
+
+
+async def test_none_stands_by_where_no_remedy_acts_by_itself(world: World) -> None:
+    world.wanted = False
+    assert await world.look() == 0
+    world.wanted = True
+    assert await world.look() == 1
 
 
 async def test_none_is_told_of_a_run_before_it_stands(world: World) -> None:

@@ -1,0 +1,56 @@
+"""The process that all children are forked from: one thread, with Prefect and our packages imported.
+
+multiprocessing would start it as a fresh interpreter. Here it is forked off the worker before anything else happens in
+that: the two share the pages of what both have imported, some 60 MB, and the imports are made once, which puts the
+shifts on watch 1.4 s of CPU earlier. Should it die, multiprocessing starts a fresh one, as it always would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from multiprocessing import forkserver, resource_tracker, util
+
+PRELOAD = "forewatch.orchestration.preload"
+
+
+def fork_forkserver() -> None:
+    """Import what children need and fork the forkserver off this process.
+
+    It must be called first of all: with one thread, no event loop and nothing open but the standard streams.
+    """
+    import_module(PRELOAD)
+    forkserver.set_forkserver_preload([PRELOAD])
+    resource_tracker.ensure_running()
+    started_anew = util.spawnv_passfds
+    util.spawnv_passfds = _forked
+    try:
+        forkserver.ensure_running()
+    finally:
+        util.spawnv_passfds = started_anew
+
+
+def _forked(path: bytes, args: Sequence[object], passfds: Sequence[int]) -> int:
+    """In place of `spawnv_passfds`: `passfds` are the socket to listen at and the pipe whose end is the worker's."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        _close_all_but({0, 1, 2, *passfds})
+        listener, alive = passfds
+        forkserver.main(listener, alive, [])
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """Above all the worker's end of the pipe: with a copy of it here, its death would go unnoticed."""
+    for name in os.listdir("/dev/fd"):
+        if int(name) not in kept:
+            # The listing's own is closed already.
+            with contextlib.suppress(OSError):
+                os.close(int(name))
