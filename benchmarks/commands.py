@@ -36,7 +36,7 @@ NAME = "commands"
 SERVICES = 2000
 INCIDENTS = 50
 TRIALS = 5
-COMMANDS = (("--version",), ("status",), ("incidents", "list"), ("silences", "list"))
+COMMANDS = (("--version",), ("status",), ("incidents", "list"), ("silences", "list"), ("runbooks", "list"))
 START = "from forewatch.cli import main; main()"
 
 SERVICE = """\

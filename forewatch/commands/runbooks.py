@@ -20,6 +20,7 @@ from forewatch.incidents.events import RunRequested
 from forewatch.incidents.outcome import PutRun
 from forewatch.remedy.run import UNDER_WAY
 from forewatch.runs.automation import turn_automation
+from forewatch.runs.form_check import RunbookCheck
 from forewatch.runtime import Runtime
 from forewatch.store import runs
 from forewatch.units import format_duration
@@ -36,13 +37,13 @@ def register(app: typer.Typer) -> None:
     @group.command("list")
     def listing(home: HomeOption = None) -> None:
         """Every runbook, and the files that do not load."""
-        found = _discover(home)
+        about, problems = RunbookCheck().about(_folders(home))
         table(
             ("RUNBOOK", "WHAT IT DOES"),
-            ((runbook.name, runbook.description.partition("\n\n")[0]) for runbook in found.runbooks.values()),
+            ((name, description.partition("\n\n")[0]) for name, description in about.items()),
             "There are no runbooks.",
         )
-        for problem in found.problems:
+        for problem in problems:
             print(problem, file=sys.stderr)
 
     @group.command()
@@ -101,14 +102,16 @@ def register(app: typer.Typer) -> None:
 
 
 def _discover(home: Path | None) -> Any:
-    folders: Sequence[str] = ()
+    return registry.load("runbooks")(_folders(home))
+
+
+def _folders(home: Path | None) -> Sequence[str]:
     try:
         with opened(home) as runtime:
-            folders = runtime.configuration.current()[1].runbook_folders
+            return runtime.configuration.current()[1].runbook_folders
     except ForewatchError:
         # Without a started Forewatch there are still the runbooks that come with it.
-        folders = ()
-    return registry.load("runbooks")(folders)
+        return ()
 
 
 def _show(runbook: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from forewatch.config.crosscheck_remedies import Asked, Verdicts
 from forewatch.config.files import fingerprint_of
 from forewatch.config.runbook_names import files_of
+from forewatch.errors import RunbookError
 from forewatch.runs.form_process import WITH_PREFECT
 
 TIMEOUT = 30.0
@@ -46,7 +47,28 @@ class RunbookCheck:
             self._known = key, found
         return self._known[1]
 
+    def about(self, folders: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        """What each runbook does, by name, and what is wrong with files, one sentence each.
+
+        Raises RunbookError where they cannot be looked at.
+        """
+        question = json.dumps({"folders": list(folders), "asked": []})
+        answer = self._answer(question)
+        if isinstance(answer, dict) and answer["problems"]:
+            answer = self._answer(question, WITH_PREFECT)
+        if isinstance(answer, str):
+            raise RunbookError(answer)
+        return answer["about"], answer["problems"]
+
     def _ask(self, question: str, *options: str) -> Verdicts:
+        answer = self._answer(question, *options)
+        if isinstance(answer, str):
+            return Verdicts([], [], answer)
+        of = [[(tuple(way), what) for way, what in verdict] for verdict in answer["verdicts"]]
+        return Verdicts(of, answer["problems"])
+
+    def _answer(self, question: str, *options: str) -> dict[str, Any] | str:
+        """What the process says, or a sentence on why it says nothing."""
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "forewatch.runs.form_process", *options],
@@ -58,15 +80,14 @@ class RunbookCheck:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Verdicts([], [], f"the runbooks were not loaded within {TIMEOUT:.0f} s")
+            return f"the runbooks were not loaded within {TIMEOUT:.0f} s"
         except OSError as error:
-            return Verdicts([], [], f"no process could be started to load the runbooks: {error.strerror}")
+            return f"no process could be started to load the runbooks: {error.strerror}"
         if done.returncode != 0:
             last = done.stderr.strip().rpartition("\n")[2][:_LAST_WORDS]
-            return Verdicts([], [], f"loading the runbooks ended with exit code {done.returncode}: {last}")
+            return f"loading the runbooks ended with exit code {done.returncode}: {last}"
         answer: dict[str, Any] = json.loads(done.stdout)
-        of = [[(tuple(way), what) for way, what in verdict] for verdict in answer["verdicts"]]
-        return Verdicts(of, answer["problems"])
+        return answer
 
 
 def _digest(folders: Sequence[str]) -> str:

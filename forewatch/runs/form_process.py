@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from forewatch import registry
 from forewatch.config.runbook_names import files_of, names_in, packaged
 from forewatch.errors import RunbookError, StepFailed
-from forewatch.runs.form import Seconds, form_of, problems_at, with_common
+from forewatch.runs.form import Seconds, documented, form_of, problems_at, with_common
 
 AUTHORS_MODULE = "forewatch.runbook"
 WITH_PREFECT = "--with-prefect"
@@ -34,10 +34,12 @@ WITH_PREFECT = "--with-prefect"
 
 @dataclass
 class Forms:
-    """The form of each runbook, by name, and what is wrong with files that gave none, one sentence each."""
+    """Form and description of each runbook, by name, and what is wrong with files that gave none, one sentence each."""
 
     by_name: dict[str, type[BaseModel]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
+    """What each does, as its author wrote."""
 
 
 def main() -> None:
@@ -53,7 +55,7 @@ def main() -> None:
 
 def answer(forms: Forms, folders: Sequence[str], asked: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """`verdicts`: for each runbook and inputs that were asked about, where (below the remedy) and what is wrong.
-    `problems`: of files in general, those that were no answer to anything asked about.
+    `problems`: of files in general, those that were no answer to anything asked about. `about`: what each runbook does.
     """
     left = list(forms.problems)
     verdicts: list[list[tuple[list[str | int], str]]] = []
@@ -66,7 +68,7 @@ def answer(forms: Forms, folders: Sequence[str], asked: Iterable[tuple[str, Mapp
         left = [problem for problem in left if problem not in why]
         said = f"this runbook does not load: {'; '.join(why)}" if why else "no file declares this runbook"
         verdicts.append([(["runbook"], said)])
-    return {"verdicts": verdicts, "problems": left}
+    return {"verdicts": verdicts, "problems": left, "about": forms.about}
 
 
 def _why_missing(name: str, folders: Sequence[str], problems: Sequence[str]) -> list[str]:
@@ -78,14 +80,19 @@ def _why_missing(name: str, folders: Sequence[str], problems: Sequence[str]) -> 
 
 def as_the_worker_does(folders: Sequence[str]) -> Forms:
     found = registry.load("runbooks")(folders)
-    return Forms({name: runbook.form for name, runbook in found.runbooks.items()}, found.problems)
+    runbooks = found.runbooks.items()
+    return Forms(
+        {name: runbook.form for name, runbook in runbooks},
+        found.problems,
+        {name: runbook.description for name, runbook in runbooks},
+    )
 
 
 def light(folders: Sequence[str]) -> Forms:
     """Without Prefect, unless a file imports it itself. In this process `forewatch.runbook` is the stand-in's then."""
     found = Forms()
-    declared: list[tuple[str, type[BaseModel]]] = []
-    sys.modules[AUTHORS_MODULE] = stand_in(lambda name, form: declared.append((name, form)))
+    declared: list[tuple[str, type[BaseModel], str]] = []
+    sys.modules[AUTHORS_MODULE] = stand_in(lambda *made: declared.append(made))
     for number, path in enumerate(path for folder in (*packaged(), *map(Path, folders)) for path in files_of(folder)):
         declared.clear()
         try:
@@ -95,14 +102,16 @@ def light(folders: Sequence[str]) -> Forms:
             continue
         if not declared:
             found.problems.append(f"{path}: has no runbook")
-        for name, form in declared:
-            if found.by_name.setdefault(name, form) is not form:
+        for name, form, description in declared:
+            if found.by_name.setdefault(name, form) is form:
+                found.about[name] = description
+            else:
                 found.problems.append(f"{path}: {name} is the name of another runbook already")
     found.problems += [f"{folder}: is not a folder" for folder in folders if not Path(folder).is_dir()]
     return found
 
 
-def stand_in(declare: Callable[[str, type[BaseModel]], None]) -> ModuleType:
+def stand_in(declare: Callable[[str, type[BaseModel], str], None]) -> ModuleType:
     """What a runbook's author imports, with decorators that only look at signatures."""
 
     def runbook(*, title: str, timeout: float = 600.0) -> Callable[[Any], Any]:
@@ -110,7 +119,8 @@ def stand_in(declare: Callable[[str, type[BaseModel]], None]) -> ModuleType:
             name = fn.__name__.replace("_", "-")
             if not inspect.iscoroutinefunction(fn):
                 raise RunbookError(f"runbook {name} must be an async function")
-            declare(name, form_of(name, with_common(inspect.signature(fn, eval_str=True))))
+            description, _ = documented(inspect.getdoc(fn) or title)
+            declare(name, form_of(name, with_common(inspect.signature(fn, eval_str=True))), description)
             return fn
 
         return decorate

@@ -46,7 +46,7 @@ def own(folder: Path, **files: str) -> list[str]:
 
 
 def test_the_stand_in_has_what_an_author_imports():
-    names = {name for name in vars(stand_in(lambda name, form: None)) if not name.startswith("__")}
+    names = {name for name in vars(stand_in(lambda name, form, description: None)) if not name.startswith("__")}
     assert names == set(forewatch.runbook.__all__)
 
 
@@ -88,6 +88,19 @@ def test_the_forms_are_those_the_worker_has(tmp_path):
     )
     shown = json.loads(done.stdout.splitlines()[-1])
     assert shown == {name: form.model_json_schema() for name, form in real.by_name.items()}
+
+
+def test_what_they_do_is_told_as_the_worker_has_it_and_without_prefect(tmp_path):
+    folders = own(tmp_path, free_disk_space=FREE)
+    assert RunbookCheck().about(folders) == (as_the_worker_does(folders).about, [])
+    assert RunbookCheck().about(folders)[0]["free-disk-space"] == "Free disk space."
+
+
+def test_files_that_look_broken_are_told_of_as_the_worker_has_them(tmp_path):
+    folders = own(tmp_path, free_disk_space=FREE, other="def broken(:\n")
+    about, [problem] = RunbookCheck().about(folders)
+    assert "free-disk-space" in about
+    assert problem.startswith(f"{tmp_path}/other.py:1: ")
 
 
 def test_a_runbook_that_does_not_load_is_told_with_file_and_line_where_it_is_needed(tmp_path):
