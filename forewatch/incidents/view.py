@@ -54,7 +54,7 @@ class View(Protocol):
         with that service."""
 
     def names_lately(self, source: str, since: int) -> int:
-        """How many open incidents of alerts without a service a source has opened at `since` or later."""
+        """How many names of a source's alerts without a service have opened an incident at `since` or later."""
 
     def fires_in(self, incident_id: str, service: str) -> bool:
         """Whether an alert of a service fires in an incident."""

@@ -238,12 +238,24 @@ def trying(runbook: object, run_id: str | None) -> str:
     return f"{runbook} is trying to fix it ({run_id})."
 
 
-def released(page: Mapping[str, Any], because: str, run_id: str | None) -> Content:
-    """The content of a page held for a run that goes out after all: it says why, in place of what was waited for."""
+def released(page: Mapping[str, Any], because: str, run_id: str | None, echoes: Sequence[str] = ()) -> Content:
+    """The content of a page held for a run that goes out after all: it says why, in place of what was waited for, and
+    which services (`echoes`) fail because this one does and are not told of by themselves."""
     if not because:
         return dict(page)
     text = str(page.get("text", "")).replace(trying(page.get("runbook"), run_id), "").strip()
-    return {**page, "text": joined(text, because), "reason": because}
+    return {**page, "text": joined(text, because, _fail_too(echoes)), "reason": because}
+
+
+def _fail_too(services: Sequence[str]) -> str:
+    """`app and website, which depend on it, fail too`."""
+    if not services:
+        return ""
+    if len(services) > MOST_LINES:
+        return f"{len(services):,} services that depend on it fail too"
+    if len(services) == 1:
+        return f"{services[0]}, which depends on it, fails too"
+    return f"{_list_of(services)}, which depend on it, fail too"
 
 
 def over(
@@ -320,8 +332,13 @@ def _so_are(services: Sequence[str]) -> str:
         return ""
     if len(services) > MOST_LINES:
         return f", and so are {len(services):,} more services"
-    *first, last = services
-    return f", and so {'are' if first else 'is'} {' and '.join(filter(None, (', '.join(first), last)))}"
+    return f", and so {'is' if len(services) == 1 else 'are'} {_list_of(services)}"
+
+
+def _list_of(names: Sequence[str]) -> str:
+    """`app, db and website`."""
+    *first, last = names
+    return " and ".join(filter(None, (", ".join(first), last)))
 
 
 def severity_of(severity: str) -> Severity:

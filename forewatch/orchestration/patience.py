@@ -1,4 +1,5 @@
-"""How long a living process may be silent before it counts as hung: one rule for stand-ins, reliefs and silent runs.
+"""How long a living process may be silent before it counts as hung: one rule for stand-ins and silent runs, whose
+longest a relief waits.
 
 A machine under load is slow, and so is everything on it, the onlooker included: the patience grows with the onlooker's
 own lag. Pure; time is a parameter.

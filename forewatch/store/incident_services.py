@@ -68,11 +68,14 @@ _ENDED = (
     .where(incident_services.c.incident_id == bindparam("of"), incident_services.c.service == bindparam("which"))
     .values(ended_at=bindparam("at"))
 )
-_NAMES_LATELY = select(func.count(distinct(incidents.c.id))).where(
-    incidents.c.opened_at >= bindparam("since"),
-    text("incidents.status <> 'resolved'"),
-    incidents.c.group_key.like("%:{alertname=%"),
-    exists().where(alerts.c.incident_id == incidents.c.id, alerts.c.source == bindparam("source")),
+_NAMES_LATELY = (
+    select(func.count(distinct(alerts.c.labels["alertname"].as_string())))
+    .select_from(incidents.join(alerts, alerts.c.incident_id == incidents.c.id))
+    .where(
+        incidents.c.opened_at >= bindparam("since"),
+        incidents.c.group_key.like("%:{alertname=%"),
+        alerts.c.source == bindparam("source"),
+    )
 )
 _SERVICES_IN = select(func.count(distinct(alerts.c.service))).where(
     alerts.c.incident_id == bindparam("of"), alerts.c.status == "firing"
@@ -122,7 +125,7 @@ def linked(conn: Connection, services: Collection[str], since: int) -> list[tupl
 
 
 def names_lately(conn: Connection, source: str, since: int) -> int:
-    """Open incidents of alerts without a service that `source` opened at `since` or later."""
+    """How many names of a source's alerts without a service have opened an incident at `since` or later."""
     return int(conn.execute(_NAMES_LATELY, {"source": source, "since": since}).scalar_one())
 
 

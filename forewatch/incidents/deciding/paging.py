@@ -17,6 +17,8 @@ from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter, MergeHeld, Notify, Unname
 from forewatch.remedy.run import UNDER_WAY, Run
 
+MOST_ECHOES = 100
+"""Alerts withheld by one cause that are looked at for its page."""
 STORM_PAGES_EVERY = 60.0
 """Seconds between two pages of an acknowledged storm of alerts that name no service."""
 
@@ -158,7 +160,8 @@ def release(
         held = [notice for notice in held if notice.run_id not in at_work]
     for notice in held:
         of = (moved or {}).get(str(notice.alert_id), incident.id)
-        said = {**wording.released(notice.content, because, notice.run_id), "incident_id": of}
+        said = wording.released(notice.content, because, notice.run_id, _echoes(draft, notice.content.get("named", ())))
+        said = {**said, "incident_id": of}
         release_one(draft, notice, said, incident_id=of)
     if held:
         ids = ", ".join(notice.id for notice in held)
@@ -166,6 +169,18 @@ def release(
         draft.because("pages-released", text, *(notice.id for notice in held), incident.id, *subjects)
         draft.log(incident.id, "page", text)
     return [notice.notifier for notice in held]
+
+
+def _echoes(draft: Draft, named: Collection[str]) -> list[str]:
+    """Services of alerts that are withheld because those named fail: whoever is woken sees how far it goes."""
+    found = {
+        alert.service
+        for cause in named
+        for echo in draft.view.withheld_by(cause)[:MOST_ECHOES]
+        if any(reason.kind == "dependency" for one in draft.view.withheld(echo) for reason in one.reasons)
+        and (alert := draft.alert_now(echo)) is not None
+    }
+    return sorted(found)
 
 
 def tell_of_failure(draft: Draft, incident: Incident, run: Run, what: str, *, released: Collection[str] = ()) -> None:

@@ -149,13 +149,10 @@ class MemoryView:
     def names_lately(self, source, since):
         return len(
             {
-                incident.id
+                alert.name
                 for incident in self.incidents.values()
                 for alert in self.alerts_of(incident.id)
-                if incident.open
-                and ":{alertname=" in incident.group_key
-                and incident.opened_at >= since
-                and alert.source == source
+                if ":{alertname=" in incident.group_key and incident.opened_at >= since and alert.source == source
             }
         )
 

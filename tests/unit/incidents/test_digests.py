@@ -3,7 +3,7 @@
 import pytest
 from memory_view import World
 
-from forewatch.incidents.events import AlertRaised
+from forewatch.incidents.events import AlertCleared, AlertRaised
 
 pytestmark = pytest.mark.unit
 
@@ -22,7 +22,7 @@ def last(world):
     return list(world.view.outbox.values())[-1]
 
 
-def test_two_thousand_services_down_are_one_page_at_once_then_growing_updates_and_one_recovery_notice():
+def test_hundreds_of_services_down_are_one_page_at_once_then_a_few_digests_and_one_recovery_notice():
     world = world_of(300)
     for n in range(300):
         world.fails(service=f"svc{n}")
@@ -129,6 +129,27 @@ def test_from_the_tenth_name_on_strangers_of_one_source_are_one_storm(names, inc
     if names > 10:
         storm = list(world.view.incidents.values())[-1]
         assert storm.title == "Storm of alerts without a service from prometheus"
+
+
+def test_names_that_came_and_went_count_for_a_storm_too():
+    world = world_of(0)
+    for n in range(15):
+        labels = {"alertname": f"Odd{n}", "severity": "critical"}
+        world.decide(AlertRaised(labels, {}, world.now, sender="prometheus"))
+        if n < 9:
+            world.wait(1)
+            world.decide(AlertCleared(labels, world.now, sender="prometheus"))
+    assert len(world.view.incidents) == 10
+
+
+def test_one_name_that_comes_again_and_again_is_no_storm():
+    world = world_of(0)
+    for _ in range(15):
+        strangers(world, [1])
+        world.ack(list(world.view.incidents)[-1])
+        labels = {"alertname": "Odd1", "severity": "critical"}
+        world.decide(AlertCleared(labels, world.now, sender="prometheus"))
+    assert not any("Storm" in incident.title for incident in world.view.incidents.values())
 
 
 def test_what_ends_as_a_digest_leaves_is_not_shown_as_firing_in_it():

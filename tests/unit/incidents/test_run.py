@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 from memory_view import World, shop
+from test_looking_before_acting import service, stack
 
 from forewatch.clock import micros
 from forewatch.errors import ActionRefused, NotFound
@@ -283,3 +284,35 @@ class TestRequestedByAPerson:
     def test_an_unknown_incident_is_not_found(self):
         with pytest.raises(NotFound, match="INC-9"):
             World().request(incident_id="INC-9")
+
+
+class TestWhatFailsWithIt:
+    """db is held for its remedy; what depends on db is not told of by itself."""
+
+    def not_healed(self, *echoes):
+        depending = [service(name, "db", remedies=[]) for name in echoes]
+        world = World(stack(service("db"), *depending))
+        world.fails(service="db")
+        world.starting()
+        for name in echoes:
+            world.wait(1)
+            world.fails(service=name)
+        world.failed(reason="its command failed")
+        world.wait(6)
+        return [page.content["text"] for page in world.view.outbox.values() if page.kind == "page"]
+
+    def test_the_page_that_goes_out_after_all_says_so(self):
+        [text] = self.not_healed("app")
+        assert "app, which depends on it, fails too." in text
+
+    def test_several_are_listed(self):
+        [text] = self.not_healed("app", "web")
+        assert "app and web, which depend on it, fail too." in text
+
+    def test_many_are_counted(self):
+        [text] = self.not_healed(*(f"app{n}" for n in range(7)))
+        assert "7 services that depend on it fail too." in text
+
+    def test_nothing_is_said_where_nothing_does(self):
+        [text] = self.not_healed()
+        assert "depend" not in text
