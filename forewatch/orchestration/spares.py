@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+import psutil
+
 from forewatch.orchestration.forkserver import PRELOAD
 
 log = logging.getLogger("forewatch.spares")
@@ -70,6 +72,14 @@ class Child:
     @property
     def alive(self) -> bool:
         return not self._pipe.closed
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal has stopped it (`kill -STOP`): it takes commands and does nothing."""
+        try:
+            return psutil.Process(self.pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+        except psutil.Error:
+            return False
 
     def send(self, *message: Any) -> bool:
         """Give the child a command. False where it is gone."""
@@ -124,7 +134,9 @@ class Spares:
         """A child that is ready for a command. Raises TimeoutError or ChildProcessError if none can be had."""
         while self._ready:
             child = self._ready.popleft()
-            if child.alive:
+            if child.alive and child.stopped:
+                child.kill()
+            elif child.alive:
                 break
         else:
             child = await self._fork()

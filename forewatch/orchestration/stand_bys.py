@@ -63,7 +63,12 @@ class StandBys:
         """Have the stand-by carry out a run. False where none stands."""
         job, self._standing = self._standing, None
         # One that is cancelled does nothing any more, though its engine may live on for a while.
-        if job is None or job.cancelled or not job.child.send("respond", run_id):
+        if job is None or job.cancelled:
+            return False
+        if job.child.stopped:
+            job.child.kill()
+            return False
+        if not job.child.send("respond", run_id):
             return False
         job.run_id = run_id
         self._not_before = self._now() + REFILL_DELAY

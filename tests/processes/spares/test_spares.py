@@ -69,6 +69,17 @@ async def test_a_spare_that_dies_in_stock_is_replaced(spares: Spares) -> None:
             await asyncio.sleep(0.02)
 
 
+async def test_a_spare_that_a_signal_has_stopped_is_not_handed_out(spares: Spares) -> None:
+    async with asyncio.timeout(30):
+        while not spares.ready:
+            await asyncio.sleep(0.02)
+    before = spares.children[0]
+    os.kill(before.pid, signal.SIGSTOP)
+    assert (await spares.take()).pid != before.pid
+    async with asyncio.timeout(3):
+        assert await before.exited == -signal.SIGKILL
+
+
 async def test_a_kill_is_seen_within_moments(spares: Spares) -> None:
     child = await spares.take()
     child.send("sleep")

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.unit
 class Child:
     def __init__(self) -> None:
         self.alive = True
+        self.stopped = False
         self.told: list[tuple[Any, ...]] = []
 
     def send(self, *message: Any) -> bool:
@@ -118,6 +119,14 @@ async def test_one_that_was_told_of_a_run_is_replaced_once_the_remedy_has_had_th
     assert not world.stand_bys.take("RUN-2")
     assert await world.look(REFILL_DELAY / 2) == 1
     assert await world.look(REFILL_DELAY / 2) == 2
+
+
+async def test_one_that_a_signal_has_stopped_is_ended_and_not_told_of_a_run(world: World) -> None:
+    job = await world.one_stands()
+    job.child.stopped = True
+    assert not world.stand_bys.take("RUN-1")
+    assert (job.child.alive, job.child.told, job.run_id) == (False, [], None)
+    assert await world.look(REFILL_DELAY) == 2
 
 
 async def test_one_that_died_is_not_told_of_a_run_and_is_replaced(world: World) -> None:
