@@ -256,8 +256,12 @@ async def deliver_directly(
 
 async def send_test(config: Config, name: str, home: Home | None = None) -> Receipt:
     """Send a test by one notifier, without a fallback. Raises NotFound for an unknown one, DeliveryFailed with why."""
-    now = SystemClock().now()
-    notification = Notification(
+    return await send_alone(a_test(name, SystemClock().now()), config, home or Home.from_env())
+
+
+def a_test(name: str, now: int) -> Notification:
+    """What a notifier is tested with."""
+    return Notification(
         id=f"NT-test-{now}",
         incident_id=None,
         alert_id=None,
@@ -270,7 +274,6 @@ async def send_test(config: Config, name: str, home: Home | None = None) -> Rece
         content={"title": f"Test of {name}", "text": "Forewatch can reach you here. Nothing is wrong."},
         created_at=now,
     )
-    return await send_alone(notification, config, home or Home.from_env())
 
 
 async def send_alone(notification: Notification, config: Config, home: Home) -> Receipt:

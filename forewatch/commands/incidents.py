@@ -91,7 +91,7 @@ def register(app: typer.Typer) -> None:
 
     @group.command()
     def ack(incident: IncidentArgument, home: HomeOption = None) -> None:
-        """Acknowledge an incident; NT-n acknowledges everything in a digest."""
+        """Acknowledge an incident; NT-n acknowledges everything a digest or a notice of a group told."""
         from forewatch.incidents.outcome import PutIncident
 
         outcome = _decide(home, lambda now: Acknowledged(incident, person(), now))

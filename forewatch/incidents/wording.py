@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from forewatch.alerting.alert import SEVERITIES, Alert, Severity, worst
-from forewatch.alerting.failures import DOWN, PAST, Failure, headline_of
+from forewatch.alerting.failures import DOWN, PAST, headline_of
 from forewatch.clock import iso, seconds
 from forewatch.incidents.incident import Incident
 from forewatch.incidents.outcome import Letter
@@ -34,6 +34,12 @@ def joined(*texts: str) -> str:
 def summary(alert: Alert) -> str:
     """What is wrong, in a line: the alert's own summary, else its name and service."""
     return alert.annotations.get("summary") or f"{alert.name or 'an alert without a name'} on {alert.service}"
+
+
+def summaries(alerts: Sequence[Alert]) -> str:
+    """What is wrong, of the first of several alerts, and how many more there are."""
+    more = f" and {len(alerts) - MOST_LINES:,} more" if len(alerts) > MOST_LINES else ""
+    return "; ".join(map(summary, alerts[:MOST_LINES])) + more
 
 
 def named(alert: Alert) -> str:
@@ -116,6 +122,8 @@ MOST_SHOWN = 100
 """Alerts a notice of a group shows; how many more there are it says."""
 MOST_SAID = 10
 """Alerts its text speaks of."""
+_SENT_FOR = {"new alerts added": "New alerts added.", "repeat interval elapsed": "Still firing, so it is sent again."}
+"""What is said of the reasons of a notice that its title does not tell."""
 
 
 def of_group(
@@ -129,14 +137,19 @@ def of_group(
     alerts = [*firing, *resolved]
     shown = alerts[:MOST_SHOWN]
     services = {alert.service for alert in alerts}
+    incidents = list(dict.fromkeys(alert.incident_id for alert in alerts))
     classifications = {alert.classification for alert in alerts}
     shared = common(alert.labels for alert in alerts)
+    endings = {alert.ended or RESOLVED for alert in resolved}
     return {
         "title": _group_title(labels, firing, resolved),
         "text": _group_text(reason, firing, resolved),
         "severity": worst([alert.severity for alert in firing or resolved]),
         "service": next(iter(services)) if len(services) == 1 else None,
-        "incident_id": next(iter({alert.incident_id for alert in alerts})) if _one_incident(alerts) else None,
+        "incident_id": incidents[0] if len(incidents) == 1 else None,
+        "incidents": [one for one in incidents if one is not None],
+        "since": iso(firing[0].starts_at) if len(alerts) == len(firing) == 1 else None,
+        "ended": None if firing else endings.pop() if len(endings) == 1 else "over",
         "alert": {
             "labels": shared,
             "annotations": {},
@@ -155,34 +168,51 @@ def of_group(
 
 
 def _group_title(labels: Mapping[str, str], firing: Sequence[Alert], resolved: Sequence[Alert]) -> str:
-    """`2 alerts fire, 1 is resolved: HighLatency (service shop)`; of one alone its own headline."""
+    """`2 alerts fire, 1 is resolved: HighLatency (service shop)`; of one alone its own headline, or its recovery."""
     alerts = [*firing, *resolved]
     if len(alerts) == 1:
-        return summary(alerts[0])
+        return summary(firing[0]) if firing else _end_of(resolved[0])
     names = list(dict.fromkeys(alert.name or "without a name" for alert in alerts))
     what = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     where = ", ".join(f"{name} {value}" for name, value in sorted(labels.items()) if name != "alertname")
+    over = "over" if any(alert.ended for alert in resolved) else "resolved"
     if not firing:
-        counted = f"{len(resolved)} alerts are resolved"
+        counted = f"{len(resolved)} alerts are {over}"
     else:
         counted = "1 alert fires" if len(firing) == 1 else f"{len(firing)} alerts fire"
         if resolved:
-            counted += f", {len(resolved)} {'is' if len(resolved) == 1 else 'are'} resolved"
+            counted += f", {len(resolved)} {'is' if len(resolved) == 1 else 'are'} {over}"
     return f"{counted}: {what}{f' ({where})' if where else ''}"
 
 
 def _group_text(reason: str, firing: Sequence[Alert], resolved: Sequence[Alert]) -> str:
-    """Why it is told, then a line for each of the first alerts, the worst and newest before others."""
+    """Why it is told, where its title does not say so, then a line for each of the first alerts, the worst and newest
+    before others. Of one alone the title says what it is."""
+    why = _SENT_FOR.get(reason, "")
     newest = sorted(firing, key=lambda alert: (-SEVERITIES.index(alert.severity), -alert.starts_at))
     alerts = [*newest, *resolved]
-    lines = [sentence(reason[:1].upper() + reason[1:])]
-    for alert in alerts[:MOST_SAID]:
-        where = f" of {alert.incident_id}" if alert.incident_id is not None else ""
-        stands = f"resolved {iso(alert.ends_at)}" if alert.ends_at is not None else f"since {iso(alert.starts_at)}"
-        lines.append(f"{alert.severity} {named(alert)}{where}: {summary(alert)}, {stands}")
+    if len(alerts) == 1:
+        return joined(why, alerts[0].annotations.get("description", "") if firing else "")
+    lines = [why] if why else []
+    lines += [_group_line(alert) for alert in alerts[:MOST_SAID]]
     if len(alerts) > MOST_SAID:
-        lines.append(f"and {len(alerts) - MOST_SAID} more")
+        lines.append(f"and {len(alerts) - MOST_SAID:,} more")
     return "\n".join(lines)
+
+
+def _group_line(alert: Alert) -> str:
+    """`CRITICAL web-2 is down (INC-2, since 16:49:01 UTC)`, `RESOLVED web-2 is back after 1m (INC-2)`."""
+    fires = alert.status == "firing"
+    word = alert.severity.upper() if fires else "ENDED" if alert.ended else "RESOLVED"
+    aside = ", ".join(filter(None, [alert.incident_id, f"since {iso(alert.starts_at)[11:19]} UTC" if fires else ""]))
+    return f"{word} {summary(alert) if fires else _end_of(alert)}" + (f" ({aside})" if aside else "")
+
+
+def _end_of(alert: Alert) -> str:
+    """The end of one alert of a group."""
+    if alert.ended:
+        return f"{summary(alert)}: {alert.ended}"
+    return _recovery(alert.service, summary(alert), span(alert.starts_at, alert.ends_at or alert.starts_at))
 
 
 def shown_alert(alert: Alert) -> dict[str, Any]:
@@ -210,10 +240,6 @@ def common(many: Iterable[Mapping[str, str]]) -> dict[str, str]:
     for one in many:
         shared = dict(one) if shared is None else {key: it for key, it in shared.items() if one.get(key) == it}
     return shared or {}
-
-
-def _one_incident(alerts: Sequence[Alert]) -> bool:
-    return len({alert.incident_id for alert in alerts}) == 1
 
 
 def of_incident(
@@ -264,15 +290,14 @@ def over(
     """The end of an incident. `how`: who or what ended it, as a clause; `ended`: `resolved`, or in which way it is over
     though what raised it did not say so; `lasted`: how long its service was in trouble; `others`: services that were
     in trouble with it; `unwatched`: alerts that ended with it only because nobody looks any more."""
-    if ended != RESOLVED:
-        named = incident.title.startswith(f"{incident.service} ")
-        title = f"{incident.service if named else incident.title}: {ended}"
-    elif (failure := headline_of(incident.service, incident.title)) is not None:
-        title = f"{incident.service} {_back(failure)} after {lasted}{_so_are(others)}"
-    else:
-        title = f"{incident.title}: over after {lasted}"
-    said = of_incident(incident, title if how == BY_ITSELF or ended != RESOLVED else f"{title}: {how}", how)
     text = " ".join(sentence(f"{summary(alert)}: {alert.ended}") for alert in unwatched[:MOST_LINES])
+    if ended != RESOLVED:
+        title = f"{incident.title}: {ended}"
+        if incident.title.startswith(f"{incident.service} "):
+            title, text = f"{incident.service}: {ended}", sentence(f"Last known: {incident.title}")
+    else:
+        title = _recovery(incident.service, incident.title, lasted, others)
+    said = of_incident(incident, title if how == BY_ITSELF or ended != RESOLVED else f"{title}: {how}", how)
     return {**said, "text": text, "ended": ended}
 
 
@@ -280,9 +305,7 @@ def partly_over(
     incident: Incident, service: str, title: str, lasted: str, others: Sequence[str], *, update: bool
 ) -> Content:
     """Some services of an incident are well again, and it goes on."""
-    failure = headline_of(service, title)
-    headline = f"{title}: over" if failure is None else f"{service} {_back(failure)}"
-    return _part_of(incident, service, f"{headline} after {lasted}{_so_are(others)}", RESOLVED, update=update)
+    return _part_of(incident, service, _recovery(service, title, lasted, others), RESOLVED, update=update)
 
 
 def unwatched(incident: Incident, alert: Alert, *, update: bool) -> Content:
@@ -297,8 +320,14 @@ def _part_of(incident: Incident, service: str, title: str, ended: str, *, update
     return {**of_incident(incident, title, ""), **about} | ({} if update else {"ended": ended})
 
 
-def _back(failure: Failure) -> str:
-    return "is back" if failure in DOWN else "is back to normal"
+def _recovery(service: str, title: str, lasted: str, others: Sequence[str] = ()) -> str:
+    """`db is back after 12s, and so are app and website`; of trouble that no check has found what was said of it."""
+    failure = headline_of(service, title)
+    if failure is None:
+        headline = f"{title}: over"
+    else:
+        headline = f"{service} {'is back' if failure in DOWN else 'is back to normal'}"
+    return f"{headline} after {lasted}{_so_are(others)}"
 
 
 def brought_up_to_date(page: Content, alert: Alert, services: int) -> Content:

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from forewatch.alerting.notification import Notification
 from forewatch.clock import SystemClock, seconds
@@ -21,6 +22,7 @@ from forewatch.config.loader import parse
 from forewatch.config.models import Config
 from forewatch.errors import ConfigError, ForewatchError, StoreUnavailable
 from forewatch.home import Home
+from forewatch.incidents import wording
 from forewatch.registry import load
 from forewatch.store import backup
 from forewatch.store.engine import path_of
@@ -107,8 +109,6 @@ async def _tell(home: Home, config: Config, file: File, wrong: str, how: str, sa
 async def _send(home: Home, config: Config, name: str, id: str, file: File, wrong: str, how: str) -> str:
     """Tell one notifier; why it did not take it, empty where it did."""
     now = SystemClock().now()
-    title = f"Forewatch does not start: {path_of(home, file).name} is damaged"
-    labels = {"alertname": "StoreDamaged", "service": "forewatch", "severity": "critical"}
     notification = Notification(
         id=id,
         incident_id=None,
@@ -119,14 +119,7 @@ async def _send(home: Home, config: Config, name: str, id: str, file: File, wron
         notifier=name,
         state="claimed",
         not_before=now,
-        content={
-            "title": title,
-            "text": f"{title}. Nothing is watched and nobody is paged until it is restored. {wrong}. {how}",
-            "severity": "critical",
-            "service": "forewatch",
-            "alert": {"labels": labels, "annotations": {"summary": title, "description": how}},
-            "reason": wrong,
-        },
+        content=content_of(path_of(home, file).name, wrong, how),
         created_at=now,
     )
     trouble = ""
@@ -142,6 +135,20 @@ async def _send(home: Home, config: Config, name: str, id: str, file: File, wron
         else:
             return ""
     return trouble
+
+
+def content_of(name: str, wrong: str, how: str) -> dict[str, Any]:
+    """What people are told of a damaged file: what that means, what is wrong with it, how to restore it."""
+    title = f"Forewatch does not start: {name} is damaged"
+    labels = {"alertname": "StoreDamaged", "service": "forewatch", "severity": "critical"}
+    return {
+        "title": title,
+        "text": wording.joined("Nothing is watched and nobody is paged until it is restored", wrong, how),
+        "severity": "critical",
+        "service": "forewatch",
+        "alert": {"labels": labels, "annotations": {"summary": title, "description": how}},
+        "reason": wrong,
+    }
 
 
 def _read(home: Home) -> _Told | None:

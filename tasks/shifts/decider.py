@@ -17,9 +17,11 @@ from typing import Any
 from forewatch.alerting.fingerprint import fingerprint
 from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import routes_for
+from forewatch.clock import iso
 from forewatch.deciding import decide, wake
 from forewatch.errors import DeliveryFailed, Fenced, StoreUnavailable
 from forewatch.guard.sentry import report
+from forewatch.incidents import wording
 from forewatch.incidents.events import AlertCleared, AlertRaised, Event
 from forewatch.incidents.outcome import Outcome, PutIncident
 from forewatch.runtime import Runtime
@@ -220,8 +222,7 @@ class Decider:
             page.over.set()
 
     async def _send_one(self, event: AlertRaised, page: _DirectPage, name: str, because: str) -> None:
-        summary = event.annotations.get("summary", event.labels.get("alertname", "an alert"))
-        text = f"{summary}. {because}, so this page is sent directly; no incident could be opened and no remedy runs."
+        said = direct_page(event, because)
         now = self._runtime.clock.now()
         _, config = self._runtime.configuration.current()
         notification = Notification(
@@ -235,22 +236,30 @@ class Decider:
             notifier=name,
             state="claimed",
             not_before=now,
-            content={
-                "title": summary,
-                "text": text,
-                "severity": "critical",
-                "service": event.labels.get("service", ""),
-                "alert": {"labels": dict(event.labels), "annotations": dict(event.annotations)},
-                "reason": because,
-            },
+            content=said,
             created_at=now,
         )
         try:
             await deliver_directly(notification, config, self._runtime.home)
         except DeliveryFailed as error:
-            log.critical("nobody could be notified that %s: %s", summary, error)
+            log.critical("nobody could be notified that %s: %s", said["title"], error)
             return
         page.told[name] = {"id": notification.id, "at": self._runtime.clock.now()}
+
+
+def direct_page(event: AlertRaised, because: str) -> dict[str, Any]:
+    """The content of a page sent without the store: what is wrong, since when, and why nothing is done about it."""
+    service, name = event.labels.get("service", ""), event.labels.get("alertname", "an alert")
+    sent = f"{because}, so this page is sent directly: no incident could be opened and no remedy runs"
+    return {
+        "title": event.annotations.get("summary") or (f"{name} on {service}" if service else name),
+        "text": wording.joined(event.annotations.get("description", ""), sent),
+        "severity": "critical",
+        "service": service,
+        "alert": {"labels": dict(event.labels), "annotations": dict(event.annotations)},
+        "since": iso(event.at),
+        "reason": because,
+    }
 
 
 def _mark(event: AlertRaised | AlertCleared) -> str:

@@ -13,6 +13,7 @@ from simulated_world import World
 from forewatch.alerting.alert import Alert
 from forewatch.alerting.classification import labels_for_routing
 from forewatch.alerting.grouping import group_key
+from forewatch.alerting.notification import Notification
 from forewatch.alerting.routing import Route, routes_of
 from forewatch.alerting.silence import Silence
 from forewatch.clock import micros
@@ -106,9 +107,15 @@ def _unpaged(ledger: Ledger, alert: Alert, route: Route, received: set[str]) -> 
         if alert.status == "firing":
             told = any(alert.id in named_in(one.kind, one.alert_id, one.content) for one in heard)
         else:
-            told = any(incidents & {one.incident_id, *one.content.get("incidents", ())} for one in heard)
+            told = any(incidents.intersection(_incidents_of(one)) for one in heard)
         if not told:
             yield f"{notifier} was never told of {alert.id} ({alert.severity}, {alert.incident_id}, {alert.status})"
+
+
+def _incidents_of(notice: Notification) -> list[str | None]:
+    """The incidents a notification tells of. A notice of a group tells of alerts, whatever these are part of."""
+    of_incidents = notice.content.get("incidents") if "receiver" not in notice.content else None
+    return of_incidents or [notice.incident_id]
 
 
 def _merged_into(ledger: Ledger, alert: Alert) -> list[str]:
@@ -194,10 +201,10 @@ def doubled(world: World, ledger: Ledger) -> Iterator[str]:
                     yield f"{effect['id']} pages {notifier} of what it was paged of without the store"
     told: dict[tuple[str | None, str], str] = {}
     for notice in sorted(ledger.outbox.values(), key=lambda notice: notice.created_at):
-        for incident_id in notice.content.get("incidents") or [notice.incident_id]:
+        for incident_id in _incidents_of(notice):
             before = told.get((incident_id, notice.notifier))
             over = notice.kind == "resolved" and notice.content.get("ended") != NOT_YOURS
-            if over and len(notice.content.get("incidents") or ()) > 1:
+            if over and len(_incidents_of(notice)) > 1:
                 # Beside the end of others it may say that this one is not theirs any more.
                 incident = ledger.incidents[incident_id]
                 over = incident.resolved_at is not None and incident.resolved_at <= notice.created_at

@@ -93,7 +93,8 @@ def alert_timed_out(draft: Draft, event: AlertTimedOut) -> None:
         text = f"The alert {event.fingerprint} does not fire, or was reported again: it does not time out."
         draft.because("not-timed-out", text, alert.id if alert is not None else None)
         return
-    silent = f"no longer reported ({alert.source or 'its source'} silent since {iso(alert.updated_at)})"
+    since = iso(alert.updated_at)[:19].replace("T", " ")
+    silent = f"no longer reported ({alert.source or 'its source'} silent since {since} UTC)"
     _end(draft, alert, alert.until, silent if alert.timeout else "")
 
 
@@ -279,7 +280,8 @@ def _end(draft: Draft, alert: Alert, at: int, unwatched: str) -> None:
         draft.log(incident.id, "alert", text, alert=alert.id)
         # Healed for now; that it flaps is for people all the same, and what comes of it next is not told.
         done = _end_runs_that_healed(draft, incident, alert)
-        release_unattended(draft, incident, *done, because=text)
+        said = f"{incident.id} stays open: {flaps.service} is flapping, and may fire again."
+        release_unattended(draft, incident, *done, because=said)
     else:
         close_recovered(draft, incident, unwatched)
 

@@ -118,14 +118,14 @@ def _covered(draft: Draft, alert: Alert, run: Run) -> Answer:
 
 
 def hold_back(draft: Draft, alert: Alert, refused: Refused) -> str:
-    """Say, and return, why no remedy acts, and when it is asked again."""
+    """Why no remedy acts and when it is asked again: kept with the ids, returned as people are told."""
     # That nothing is bound to it, or that its remedy is only tried out, is no decision against acting.
     plain = refused.code in ("no-remedy", SHADOW)
     said = refused.reason[:1].upper() + refused.reason[1:] if plain else f"Automation does not act: {refused.reason}"
-    text = wording.joined(said, again(refused))
+    text = wording.joined(said, again(refused, refused.waits_for))
     draft.because(refused.code, text, alert.id, alert.incident_id)
     draft.log(alert.incident_id, "automation", text)
-    return text
+    return wording.joined(said, again(refused))
 
 
 def _runs_beside(draft: Draft, alert: Alert) -> list[Run]:
@@ -189,8 +189,18 @@ def end_healed(draft: Draft, run: Run, **fields: Any) -> None:
 def end_not_healed(draft: Draft, run: Run, incident: Incident | None, firing: list[Alert]) -> None:
     """The run acted, its time is over, and what it was sent for still fires: people must know at once."""
     ids = ", ".join(alert.id for alert in firing)
-    text = f"{run.id} ({run.runbook}) did not heal {run.service}: {ids} still firing {_since_acting(draft, run)}."
-    end_in_failure(draft, run, incident, "not-healed", text, state="failed", verified=NOT_HEALED)
+    did_not, since = f"{run.id} ({run.runbook}) did not heal {run.service}", _since_acting(draft, run)
+    end_in_failure(
+        draft,
+        run,
+        incident,
+        "not-healed",
+        f"{did_not}: {ids} still firing {since}.",
+        state="failed",
+        verified=NOT_HEALED,
+        page=f"{did_not}: still firing {since}.",
+        notice=f"Still firing {since} ({run.id}): {wording.summaries(firing)}.",
+    )
 
 
 def _since_acting(draft: Draft, run: Run) -> str:
@@ -199,19 +209,31 @@ def _since_acting(draft: Draft, run: Run) -> str:
 
 
 def end_in_failure(
-    draft: Draft, run: Run, incident: Incident | None, code: str, text: str, *, state: str, verified: str | None = None
+    draft: Draft,
+    run: Run,
+    incident: Incident | None,
+    code: str,
+    text: str,
+    *,
+    state: str,
+    verified: str | None = None,
+    page: str = "",
+    notice: str = "",
 ) -> None:
-    """A run failed, was cancelled or did not heal: held pages go out, and its failure is told."""
+    """A run failed, was cancelled or did not heal: held pages go out, and its failure is told.
+
+    `page`, `notice`: what these say, where that is not the text, which is kept: a page's title says what is wrong.
+    """
     draft.change_run(run, state=state, finished_at=draft.now, outcome=text, verified=verified)
     draft.order(CancelTimers(run.id))
     run_is_over(draft, run)
     draft.because(code, text, run.id, run.alert_id, run.incident_id)
     draft.log(run.incident_id, "run", text, run=run.id)
     if incident is None:
-        tell_of_failed_run(draft, run, text)
+        tell_of_failed_run(draft, run, notice or text)
         return
-    released = release(draft, incident, text, run.id, run=run) if incident.open else []
-    tell_of_failure(draft, incident, run, text, released=released)
+    released = release(draft, incident, page or text, run.id, run=run) if incident.open else []
+    tell_of_failure(draft, incident, run, notice or text, released=released)
 
 
 def end_before_acting(draft: Draft, run: Run, code: str, reason: str, *, state: str) -> None:

@@ -74,7 +74,7 @@ def dependency_unclear(draft: Draft, alert: Alert, seen: Seen) -> Refused | None
 
 
 def _which_fails(alert: Alert, cause: Alert) -> str:
-    return f"{alert.service} depends on {cause.service}, which fails: {wording.named(cause)}"
+    return f"{alert.service} depends on {cause.service}, which fails ({wording.summary(cause)})"
 
 
 def _waited_since(draft: Draft, alert: Alert, run: Run) -> int:

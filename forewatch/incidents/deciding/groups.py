@@ -76,7 +76,7 @@ def leave_groups(draft: Draft, before: Alert, now: Alert) -> None:
     for group in draft.view.groups_of(before.id):
         if _route_into(draft, group.key, now) is not None:
             continue
-        ended = replace(before, status="resolved", ends_at=draft.now)
+        ended = replace(before, status="resolved", ends_at=draft.now, ended=MOVED)
         # Whoever was told of it as a member: its route may be another one, or none, by the configuration in force.
         for notifier in [one.name for one in draft.view.config.notifiers]:
             last = draft.view.last_notice(group.key, notifier)

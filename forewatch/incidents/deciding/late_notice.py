@@ -39,9 +39,12 @@ def _end(draft: Draft, reason: Suppression) -> str:
             what = "silence" if reason.kind == "silence" else "maintenance"
             return f"the {what} by {silence.created_by} is over" if silence is not None else f"its {what} is over"
         case "inhibition":
-            return f"it is no longer {reason.text}"
+            source = draft.alert_now(reason.by) or draft.view.alert(reason.by)
+            what = f" ({wording.summary(source)})" if source is not None else ""
+            return f"it is no longer inhibited by another alert{what}"
         case "dependency":
-            return f"{reason.by} no longer explains it"
+            cause = draft.alert_now(reason.by) or draft.view.alert(reason.by)
+            return f"{cause.service if cause is not None else 'a dependency'} no longer explains it"
         case "flapping":
             return "it is no longer withheld for flapping"
         case "mute_time_interval":

@@ -51,8 +51,10 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
     names = ", ".join(wording.named(alert) for alert in moved)
     text = f"{event.actor} split {names} off {incident.id} as {new_id}."
     draft.open_incident(new, text)
+    services = ", ".join(dict.fromkeys(alert.service for alert in moved))
+    said = f"{event.actor} split {services} off {incident.id} as {new_id}."
     # A page that waits for a run speaks for the one incident alone; what becomes of the other must not stop it.
-    release(draft, incident, text, new_id, moved={alert.id: new_id for alert in moved})
+    release(draft, incident, said, new_id, moved={alert.id: new_id for alert in moved})
     for alert in moved:
         draft.move_alert(alert, new_id)
     for run in draft.view.runs_of(incident.id):
@@ -62,7 +64,7 @@ def incident_split(draft: Draft, event: IncidentSplit) -> None:
         incident, "split", text, actor=event.actor, severity=worst([alert.severity for alert in left])
     )
     draft.because("split", text, incident.id, new_id, *(alert.id for alert in moved))
-    tell_where_it_is_now(draft, new, [alert for alert in moved if alert.status == "firing"], text)
+    tell_where_it_is_now(draft, new, [alert for alert in moved if alert.status == "firing"], said)
 
 
 def _open(draft: Draft, incident_id: str) -> Incident:

@@ -8,7 +8,7 @@ from forewatch.alerting.alert import Alert, Severity, at_least
 from forewatch.alerting.group import Group
 from forewatch.alerting.naming import Named, naming, pages
 from forewatch.alerting.routing import Route, routes_for, routes_of
-from forewatch.clock import micros
+from forewatch.clock import iso, micros
 from forewatch.incidents import wording
 from forewatch.incidents.deciding.correlation import is_storm
 from forewatch.incidents.deciding.draft import Draft
@@ -217,10 +217,10 @@ def _told_of_service(draft: Draft, incident: Incident, service: str) -> list[str
 def tell_of_failed_run(draft: Draft, run: Run, what: str) -> None:
     """A run of no incident failed. Who started it may not look any more, so its service's route is told."""
     labels = {"alertname": "RunFailed", "severity": "warning", "runbook": run.runbook, "service": run.service or ""}
-    title = f"{run.runbook} failed"
+    title = f"{run.runbook} failed{f' for {run.service}' if run.service else ''}"
     said = wording.content(
         title=title,
-        text=wording.joined(f"{run.id} ({run.runbook}) was started by {run.requested_by}", what),
+        text=wording.joined(what, f"It was started by {run.requested_by}"),
         severity="warning",
         service=run.service,
         reason=what,
@@ -242,13 +242,13 @@ def tell_who_hears_no_more(draft: Draft, incident: Incident, alert: Alert) -> bo
             continue
         found = True
         draft.change(Unname(alert.id, one.notifier))
-        text = f"{alert.id} notifies {now} now, by the routes of the configuration in force."
+        text = f"It still fires, and notifies {now} now: the configuration has changed."
         said = wording.of_incident(incident, f"{wording.summary(alert)}: {wording.NOT_YOURS}", text, alert=alert)
         _post(
             draft,
             "resolved",
             one.notifier,
-            {**said, "ended": wording.NOT_YOURS},
+            {**said, "since": iso(alert.starts_at), "ended": wording.NOT_YOURS},
             incident=incident,
             alert=alert,
             run=None,
@@ -261,7 +261,8 @@ def tell_where_it_is_now(draft: Draft, incident: Incident, alerts: Iterable[Aler
     were told of in is not theirs."""
     for alert in alerts:
         kind = "report" if alert.severity == "info" else "update"
-        said = {**wording.of_incident(incident, wording.summary(alert), why, alert=alert), "update": True}
+        told = wording.of_incident(incident, wording.summary(alert), why, alert=alert)
+        said = {**told, "since": iso(alert.starts_at), "update": True}
         for one in draft.view.named(alert.id):
             letter = Letter(
                 one.notifier, kind, alert.severity, said, incident.id, alert.id, None, (naming(alert),), draft.now

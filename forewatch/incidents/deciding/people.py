@@ -24,7 +24,7 @@ def acknowledged(draft: Draft, event: Acknowledged) -> None:
 
 
 def _acknowledge_all(draft: Draft, event: Acknowledged) -> None:
-    """Of a digest every incident that still waits for somebody."""
+    """Of a digest or a notice of a group every incident that still waits for somebody."""
     notice = draft.view.notification(event.incident_id)
     if notice is None:
         raise NotFound(f"there is no notification {event.incident_id} (forewatch incidents show lists them)")

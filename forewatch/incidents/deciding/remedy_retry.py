@@ -33,9 +33,9 @@ def ask_again(draft: Draft, alert_id: str, seen: Seen) -> None:
             forget_waiting(draft, alert)
     elif incident.status == "acknowledged":
         end_waiting(draft, alert)
-        text = f"{incident.acknowledged_by} has {incident.id} in hand, so the remedy of {alert_id} is not asked again."
-        draft.because("acknowledged", text, alert_id, incident.id)
-        release_unattended(draft, incident, because=text, refused=alert_id)
+        who = f"{incident.acknowledged_by} has {incident.id} in hand"
+        draft.because("acknowledged", f"{who}, so the remedy of {alert_id} is not asked again.", alert_id, incident.id)
+        release_unattended(draft, incident, because=f"{who}, so no remedy acts.", refused=alert_id)
     elif _asked(draft, alert, incident, wait, seen):
         return  # what comes of it decides who is next
     if wait is not None and wait.by == AUTOMATION:

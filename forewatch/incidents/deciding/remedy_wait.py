@@ -79,13 +79,14 @@ def holding(draft: Draft, incident_id: str, but: Collection[str] = ()) -> bool:
     return any(one.alert_id not in but and one.active and one.until is not None for one in waits)
 
 
-def again(refused: Refused) -> str:
-    """A sentence that says when the remedy is asked again; nothing where it is not."""
+def again(refused: Refused, waits_for: str = "that") -> str:
+    """A sentence that says when the remedy is asked again; nothing where it is not. `waits_for`: how to call what it
+    waits for, where the sentence does not follow the one that says so."""
     if refused.again_at is not None:
         return f"It tries again at {clock_time(refused.again_at)}."
     if refused.waits_for == AUTOMATION:
         return "It tries again once automation is resumed."
-    return f"It tries again once {refused.waits_for} is over." if refused.waits_for else ""
+    return f"It tries again once {waits_for} is over." if refused.waits_for else ""
 
 
 def clock_time(at: int) -> str:

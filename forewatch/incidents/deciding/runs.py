@@ -168,7 +168,7 @@ def _may_start(draft: Draft, run: Run, seen: Seen) -> Verdict:
     remedy = choose(draft.view.config, alert)
     if remedy is None or remedy.runbook != run.runbook:
         return Refused(
-            "no-remedy", f"{run.runbook} is not the remedy of {alert.id} any more, the configuration changed"
+            "no-remedy", f"{run.runbook} is no longer the remedy for this, because the configuration has changed"
         )
     held_back = held_back_from_acting(draft, alert)
     return held_back if held_back is not None else judge(draft, alert, remedy, run=run, seen=seen)

@@ -135,7 +135,7 @@ def _warn(draft: Draft, silence: Silence) -> None:
         return
     shown = ", ".join(wording.named(alert) for alert in hidden[:MOST_SHOWN])
     more = f" and {len(hidden) - MOST_SHOWN} more" if len(hidden) > MOST_SHOWN else ""
-    title = f"A silence by {silence.created_by} ends in {left}"
+    title = f"A silence by {silence.created_by} ends in {left}: {silence.comment}"
     reason = f"It hides {shown}{more}, which will notify people again if still firing then"
     _tell(draft, silence, hidden, title, reason)
 
@@ -163,9 +163,13 @@ def _tell(draft: Draft, silence: Silence, hidden: list[Alert], title: str, reaso
         notifiers = [silence.created_by]
     else:
         notifiers = [name for alert in hidden for route in routes_of(config, alert) for name in route.notify]
+    ends = iso(silence.ends_at)[11:19]
     said = wording.content(
         title=title,
-        text=wording.joined(f"{silence.id} ({silence.comment}) ends {iso(silence.ends_at)}", reason),
+        text=wording.joined(
+            f"It hides {wording.summaries(hidden)}",
+            f"Of what still fires at {ends} UTC people are notified again (silence {silence.id})",
+        ),
         severity="info",
         service=None,
         reason=reason,

@@ -119,7 +119,7 @@ def _route(route: Route, why: tuple[Suppression, ...], alert: Alert, config: Con
         yield f"{route.name} {would} {names} with the group {key}: {_ticks(route)}."
         return
     hold = _hold(route, alert, config)
-    yield wording.sentence(f"{route.name} {would} {names} {hold}, once per incident")
+    yield wording.sentence(f"{route.name} {would} {names} {hold}, and again if it becomes more severe")
 
 
 def _hold(route: Route, alert: Alert, config: Config) -> str:

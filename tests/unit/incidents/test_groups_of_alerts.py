@@ -74,6 +74,17 @@ def test_some_and_all_resolved_are_told_on_ticks():
     assert world.view.groups == {}
 
 
+def test_acknowledging_a_notice_acknowledges_the_incidents_of_all_its_alerts():
+    world = grouped()
+    world.fails(service="shop")
+    world.fails(service="mail")
+    world.wait(30)
+    [notice] = world.view.outbox.values()
+    assert (notice.incident_id, notice.content["incidents"]) == (None, ["INC-1", "INC-2"])
+    world.ack(notice.id)
+    assert [one.status for one in world.view.incidents.values()] == ["acknowledged", "acknowledged"]
+
+
 def test_what_still_fires_is_repeated_on_the_tick_after_the_repeat_interval():
     world = grouped(repeat_interval="12m")
     world.fails()

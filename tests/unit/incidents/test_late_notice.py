@@ -34,12 +34,16 @@ def told():
         (("dependency", "AL-3", "shop depends on cache, which fails"), "Still failing, although cache has recovered."),
         (
             ("dependency", "AL-2", "shop depends on db, which fails"),
-            "Still failing now that AL-2 no longer explains it.",
+            "Still failing now that db no longer explains it.",
         ),
         (("checking", "AL-1", "its check passes again"), "Still failing, although its check passed in between."),
         (("silence", "S1", "silenced by ana"), "Still failing now that its silence is over."),
         (("maintenance", "nights", "planned"), "Still failing now that its maintenance is over."),
-        (("inhibition", "AL-3", "inhibited by AL-3"), "Still failing now that it is no longer inhibited by AL-3."),
+        (
+            ("inhibition", "AL-3", "inhibited by AL-3"),
+            "Still failing now that it is no longer inhibited by another alert (tcp of cache fails: connection "
+            "refused).",
+        ),
         (("flapping", "f", "flapping"), "Still failing now that it is no longer withheld for flapping."),
         (("mute_time_interval", "nights", "mute"), "Still failing now that nights is over."),
         (("active_time_interval", "office-hours", "mute"), "Still failing now that office-hours has begun."),

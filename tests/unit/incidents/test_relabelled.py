@@ -95,6 +95,11 @@ def test_the_group_it_left_hears_its_end_as_moved_under_the_labels_it_knew():
     world = grouped_by_tier()
     relabel(world)
     assert notices(world)[1:] == [("resolved", "moved to another group", {}, [("resolved", BEFORE)])]
+    content = list(world.view.outbox.values())[-1].content
+    assert (content["ended"], content["title"]) == (
+        "moved to another group",
+        "http of shop fails: connection refused: moved to another group",
+    )
 
 
 def test_the_group_it_is_in_now_is_told_of_it():

@@ -58,7 +58,7 @@ class TestVerification:
         run = world.view.runs["RUN-1"]
         assert (run.state, run.verified) == ("failed", "not healed")
         assert [kind for kind, _, _ in world.told()] == ["page"]
-        assert "AL-1 still firing 20s after it acted." in world.view.outbox["NT-1"].content["text"]
+        assert "did not heal shop: still firing 20s after it acted." in world.view.outbox["NT-1"].content["text"]
         assert "not-healed" in world.codes()
 
     def test_before_its_time_nothing_is_said(self):

@@ -48,40 +48,61 @@ async def said(a_notification, sender, firing=(), over=(), reason="first notific
     return (await render(content, sender.templates)).text
 
 
-async def test_a_webhook_reads_headline_reason_and_a_line_an_alert_the_worst_and_newest_first(a_notification, alerts):
+async def test_a_webhook_reads_a_line_an_alert_the_worst_and_newest_first_and_where_to_look(a_notification, alerts):
     text = await said(a_notification, WebhookSender, alerts, labels={"alertname": "CheckFailing", "team": "web"})
     assert text == (
         "CRITICAL 3 alerts fire: CheckFailing (team web)\n"
-        "First notification.\n"
-        "critical AL-2 (CheckFailing) of INC-2: web-2 is down, since 2026-01-01T00:00:02.000Z\n"
-        "critical AL-1 (CheckFailing) of INC-1: web-1 is down, since 2026-01-01T00:00:01.000Z\n"
-        "warning AL-3 (CheckFailing) of INC-3: web-3 is down, since 2026-01-01T00:00:03.000Z"
+        "CRITICAL web-2 is down (INC-2, since 00:00:02 UTC)\n"
+        "CRITICAL web-1 is down (INC-1, since 00:00:01 UTC)\n"
+        "WARNING web-3 is down (INC-3, since 00:00:03 UTC)\n"
+        "\n"
+        "https://fw.example/incidents"
     )
+
+
+async def test_why_it_is_sent_again_is_said_where_the_headline_does_not(a_notification, alerts):
+    for reason, words in (
+        ("new alerts added", "New alerts added."),
+        ("repeat interval elapsed", "Still firing, so it is sent again."),
+    ):
+        assert (await said(a_notification, WebhookSender, alerts, reason=reason)).splitlines()[1] == words
 
 
 async def test_the_console_says_it_in_a_line_each(a_notification, alerts):
     text = await said(a_notification, ConsoleSender, alerts[:1], [resolved(alerts[1])], "some alerts resolved")
     assert list(filter(None, text.splitlines())) == [
         "CRITICAL 1 alert fires, 1 is resolved: CheckFailing",
-        "Some alerts resolved.",
-        "critical AL-1 (CheckFailing) of INC-1: web-1 is down, since 2026-01-01T00:00:01.000Z",
-        "critical AL-2 (CheckFailing) of INC-2: web-2 is down, resolved 2026-01-01T00:01:02.000Z",
+        "CRITICAL web-1 is down (INC-1, since 00:00:01 UTC)",
+        "RESOLVED web-2 is back after 1m (INC-2)",
     ]
 
 
 async def test_one_alone_has_its_own_headline_and_a_link_to_its_incident(a_notification, alerts):
     text = await said(a_notification, WebhookSender, alerts[:1])
-    assert text.splitlines()[0] == "CRITICAL web-1 is down (INC-1)"
-    assert text.splitlines()[-1] == "https://fw.example/incidents/INC-1"
+    link = "https://fw.example/incidents/INC-1"
+    assert text.split() == f"CRITICAL web-1 is down (INC-1, since 00:00:01 UTC) {link}".split()
+    described = replace(alerts[0], annotations={"summary": "web-1 is down", "description": "Its fan is broken"})
+    assert (await said(a_notification, WebhookSender, [described])).splitlines()[1] == "Its fan is broken."
     text = await said(a_notification, WebhookSender, [], [resolved(alerts[0])], "all alerts resolved")
-    assert text.splitlines()[:2] == ["RESOLVED web-1 is down (INC-1)", "All alerts resolved."]
+    assert text.split() == f"RESOLVED web-1 is back after 1m (INC-1) {link}".split()
+
+
+async def test_an_end_that_nobody_saw_to_be_well_is_told_as_that(a_notification, alerts):
+    gone = [replace(resolved(alert), ended="no longer watched (last: down)") for alert in alerts[:2]]
+    text = await said(a_notification, ConsoleSender, [], gone[:1], "all alerts resolved")
+    assert text == "ENDED web-1 is down: no longer watched (last: down)"
+    assert (await said(a_notification, ConsoleSender, [], gone)).splitlines() == [
+        "ENDED 2 alerts are over: CheckFailing",
+        "ENDED web-1 is down: no longer watched (last: down) (INC-1)",
+        "ENDED web-2 is down: no longer watched (last: down) (INC-2)",
+    ]
 
 
 async def test_of_many_the_first_ten_are_named_and_the_others_counted(a_notification, alerts):
     many = [replace(alerts[0], id=f"AL-{number}", labels={"alertname": f"A{number % 5}"}) for number in range(13)]
     text = await said(a_notification, WebhookSender, many)
     assert text.splitlines()[0] == "CRITICAL 13 alerts fire: A0, A1, A2 and 2 more (INC-1)"
-    assert len([line for line in text.splitlines() if line.startswith("critical AL-")]) == 10
+    assert len([line for line in text.splitlines() if line.startswith("CRITICAL web-1 ")]) == 10
     assert [line for line in text.splitlines() if line][-2] == "and 3 more"
 
 

@@ -54,7 +54,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     async def send_alone(notification: Any, config: Any, home: Home) -> None:
         if (error := sent.away.get(notification.notifier)) is not None:
             raise error
-        sent.given.append((notification.notifier, notification.id, notification.content["text"]))
+        sent.given.append((notification.notifier, notification.id, notification.content))
 
     monkeypatch.setattr(damaged_store, "load", {"send_alone": send_alone}.__getitem__)
     monkeypatch.setattr(damaged_store.asyncio, "sleep", lambda seconds: _nothing())
@@ -90,9 +90,11 @@ async def test_every_notifier_is_told_once_however_often_it_is_started_again(
         ended, _ = await start(home, config, error)
         assert "The newest good backup is decisions-" in str(ended)
     assert [name for name, _, _ in sent.given] == ["hook", "phone"]
-    text = sent.given[0][2]
-    assert "Forewatch does not start: decisions.db is damaged" in text
-    assert " 5h" in text
+    content = sent.given[0][2]
+    assert content["title"] == "Forewatch does not start: decisions.db is damaged"
+    assert content["title"] not in content["text"]
+    assert content["text"].startswith("Nothing is watched and nobody is paged until it is restored.")
+    assert " 5h" in content["text"]
 
 
 async def test_one_that_did_not_take_it_is_told_at_the_next_start_under_the_same_id(

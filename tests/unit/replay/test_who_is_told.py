@@ -68,7 +68,8 @@ def test_the_way_through_the_tree_is_told_step_by_step(config: Config) -> None:
         '  routes[1] {service="shop"} matches',
         '    routes[1].routes[0] {severity="critical"} matches: it notifies ops, web',
         "",
-        "routes[0] notifies boss 30s later unless restart-service has healed it by then, once per incident.",
+        "routes[0] notifies boss 30s later unless restart-service has healed it by then, and again if it becomes more "
+        "severe.",
         'routes[1].routes[0] notifies ops, web with the group {}/{service="shop"}/{severity="critical"}:'
         '{alertname="Slow"}: first after 10s, what is new every 5m, what still fires again after 4h.',
     ]
@@ -78,13 +79,14 @@ def test_what_matches_no_route_goes_to_all_there_are(config: Config) -> None:
     said = lines(config, alertname="Odd", service="mail", severity="warning")
     assert said[2] == "the default route matches: it notifies ops, web, boss"
     assert said[3] == '  routes[0] {team="audit"} does not match'
-    assert said[-1] == "the default route notifies ops, web, boss at once, once per incident."
+    assert said[-1] == "the default route notifies ops, web, boss at once, and again if it becomes more severe."
 
 
 def test_a_page_that_waits_for_a_remedy_says_so(config: Config) -> None:
     said = lines(config, alertname="Slow", service="shop", severity="warning")
-    assert (
-        said[-1] == "routes[1] notifies web 1m later unless restart-service has healed it by then, once per incident."
+    assert said[-1] == (
+        "routes[1] notifies web 1m later unless restart-service has healed it by then, and again if it becomes more "
+        "severe."
     )
 
 

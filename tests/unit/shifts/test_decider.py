@@ -80,7 +80,8 @@ async def test_a_refused_critical_alert_is_paged_directly_once_and_decided_later
     await decider.decide(raised("A"))
     await decider.decide(raised("A"))
     assert [notification.id for notification in told] == [told[0].id]
-    assert "store takes no writes" in told[0].content["text"]
+    assert told[0].content["text"].startswith("Forewatch's store takes no writes")
+    assert told[0].content["title"] not in told[0].content["text"]
     assert (decided, decider.kept) == ([], 2)
     trouble.clear()
     await decider.retry()
