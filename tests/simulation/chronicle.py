@@ -191,6 +191,9 @@ class Chronicle:
 def _notice(attempt: Received) -> Notice:
     sent = attempt.notification
     incidents = [sent.incident_id] if sent.incident_id else sent.content.get("incidents", [])
+    if "receiver" in sent.content:
+        # A notice of a group tells of alerts, whatever these are part of.
+        incidents = []
     return Notice(
         id=sent.id,
         decided=instant(sent.created_at),

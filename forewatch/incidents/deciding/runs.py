@@ -185,7 +185,10 @@ def _refuse(draft: Draft, run: Run, refused: Refused) -> None:
         ask_later(draft, alert, refused)
     if refused.holds_until is not None:
         return  # held pages wait with it, as long as they would have anyway
-    because = wording.joined(refused.reason[:1].upper() + refused.reason[1:], again(refused))
+    # A service keeps its name as it is written.
+    named = alert is not None and refused.reason.startswith(f"{alert.service} ")
+    said = refused.reason if named else refused.reason[:1].upper() + refused.reason[1:]
+    because = wording.joined(said, again(refused))
     # What is over needs no remedy: that it did not act, or not to its end, is nobody's trouble.
     trouble = refused.code != "not-firing" and not asked_before
     if not release(draft, incident, because, run.id, run=run) and trouble:

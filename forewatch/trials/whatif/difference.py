@@ -11,6 +11,7 @@ from forewatch.alerting.routing import routes_of
 from forewatch.clock import iso, seconds
 from forewatch.config.models import Config
 from forewatch.incidents import wording
+from forewatch.incidents.deciding.sending import CALLED
 from forewatch.remedy.run import Run
 from forewatch.remedy.verification import HEALED, NOT_HEALED
 from forewatch.trials.whatif.pairs import Pairs, Side, Told
@@ -156,17 +157,17 @@ def _told(found: Difference, was: Side, would: Side, pairs: Pairs, config: Confi
         one = was.told[id]
         if one.at >= found.begins:
             because = _why_not(one, was, would, pairs, config)
-            _add(found.told_lost, one, id, f"{id}, a {_kind(one)}: {one.notice.content['title']}{because}")
+            _add(found.told_lost, one, id, f"{id}, {_kind(one)}: {one.notice.content['title']}{because}")
     for id in gained:
         one = would.told[id]
         if one.at >= found.begins:
-            _add(found.told_gained, one, "", f"a {_kind(one)}: {one.notice.content['title']}")
+            _add(found.told_gained, one, "", f"{_kind(one)}: {one.notice.content['title']}")
     for there, here in pairs.notices.items():
         one, other = was.told[there], would.told[here]
         apart = seconds(other.notice.not_before - one.notice.not_before)
         if one.at >= found.begins and abs(apart) >= NOTICEABLE:
             when = f"{format_duration(abs(apart))} {'later' if apart > 0 else 'earlier'}"
-            _add(found.told_moved, one, there, f"{there}, a {_kind(one)}, {when}: {one.notice.content['title']}")
+            _add(found.told_moved, one, there, f"{there}, {_kind(one)}, {when}: {one.notice.content['title']}")
 
 
 def _why_not(one: Told, was: Side, would: Side, pairs: Pairs, config: Config) -> str:
@@ -214,7 +215,7 @@ def _called(alert: Alert, named: bool) -> str:
 
 
 def _kind(one: Told) -> str:
-    return f"{one.notice.kind} ({one.notice.severity})"
+    return f"{CALLED[one.notice.kind]} ({one.notice.severity})"
 
 
 def _add(by_notifier: dict[str, list[Item]], one: Told, id: str, text: str) -> None:

@@ -164,7 +164,7 @@ def test_a_rule_of_another_threshold_is_judged_on_stored_points(history: History
     assert len(found.incidents_added) == 1
     assert [item.text.partition(":")[0] for item in found.told_gained["ops"]] == [
         "a page (warning)",
-        "a resolved (warning)",
+        "a recovery notice (warning)",
     ]
     assert not [text for text in found.unknown if "CpuBusy" in text]
     assert supposed(history, PLAIN + CPU % "99%").empty
