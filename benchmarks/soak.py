@@ -26,7 +26,8 @@ from benchmarks._figures import percentile
 from benchmarks._forewatch import holders
 from benchmarks._target import addresses, target
 from benchmarks.footprint import MIB, tree
-from forewatch.clock import seconds
+from forewatch.clock import iso, seconds
+from forewatch.orchestration.launcher import STANDS_IN
 from forewatch.runtime import Runtime
 from forewatch.store import inbox, incidents, points, series
 from tests.e2e.harness import Forewatch
@@ -137,7 +138,7 @@ async def _measure(forewatch: Forewatch, runtime: Runtime, length: float) -> lis
         Row("lateness of checks, p50", percentile(late, 0.5), float("inf"), "s"),
         Row("lateness of checks, p99", percentile(late, 0.99), LATENESS, "s"),
         *(Row(f"burst {number} decided after", took, DECIDED_WITHIN, "s") for number, took in enumerate(bursts, 1)),
-        Row("stand-ins after the start", _stand_ins(forewatch), 0),
+        Row("stand-ins after the start", stand_ins(forewatch.home.logs, since), 0),
         Row("critical incidents of healthy services", healthy.count("critical"), 0),
         Row("other incidents of healthy services", len(healthy) - healthy.count("critical"), 0),
         Row("incidents of Forewatch itself", sum(service == "forewatch" for service, _ in opened), float("inf")),
@@ -203,11 +204,13 @@ def _opened(runtime: Runtime) -> list[tuple[str, str]]:
         return [(one.service, one.severity) for one in incidents.listing(conn, open_only=False, limit=1_000_000)]
 
 
-def _stand_ins(forewatch: Forewatch) -> int:
-    """Those of the very first start, when nobody stood watch yet, are none."""
-    log = (forewatch.home.logs / "worker.log").read_text(encoding="utf-8", errors="replace")
-    asked = [line for line in log.splitlines() if "a spare takes it" in line]
-    return sum("nobody yet" not in line for line in asked)
+def stand_ins(logs: Path, since: int) -> int:
+    """How many the worker has sent since then, what a log that grew too large has left in `.log.1` included.
+
+    Those of the start are older: the watch stands before the soak begins.
+    """
+    lines = [line for path in logs.glob("worker.log*") for line in path.read_text("utf-8", "replace").splitlines()]
+    return sum(STANDS_IN in line and line[: len(iso(since))] >= iso(since) for line in lines)
 
 
 def _say(text: str) -> None:

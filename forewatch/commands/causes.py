@@ -10,6 +10,7 @@ import typer
 
 from forewatch.commands.common import HomeOption, opened, out, table
 from forewatch.errors import ForewatchError
+from forewatch.guard.safe_files import whole
 from forewatch.incidents.causes.ranking import Ranking
 
 SHOWN = 5
@@ -79,7 +80,8 @@ def _rank_all(root: Path, to: Path, baseline: str | None) -> None:
     if not found:
         raise ForewatchError(problems[0])
     try:
-        to.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with whole(to) as part:
+            part.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise ForewatchError(f"{to} cannot be written: {error.strerror or error}") from error
     out.print(f"{len(found)} cases ranked in {to}.", markup=False)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -28,6 +30,21 @@ def append(path: Path, mode: int = 0o600) -> int:
 def part_beside(path: Path) -> Path:
     """A name nobody can know beforehand, for the file that takes `path`'s place once it is whole."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+
+
+@contextmanager
+def whole(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """A new empty file that takes `path`'s place, a link's too, once all is written; nothing is left of it otherwise.
+
+    Raises OSError.
+    """
+    part = part_beside(path)
+    os.close(create(part, mode))
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def only_ours(folder: Path) -> bool:

@@ -23,6 +23,9 @@ log = logging.getLogger("forewatch.launcher")
 CANCEL_GRACE = 20.0
 """Seconds a flow run that is cancelled or relieved gets to end by itself before its process is killed."""
 
+STANDS_IN = "a spare takes over"
+"""What the log says of every stand-in; `benchmarks.soak` counts by it."""
+
 DEPLOY_TIMEOUT = 90.0
 """Seconds for all deployments; a server that has just started takes its time."""
 
@@ -67,6 +70,7 @@ class Launcher:
         One that was sent before and is not the holder is ended first: it has shown no life for as long as any process
         may, and two would be in each other's way.
         """
+        log.warning("%s: nobody is on watch (last: %s), %s", shift, holder or "nobody yet", STANDS_IN)
         for before in self._jobs:
             if before.shift == shift and before.flow_run_id is None and before.holder != holder:
                 log.warning("%s: the stand-in %s has not taken the watch and is ended", shift, before.holder)

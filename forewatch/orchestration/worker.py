@@ -183,7 +183,6 @@ class Worker:
             return shifts.listing(conn)
 
     async def _stand_in(self, shift: str, holder: str) -> None:
-        log.warning("%s: nobody is on watch (last: %s), a spare takes over", shift, holder or "nobody yet")
         try:
             await self._launcher.stand(shift, holder)
         except (OSError, TimeoutError) as error:

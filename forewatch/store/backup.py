@@ -36,7 +36,7 @@ def make(store: Store, now: int, folder: Path | None = None) -> list[Path]:
 
 def prune(home: Home, keep: float, now: int) -> list[Path]:
     """Remove backups older than `keep` seconds and halves of unfinished ones; the newest of each file always stays."""
-    for half in home.backups.glob("*.part"):
+    for half in home.backups.glob("*.part*"):
         half.unlink(missing_ok=True)
     old = [path for file in REVISIONS for path in listing(home, file)[1:] if taken_at(path) < now - micros(keep)]
     for path in old:
@@ -76,7 +76,6 @@ def _make(store: Store, file: File, now: int, folder: Path) -> Path:
     if wrong:
         target.unlink()
         raise StoreUnavailable(f"the backup of {source} is damaged ({wrong[0]}): check the disk and the file itself")
-    target.chmod(0o600)
     _sync(folder)
     return target
 

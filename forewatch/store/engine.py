@@ -30,7 +30,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from forewatch.errors import StoreBusy, StoreError, StoreTooNew, StoreUnavailable
-from forewatch.guard.safe_files import create
+from forewatch.guard.safe_files import create, whole
 from forewatch.home import Home
 from forewatch.store.quick import quicken
 from forewatch.store.revisions import REVISIONS, File
@@ -167,8 +167,15 @@ class Store:
 
     def backup(self, file: File, target: Path) -> None:
         """A consistent copy of a file while others go on writing; `target` appears only when it is whole."""
-        part = target.with_name(target.name + ".part")
-        part.unlink(missing_ok=True)
+        try:
+            with whole(target, 0o600) as part:
+                self._copy(file, part, target)
+                with part.open("rb") as written:
+                    os.fsync(written.fileno())
+        except OSError as error:
+            raise StoreUnavailable(f"{target}: cannot be written: {error.strerror or error}") from error
+
+    def _copy(self, file: File, part: Path, target: Path) -> None:
         with self._autocommit(file) as conn:
             copy = sqlite3.connect(part)
             try:
@@ -180,9 +187,6 @@ class Store:
                 raise explain(error, target) or error from error
             finally:
                 copy.close()
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(target)
 
     @contextmanager
     def _transaction(self, file: File, begin: str) -> Iterator[Connection]:

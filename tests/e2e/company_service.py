@@ -1,7 +1,7 @@
 """One process of the small company: `python company_service.py front|app|cache --port N --pidfile F ...`.
 
 * `cache` takes TCP connections.
-* `app` is well where its database and its cache take connections; `/fault/errors|hang|slow|none` as its name says.
+* `app` is well where its database and its cache take connections; `/fault/errors|hang|slow|leak|none` as its name says.
 * `front` speaks TLS: `/static` is its own, everything else the app's, with 502 and 504 as nginx answers them.
 
 Standard library only, so that it starts in a moment.
@@ -24,6 +24,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 SLOW = 1.5
+LEAK = 4_000_000
+"""Bytes at a time."""
+MOST_LEAKED = 256_000_000
+KILLED = "out of memory: killed"
 UPSTREAM_TIMEOUT = 2.0
 
 
@@ -42,10 +46,13 @@ class App(Answering):
     fault = "none"
     database = ""
     cache = 0
+    leaks_every = 0.5
 
     def do_GET(self) -> None:
         if self.path.startswith("/fault/"):
             App.fault = self.path.removeprefix("/fault/")
+            if App.fault == "leak":
+                threading.Thread(target=leak, daemon=True).start()
             self.answer(200, App.fault)
         elif App.fault == "hang":
             time.sleep(3600)
@@ -62,7 +69,9 @@ class App(Answering):
             if App.database.isdecimal():
                 socket.create_connection(("127.0.0.1", int(App.database)), 1).close()
             else:
-                sqlite3.connect(f"file:{App.database}?mode=ro", uri=True).execute("SELECT 1").fetchone()
+                sqlite3.connect(f"file:{App.database}?mode=ro", uri=True).execute(
+                    "SELECT count(*) FROM orders"
+                ).fetchone()
         except (OSError, sqlite3.Error):
             return "no database"
         try:
@@ -70,6 +79,16 @@ class App(Answering):
         except OSError:
             return "no cache"
         return ""
+
+
+def leak() -> None:
+    """Keep ever more memory, and end as the kernel would have it end."""
+    kept: list[bytes] = []
+    while len(kept) * LEAK < MOST_LEAKED:
+        kept.append(b"x" * LEAK)  # not a bytearray: one of zeros takes no memory before it is written to
+        time.sleep(App.leaks_every)
+    print(KILLED, flush=True)
+    os._exit(137)
 
 
 class Front(Answering):
@@ -121,8 +140,10 @@ def main() -> None:
     parser.add_argument("--cache", type=int, default=0, help="of the app: a port")
     parser.add_argument("--app", type=int, default=0, help="of the front: a port")
     parser.add_argument("--certificate", default="", help="of the front")
+    parser.add_argument("--leaks-every", type=float, default=0.5, help="of the app that leaks: seconds")
     given = parser.parse_args()
     App.database, App.cache, Front.app = given.database, given.cache, given.app
+    App.leaks_every = given.leaks_every
     at = ("127.0.0.1", given.port)
     socketserver.ThreadingTCPServer.allow_reuse_address = True
     server: socketserver.BaseServer
@@ -139,4 +160,5 @@ def main() -> None:
     server.serve_forever(0.1)
 
 
-main()
+if __name__ == "__main__":
+    main()

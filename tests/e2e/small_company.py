@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -21,7 +22,7 @@ from pathlib import Path
 from authority import Authority
 from harness import free_port, wait_for
 from pid_file import WithPidFile
-from postgres import PASSWORD, USER, Cluster
+from postgres import PASSWORD, USER, Cluster, binaries
 from scene import HOOK_SECRET
 
 SERVICE = Path(__file__).with_name("company_service.py")
@@ -113,6 +114,8 @@ def listens(port: int) -> bool:
 class SqliteFile:
     """A database that the `sql` check can reach anywhere: stopped, the file is not where it should be."""
 
+    query = "SELECT count(*) FROM orders"
+
     def __init__(self, folder: Path) -> None:
         self.file = folder / "orders.db"
         self.url = f"sqlite:///{self.file}"
@@ -129,6 +132,15 @@ class SqliteFile:
         if self.file.exists():
             self.file.rename(self.file.with_suffix(".away"))
 
+    def refuse(self) -> None:
+        """It is there and lets nobody in: what an encrypted file says to a wrong password."""
+        self.stop()
+        self.file.write_bytes(b"sealed" * 100)
+
+    def accept(self) -> None:
+        self.file.unlink()
+        self.start()
+
     def remove(self) -> None:
         """Its folder goes with the test's."""
 
@@ -136,10 +148,24 @@ class SqliteFile:
 class PostgreSQL(Cluster):
     """A real one."""
 
+    query = "SELECT 1"
+
     def __init__(self) -> None:
         super().__init__()
         self.url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres"
         self.seen_by_app = str(self.port)
+
+    def refuse(self) -> None:
+        """Its password is changed, and those who use it do not know yet."""
+        self._change_password(PASSWORD, "another")
+
+    def accept(self) -> None:
+        self._change_password("another", PASSWORD)
+
+    def _change_password(self, now: str, then: str) -> None:
+        change = [binaries() / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", "postgres"]
+        change += ["-c", f"ALTER ROLE {USER} PASSWORD '{then}'"]
+        subprocess.run(change, check=True, capture_output=True, timeout=10, env={**os.environ, "PGPASSWORD": now})
 
 
 @dataclass(frozen=True)
@@ -150,10 +176,20 @@ class Pace:
     timeout: str
     slow: str
     cooldown: str
+    metrics: str
+    window: str
+    hold: str
+    """How long the page of a certificate waits for a restart, which does not renew it."""
+    leaks_every: float
+    """Seconds from one piece of memory that the leaking app keeps to the next."""
 
 
-QUICK = Pace(every="1s", timeout="900ms", slow="2s", cooldown="1s")
-REAL = Pace(every="2s", timeout="1900ms", slow="10s", cooldown="5s")
+QUICK = Pace(
+    every="1s", timeout="900ms", slow="1s", cooldown="1s", metrics="1s", window="20s", hold="8s", leaks_every=0.5
+)  # fmt: skip
+REAL = Pace(
+    every="2s", timeout="1900ms", slow="10s", cooldown="5s", metrics="2s", window="30s", hold="30s", leaks_every=1.0
+)  # fmt: skip
 
 
 class SmallCompany:
@@ -167,7 +203,10 @@ class SmallCompany:
         self.certify(days=300)
         self.database: SqliteFile | PostgreSQL = PostgreSQL() if real else SqliteFile(folder)
         self.cache = self._part("cache")
-        self.app = self._part("app", "--database", self.database.seen_by_app, "--cache", str(self.cache.port))
+        self.app = self._part(
+            "app", "--database", self.database.seen_by_app, "--cache", str(self.cache.port),
+            "--leaks-every", str(self.pace.leaks_every),
+        )  # fmt: skip
         self.front = self._part(
             "front", "--app", str(self.app.port), "--certificate", str(folder / "tls" / "server.pem")
         )
@@ -187,7 +226,9 @@ class SmallCompany:
 
     @staticmethod
     def _mounted(where: Path) -> bool:
-        """A disk of 8 MB; without the right to mount one, that part of the evening is left out."""
+        """A disk of 8 MB, where this process may mount one."""
+        if shutil.which("mount") is None:
+            return False
         mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(where)]
         return subprocess.run(mount, capture_output=True, check=False, timeout=10).returncode == 0
 
@@ -210,7 +251,7 @@ class SmallCompany:
             subprocess.run(["umount", str(self.folder / "uploads")], check=False, timeout=10)
 
     def certify(self, days: float) -> None:
-        """A new certificate of the front, good for so many days; it takes effect when the front starts anew."""
+        """A new certificate of the front for so many days, below 0 expired; in force when the front starts anew."""
         self.authority.server("localhost", days=days)
 
     def take_certificate(self) -> None:
@@ -234,7 +275,7 @@ class SmallCompany:
         pace = self.pace
         return f"""\
 runbook_folders: [ops]
-metrics: {{every: 2s}}
+metrics: {{every: {pace.metrics}}}
 services:
   - name: website
     owner: web
@@ -269,11 +310,17 @@ services:
         with: {{pidfile: run/app.pid, command: {self._command(self.app)}}}
         autonomy: auto
         limits: {{per_hour: 30, cooldown: {pace.cooldown}}}
+      - on: {{alertname: AppLeak}}
+        runbook: restart-service
+        with: {{pidfile: run/app.pid, command: {self._command(self.app)}}}
+        autonomy: auto
+        limits: {{per_hour: 30, cooldown: {pace.cooldown}}}
   - name: db
     owner: data
     labels: {{{db_labels}}}
     checks:
-      - {{sql: {{url: !secret env:APP_DB}}, every: {pace.every}, timeout: {pace.timeout}, fails_after: 2}}
+      - {{sql: {{url: !secret env:APP_DB, query: {self.database.query}}}, every: {pace.every},
+         timeout: {pace.timeout}, fails_after: 2}}
   - name: cache
     owner: data
     labels: {{team: data}}
@@ -292,7 +339,8 @@ services:
     labels: {{team: data}}
     checks:
       - name: backup
-        heartbeat: {{token: {HEARTBEAT}, period: {"1m" if self.real else "10s"}, grace: {"30s" if self.real else "8s"}}}
+        every: {pace.slow}
+        heartbeat: {{token: {HEARTBEAT}, period: {"1m" if self.real else "5s"}, grace: {"30s" if self.real else "4s"}}}
 rules:
   - alert: UploadsFull
     metric: system.filesystem.utilization
@@ -303,6 +351,12 @@ rules:
     above: 90%
     clear: 80%
     severity: critical
+  - alert: AppLeak
+    metric: process.memory.usage
+    match: {{service: app}}
+    window: {pace.window}
+    limit: 256MB
+    exhausted_within: {pace.window}
 notifiers:
   - {{name: terminal, console: {{}}}}
   - {{name: web-team, webhook: {{url: "{hooks}/web", secret: !secret env:HOOK_SECRET}}}}
@@ -310,6 +364,7 @@ notifiers:
   - {{name: data-team, webhook: {{url: "{hooks}/data", secret: !secret env:HOOK_SECRET}}}}
   - {{name: chat, webhook: {{url: "{hooks}/chat", secret: !secret env:HOOK_SECRET}}}}
 routes:
+  - {{match: {{team: web, check: cert}}, notify: [web-team, terminal], hold: {pace.hold}}}
   - {{match: {{team: web}}, notify: [web-team, terminal]}}
   - {{match: {{team: backend}}, notify: [backend-team, terminal]}}
   - {{match: {{team: data}}, notify: [data-team, terminal]}}

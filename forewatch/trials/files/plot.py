@@ -6,7 +6,6 @@ the process.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from forewatch.clock import to_datetime
 from forewatch.detection.band import Forecast
 from forewatch.detection.grid import LARGEST, Vector
 from forewatch.errors import ForewatchError
-from forewatch.guard.safe_files import create, part_beside
+from forewatch.guard.safe_files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,14 +155,9 @@ def _dates(at: NDArray[np.int64]) -> list[Any]:
 def _save(path: Path, write: Callable[[Path], None]) -> None:
     if path.is_dir():
         raise ForewatchError(f"{path}: is a folder: name a file to write")
-    part = part_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.close(create(part))
+        with whole(path) as part:
             write(part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
     except OSError as error:
         raise ForewatchError(f"{path}: cannot be written: {error.strerror or error}") from error

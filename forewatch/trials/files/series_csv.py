@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 
 from forewatch.detection.grid import Vector
 from forewatch.errors import ForewatchError
-from forewatch.guard.safe_files import create, part_beside
+from forewatch.guard.safe_files import whole
 from forewatch.trials.files.instants import Instants, shown
 
 LARGEST = 1e300
@@ -95,17 +94,12 @@ def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]])
     """Write a file that appears only when it is whole; NaN becomes an empty cell. Raises SeriesError."""
     if path.is_dir():
         raise SeriesError(f"{path}: is a folder: name a file to write")
-    part = part_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with os.fdopen(create(part), "w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(head)
-                writer.writerows(["" if cell != cell else cell for cell in row] for row in rows)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(head)
+            writer.writerows(["" if cell != cell else cell for cell in row] for row in rows)
     except OSError as error:
         raise SeriesError(f"{path}: cannot be written: {error.strerror or error}") from error
 

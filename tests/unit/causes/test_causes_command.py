@@ -1,6 +1,7 @@
 """`forewatch causes` on stored incidents and on recorded ones."""
 
 import json
+import re
 
 import pytest
 from shop_with_past import SHOP
@@ -109,5 +110,16 @@ def test_what_cannot_be_meant_is_a_sentence(arguments, sentence):
     assert sentence in said(*arguments)
 
 
-def test_a_file_that_cannot_be_written_is_told(root, tmp_path):
-    assert "cannot be written" in said("--cases", root / "quiet", "--out", tmp_path / "missing" / "p.json")
+def test_a_file_that_cannot_be_written_is_told_in_one_sentence(root, tmp_path):
+    for to in (tmp_path / "missing" / "p.json", tmp_path):
+        assert re.fullmatch(rf"{to} cannot be written: [A-Z][a-z ]+", said("--cases", root / "quiet", "--out", to))
+
+
+def test_a_planted_link_leads_to_no_other_file(root, tmp_path):
+    victim, to = tmp_path / "victim", tmp_path / "predictions.json"
+    victim.write_text("theirs\n")
+    to.symlink_to(victim)
+    assert run("--cases", root / "quiet", "--out", to).exit_code == 0
+    assert victim.read_text() == "theirs\n"
+    assert not to.is_symlink()
+    assert list(json.loads(to.read_text())) == ["one"]

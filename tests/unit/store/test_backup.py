@@ -75,12 +75,13 @@ def test_old_backups_go_but_never_the_newest_of_a_file(store: Store) -> None:
         backup.make(store, NOW - days * DAY)
     newest = backup.listing(store.home, "decisions")[0]
     (store.home.backups / "notes.txt").touch()
-    (store.home.backups / "decisions-20200101-000000.db.part").touch()
+    for half in (".decisions-20200101-000000.db.0123.part", ".decisions-20200101-000000.db.0123.part-journal"):
+        (store.home.backups / half).touch()
     gone = backup.prune(store.home, keep=7 * 86400.0, now=NOW)
     assert len(gone) == 6
     assert backup.listing(store.home, "decisions") == [newest]
     assert {path.name for path in store.home.backups.iterdir()} >= {"notes.txt", newest.name}
-    assert not list(store.home.backups.glob("*.part"))
+    assert not list(store.home.backups.glob("*.part*"))
 
 
 def test_backups_younger_than_asked_stay(store: Store) -> None:
@@ -124,3 +125,24 @@ def test_a_folder_that_cannot_be_made_is_told(store: Store, tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable, match="cannot be made"):
         backup.make(store, NOW, tmp_path / "file" / "below")
+
+
+def test_planted_links_lead_to_no_other_file(store: Store, tmp_path: Path) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "shared"
+    victim.write_text("theirs\n")
+    victim.chmod(0o644)
+    folder.mkdir()
+    for name in ("decisions-20260101-010101.db", "decisions-20260101-010101.db.part"):
+        (folder / name).symlink_to(victim)
+    made = backup.make(store, NOW, folder)
+    assert victim.read_text() == "theirs\n"
+    assert victim.stat().st_mode & 0o777 == 0o644
+    assert [path.is_symlink() for path in made] == [False, False, False]
+    assert faults(made[0]) == []
+
+
+def test_a_backup_that_cannot_take_its_place_is_told_in_one_sentence(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "decisions-20260101-010101.db").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"decisions-20260101-010101\.db: cannot be written: Is a directory$"):
+        backup.make(store, NOW, tmp_path)
+    assert not list(tmp_path.glob(".*"))
