@@ -346,13 +346,20 @@ def fixed(incident: Incident, how: str, lasted: str) -> Content:
 def was_down(alert: Alert, page: Mapping[str, Any]) -> Content:
     """The content of a page that had not left when the trouble was over."""
     title = _was(alert.service, summary(alert), span(alert.starts_at, alert.ends_at or alert.starts_at))
-    return {**page, "title": title, "text": "", "since": None, "reason": "It was over before this left."}
+    return {
+        **page,
+        "title": title,
+        "text": "",
+        "since": None,
+        "reason": "It was over before this left.",
+        "passed": True,
+    }
 
 
 def _was(service: str, title: str, lasted: str) -> str:
     """`app was down for 4s`; of trouble that no check has found what was said of it."""
     failure = headline_of(service, title)
-    return f"{f'{service} {PAST[failure]}' if failure is not None else f'{title},'} for {lasted}"
+    return f"{title}: over after {lasted}" if failure is None else f"{service} {PAST[failure]} for {lasted}"
 
 
 def _so_are(services: Sequence[str]) -> str:
@@ -439,7 +446,7 @@ def _count(ends: Sequence[Letter]) -> str:
 def _digest_line(letter: Letter) -> str:
     where = f" ({letter.incident_id})" if letter.incident_id is not None else ""
     word = str(letter.content.get("ended", RESOLVED)) if letter.kind == "resolved" else letter.severity
-    return f"{word.upper()} {letter.content['title']}{where}"
+    return f"{'OVER' if letter.content.get('passed') else word.upper()} {letter.content['title']}{where}"
 
 
 def span(start: int, end: int) -> str:

@@ -167,7 +167,7 @@ def test_a_remedy_that_a_configuration_takes_away_does_not_act_any_more() -> Non
     assert names(evening) == []
     [page] = evening.told
     assert page.kind == "page"
-    assert "is not the remedy of AL-1 any more, the configuration changed" in page.text
+    assert page.text == "restart-service is no longer the remedy for this, because the configuration has changed."
 
 
 def test_in_shadow_nothing_is_restarted_and_people_read_what_would_have_been() -> None:

@@ -31,12 +31,17 @@ def place(draft: Draft, alert: Alert, seen: str) -> tuple[Alert, Incident, bool]
     The alert as it is stored, its incident as it was before, or as it is where it is new, and whether it is.
     """
     joined = incident_for(draft, alert)
-    placed = replace(alert, incident_id=joined[0].id if joined is not None else draft.view.new_id("INC"))
-    draft.put_alert(placed)
     if joined is None:
+        placed = replace(alert, incident_id=draft.view.new_id("INC"))
+        draft.put_alert(placed)
         return placed, open_for(draft, placed, seen), True
-    incident, because = joined
-    others = linked_by(draft, placed, incident)
+    nearest, because = joined
+    # The oldest stays: people have had its number for longest.
+    incident, *others = sorted(
+        [nearest, *linked_by(draft, alert, nearest)], key=lambda one: (one.opened_at, one != nearest, one.id)
+    )
+    placed = replace(alert, incident_id=incident.id)
+    draft.put_alert(placed)
     _join(draft, incident, placed, seen, because=because, severities=[other.severity for other in others])
     for other in others:
         text = f"{other.id} ({other.title}) is part of {incident.id}: {placed.service} links them, and fails too."

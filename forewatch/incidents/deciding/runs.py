@@ -185,8 +185,8 @@ def _refuse(draft: Draft, run: Run, refused: Refused) -> None:
         ask_later(draft, alert, refused)
     if refused.holds_until is not None:
         return  # held pages wait with it, as long as they would have anyway
-    # A service keeps its name as it is written.
-    named = alert is not None and refused.reason.startswith(f"{alert.service} ")
+    # A service or a runbook keeps its name as it is written.
+    named = refused.reason.startswith((f"{run.service} ", f"{run.runbook} "))
     said = refused.reason if named else refused.reason[:1].upper() + refused.reason[1:]
     because = wording.joined(said, again(refused))
     # What is over needs no remedy: that it did not act, or not to its end, is nobody's trouble.

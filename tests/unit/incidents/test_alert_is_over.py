@@ -111,7 +111,7 @@ def test_a_held_page_becomes_a_report_of_what_happened():
     assert world.told() == [("report", "ops", "due")]
     report = world.view.outbox["NT-1"]
     assert report.content["title"] == (
-        "http of shop fails: connection refused, for 5s: fixed by RUN-1 (restart-service)"
+        "http of shop fails: connection refused: over after 5s: fixed by RUN-1 (restart-service)"
     )
     assert report.content["fixed"]
     assert "page-became-report" in world.codes()

@@ -161,6 +161,19 @@ def test_what_ends_as_a_digest_leaves_is_not_shown_as_firing_in_it():
     assert {one["id"]: one["status"] for one in last(world).content["alerts"]} == {"AL-1": "resolved", "AL-2": "firing"}
 
 
+def test_what_is_over_when_a_digest_leaves_stands_in_it_as_over():
+    world = world_of(3)
+    for n in (2, 0, 1):
+        world.fails(service=f"svc{n}", summary=f"svc{n} is down: refused")
+    world.wait(3)
+    world.recovers(service="svc0")
+    world.wait(3)
+    assert last(world).content["text"].splitlines() == [
+        "OVER svc0 was down for 3s (INC-2)",
+        "CRITICAL svc1 is down: refused (INC-3)",
+    ]
+
+
 def test_what_fires_on_in_an_incident_that_a_person_closed_is_not_shown_as_over():
     world = world_of(2)
     world.fails(service="svc0", severity="warning")

@@ -18,11 +18,11 @@ COMPANY = {
 }
 
 
-def db_and_cache_then_app(between=0.2):
+def db_and_cache_then_app(between=0.2, order=("db", "cache")):
     world = World(COMPANY)
-    world.fails(service="db", summary="db is down: refused")
-    world.wait(between)
-    world.fails(service="cache", summary="cache is down: refused")
+    for service in order:
+        world.fails(service=service, summary=f"{service} is down: refused")
+        world.wait(between if service == order[0] else 0)
     world.wait(0.5)
     world.fails(service="app", summary="app answers with errors: 503")
     return world
@@ -34,6 +34,12 @@ def test_two_that_fail_before_what_needs_them_become_one_incident_when_it_fails(
     assert {alert.incident_id for alert in world.view.alerts.values()} == {"INC-1"}
     assert world.view.incidents["INC-2"].resolution == "merged into INC-1"
     assert world.view.incidents["INC-1"].service == "db"
+
+
+@pytest.mark.parametrize("order", [("db", "cache"), ("cache", "db")])
+def test_the_older_one_stays_whichever_service_is_nearer(order):
+    world = db_and_cache_then_app(order=order)
+    assert [one.id for one in world.view.incidents.values() if one.open] == ["INC-1"]
 
 
 def test_what_waits_for_a_receiver_is_told_as_of_the_one_incident():
