@@ -137,6 +137,7 @@ def with_simulated_effects(world: World) -> Iterator[None]:
             shift_lock=SimpleNamespace(take=lambda home, shift: False, leave=lambda home, shift: None),
             HANDOVER_POLL=1.0,
             holder_name=lambda: str(world_process()),
+            ended_here=lambda holder: holder in world.ended,
         )
         no_real_time = SimpleNamespace(monotonic=world.clock.monotonic, thread_time=world.clock.monotonic)
         put(forewatch.intake.drain, AT_ONCE=3, time=no_real_time)

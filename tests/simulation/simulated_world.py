@@ -117,6 +117,8 @@ class World:
         """How many reasons there are for which the store refuses."""
         self.processes: dict[str, Process] = {}
         """The newest of each name."""
+        self.ended: set[str] = set()
+        """Processes that died or ended: whoever waits for their watch sees that at once."""
         self.bells: dict[str, SimulatedBell] = {}
         """Who hears a ring: the last that began to listen, though it may be one that came late and leaves again."""
         self.listening: list[SimulatedBell] = []
@@ -151,6 +153,7 @@ class World:
                 self.unexpected.append(f"{process}: {type(error).__name__}: {error}")
             self.tell("ends", process)
             process.alive = False
+            self.ended.add(str(process))
 
         self.loop.create_task(whole(), name=str(process), context=context)
         return process
@@ -227,6 +230,7 @@ class World:
 
     def _kill(self, process: Process, how: str) -> None:
         process.alive = False
+        self.ended.add(str(process))
         self.counts["kills"] += 1
         self.hinder(process.name, RESTARTED_WITHIN)
         self.tell(how, process)
