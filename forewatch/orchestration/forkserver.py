@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from multiprocessing import forkserver, resource_tracker, util
+from typing import Any
 
 PRELOAD = "forewatch.orchestration.preload"
+_started_anew = util.spawnv_passfds
 
 
 def fork_forkserver() -> None:
@@ -24,27 +28,30 @@ def fork_forkserver() -> None:
     import_module(PRELOAD)
     forkserver.set_forkserver_preload([PRELOAD])
     resource_tracker.ensure_running()
-    started_anew = util.spawnv_passfds
     util.spawnv_passfds = _forked
     try:
         forkserver.ensure_running()
     finally:
-        util.spawnv_passfds = started_anew
+        util.spawnv_passfds = _started_anew
 
 
-def _forked(path: bytes, args: Sequence[object], passfds: Sequence[int]) -> int:
+def _forked(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
     """In place of `spawnv_passfds`: `passfds` are the socket to listen at and the pipe whose end is the worker's."""
+    if len(passfds) != 2:
+        # Python 3.14 passes a key besides, for a forkserver that it starts itself.
+        return _started_anew(path, args, passfds)
     pid = os.fork()
     if pid:
         return pid
-    code = 1
     try:
         _close_all_but({0, 1, 2, *passfds})
         listener, alive = passfds
         forkserver.main(listener, alive, [])
-        code = 0
+    except Exception:  # noqa: BLE001 - nobody is above us who could tell it
+        traceback.print_exc()
+        sys.stderr.flush()
     finally:
-        os._exit(code)
+        os._exit(0)
 
 
 def _close_all_but(kept: set[int]) -> None:
