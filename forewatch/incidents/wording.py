@@ -432,6 +432,8 @@ def _digest_title(troubles: Sequence[Letter], ends: Sequence[Letter]) -> str:
         f" and {len(services) - MOST_LINES:,} more" if len(services) > MOST_LINES else ""
     )
     one = len(services) == 1
+    if troubles and all(letter.content.get("passed") for letter in troubles):
+        return f"{names}: {len(told)} problems, over" if one else f"{len(services):,} services had problems: {names}"
     if troubles:
         return f"{names}: {len(told)} problems" if one else f"{len(services):,} services have problems: {names}"
     if not over:

@@ -174,6 +174,18 @@ def test_what_is_over_when_a_digest_leaves_stands_in_it_as_over():
     ]
 
 
+def test_a_digest_of_what_is_over_says_so_in_its_title():
+    world = world_of(3)
+    for n in (2, 0, 1):
+        world.fails(service=f"svc{n}", summary=f"svc{n} is down: refused")
+    world.wait(3)
+    for n in (0, 1):
+        world.recovers(service=f"svc{n}")
+    world.wait(3)
+    titles = [one.content["title"] for one in world.view.outbox.values() if one.kind == "report"]
+    assert titles == ["2 services had problems: svc0, svc1"]
+
+
 def test_what_fires_on_in_an_incident_that_a_person_closed_is_not_shown_as_over():
     world = world_of(2)
     world.fails(service="svc0", severity="warning")
