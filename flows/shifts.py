@@ -13,9 +13,11 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from uuid import UUID
 
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import TableArtifact, acreate_table_artifact
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.runtime import flow_run as current
 
 from forewatch.clock import from_datetime
@@ -90,12 +92,13 @@ async def stand_scheduled(shift: str) -> str:
     if fence is None:
         return "not needed: a run scheduled no earlier has the watch"
     duty = DUTIES[shift](context, fence)
-    publisher = asyncio.create_task(_publish_now_and_then(shift, duty))
+    published: dict[str, UUID] = {}
+    publisher = asyncio.create_task(_publish_now_and_then(shift, duty, published))
     try:
         return await _stand(context, fence, duty, flow_run_id=str(current.get_id()))
     finally:
         publisher.cancel()
-        await _publish(shift, duty)
+        await _publish(shift, duty, published)
 
 
 async def _stand(context: Runtime, fence: Fence, duty: Duty, flow_run_id: str | None = None) -> str:
@@ -135,22 +138,35 @@ async def _ask_for_relief(shift: str) -> None:
         await asyncio.sleep(patience)
 
 
-async def _publish_now_and_then(shift: str, duty: ShownDuty) -> None:
+async def _publish_now_and_then(shift: str, duty: ShownDuty, published: dict[str, UUID]) -> None:
     while True:
         await asyncio.sleep(PUBLISH_EVERY)
-        await _publish(shift, duty)
+        await _publish(shift, duty, published)
 
 
-async def _publish(shift: str, duty: ShownDuty) -> None:
-    """The shift's table as an artifact; a server that is away costs the picture, not the watch."""
+async def _publish(shift: str, duty: ShownDuty, published: dict[str, UUID]) -> None:
+    """The shift's tables as artifacts, by key in `published`; a server that is away costs the picture, not the watch.
+
+    Each is brought up to date from then on: one more every minute would be 60 MB a day that nobody looks at.
+    """
     try:
         async with asyncio.timeout(PUBLISH_TIMEOUT):
             if await server_listens():
                 more = duty.tables() if isinstance(duty, CollectMetrics) else {}
                 for key, rows in {shift: duty.rows(), **more}.items():
-                    await acreate_table_artifact(table=rows, key=key, description=DESCRIPTIONS[key])
+                    await _show(key, rows, published)
     except Exception as error:  # noqa: BLE001 - no trouble of a picture may become the watch's
         log.warning("%s: the table was not published: %s", shift, error or type(error).__name__)
+
+
+async def _show(key: str, rows: list[dict[str, Any]], published: dict[str, UUID]) -> None:
+    if (artifact := published.pop(key, None)) is None:
+        published[key] = await acreate_table_artifact(table=rows, key=key, description=DESCRIPTIONS[key])
+        return
+    async with get_client() as client:
+        await client.update_artifact(artifact, ArtifactUpdate(data=await TableArtifact(table=rows).aformat()))
+    # Only now: of one that is gone, or may be, another is made the next time.
+    published[key] = artifact
 
 
 DESCRIPTIONS = {
