@@ -162,7 +162,7 @@ class Spares:
             # Starting talks to the forkserver, whose first answer takes as long as its imports.
             try:
                 await asyncio.to_thread(process.start)
-            except EOFError as error:
+            except (EOFError, OSError) as error:
                 ours.close()
                 raise ChildProcessError("the forkserver died while it was asked for a child") from error
             finally:
