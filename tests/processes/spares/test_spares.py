@@ -75,6 +75,9 @@ async def test_a_spare_that_a_signal_has_stopped_is_not_handed_out(spares: Spare
             await asyncio.sleep(0.02)
     before = spares.children[0]
     os.kill(before.pid, signal.SIGSTOP)
+    async with asyncio.timeout(5):
+        while not before.stopped:
+            await asyncio.sleep(0.01)
     assert (await spares.take()).pid != before.pid
     async with asyncio.timeout(3):
         assert await before.exited == -signal.SIGKILL
