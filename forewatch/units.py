@@ -55,9 +55,9 @@ def format_duration(seconds: float) -> str:
     """Seconds as a person says them, two parts at most: `3h 12m`, `45s`, `120ms`."""
     if seconds < 0:
         return "-" + format_duration(-seconds)
-    if seconds < 1:
+    if round(seconds, 3) < 1:
         return f"{seconds * 1000:.0f}ms"
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f}".rstrip("0").rstrip(".") + "s"
     parts = []
     rest = round(seconds)
