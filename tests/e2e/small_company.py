@@ -188,7 +188,7 @@ QUICK = Pace(
     every="1s", timeout="900ms", slow="1s", cooldown="1s", metrics="1s", window="20s", hold="8s", leaks_every=0.5
 )  # fmt: skip
 REAL = Pace(
-    every="2s", timeout="1900ms", slow="10s", cooldown="5s", metrics="2s", window="30s", hold="30s", leaks_every=1.0
+    every="2s", timeout="1900ms", slow="10s", cooldown="5s", metrics="2s", window="40s", hold="30s", leaks_every=1.0
 )  # fmt: skip
 
 
