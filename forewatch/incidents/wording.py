@@ -290,14 +290,16 @@ def over(
     """The end of an incident. `how`: who or what ended it, as a clause; `ended`: `resolved`, or in which way it is over
     though what raised it did not say so; `lasted`: how long its service was in trouble; `others`: services that were
     in trouble with it; `unwatched`: alerts that ended with it only because nobody looks any more."""
-    text = " ".join(sentence(f"{summary(alert)}: {alert.ended}") for alert in unwatched[:MOST_LINES])
+    known = ""
     if ended != RESOLVED:
         title = f"{incident.title}: {ended}"
         if incident.title.startswith(f"{incident.service} "):
-            title, text = f"{incident.service}: {ended}", sentence(f"Last known: {incident.title}")
+            title, known = f"{incident.service}: {ended}", f"Last known: {incident.title}"
+            unwatched = [alert for alert in unwatched if summary(alert) != incident.title]
     else:
         title = _recovery(incident.service, incident.title, lasted, others)
     said = of_incident(incident, title if how == BY_ITSELF or ended != RESOLVED else f"{title}: {how}", how)
+    text = joined(known, *(f"{summary(alert)}: {alert.ended}" for alert in unwatched[:MOST_LINES]))
     return {**said, "text": text, "ended": ended}
 
 

@@ -177,7 +177,11 @@ def _echoes(draft: Draft, named: Collection[str]) -> list[str]:
         alert.service
         for cause in named
         for echo in draft.view.withheld_by(cause)[:MOST_ECHOES]
-        if any(reason.kind == "dependency" for one in draft.view.withheld(echo) for reason in one.reasons)
+        if any(
+            (reason.kind, reason.by) == ("dependency", cause)
+            for one in draft.view.withheld(echo)
+            for reason in one.reasons
+        )
         and (alert := draft.alert_now(echo)) is not None
     }
     return sorted(found)

@@ -168,7 +168,7 @@ def _tell(draft: Draft, silence: Silence, hidden: list[Alert], title: str, reaso
         title=title,
         text=wording.joined(
             f"It hides {wording.summaries(hidden)}",
-            f"Of what still fires at {ends} UTC people are notified again (silence {silence.id})",
+            f"People are notified again at {ends} UTC of whatever still fires (silence {silence.id})",
         ),
         severity="info",
         service=None,

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from memory_view import World, shop
 
+from forewatch.incidents import wording
 from forewatch.incidents.events import AlertCleared
 
 pytestmark = pytest.mark.unit
@@ -48,6 +51,17 @@ def test_an_alert_that_nobody_watches_any_more_ends_without_word_of_a_recovery()
     incident = world.view.incidents["INC-1"]
     assert (incident.status, incident.resolution) == ("resolved", "the check is no longer configured")
     assert any("ended, the check is no longer configured," in entry.text for _, entry in world.view.timeline)
+
+
+def test_an_end_that_nobody_saw_says_what_was_known_last_and_what_ended_with_it():
+    world = World()
+    world.fails("http", summary="shop is down: refused")
+    world.fails("tcp", summary="shop does not answer: port 80")
+    gone = "no longer watched"
+    ended = [replace(alert, ended=gone) for alert in world.view.alerts.values()]
+    said = wording.over(world.view.incidents["INC-1"], gone, gone, "4s", unwatched=ended)
+    assert said["title"] == "shop: no longer watched"
+    assert said["text"] == "Last known: shop is down: refused. shop does not answer: port 80: no longer watched."
 
 
 def test_an_alert_cannot_end_before_it_began_even_if_the_clock_was_set_back():

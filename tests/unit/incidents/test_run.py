@@ -316,3 +316,16 @@ class TestWhatFailsWithIt:
     def test_nothing_is_said_where_nothing_does(self):
         [text] = self.not_healed()
         assert "depend" not in text
+
+    def test_what_is_withheld_by_it_for_another_reason_is_not_said_to_depend_on_it(self):
+        rules = [{"source": {"service": "db"}, "target": {"service": "app"}}]
+        services = [service("db"), service("cache", remedies=[]), service("app", "cache", remedies=[])]
+        world = World(stack(*services) | {"inhibitions": rules})
+        world.fails(service="cache")
+        world.fails(service="db")
+        world.starting()
+        world.fails(service="app")
+        assert [one.kind for one in world.view.withheld("AL-3")[0].reasons] == ["inhibition", "dependency"]
+        world.failed(reason="its command failed")
+        world.wait(6)
+        assert not [page for page in world.view.outbox.values() if "depend" in page.content["text"]]

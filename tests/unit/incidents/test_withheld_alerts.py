@@ -116,7 +116,7 @@ def test_an_author_is_warned_before_a_silence_ends_that_hides_something():
     assert content["title"] == "A silence by web ends in 6m: deploying"
     assert content["text"] == (
         "It hides http of shop fails: connection refused. "
-        "Of what still fires at 10:00:00 UTC people are notified again (silence S1)."
+        "People are notified again at 10:00:00 UTC of whatever still fires (silence S1)."
     )
 
 
